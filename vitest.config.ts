@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Real processes and sockets: a busy machine is slow, and slow is not wrong.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Two cores, and model workers bring threads of their own.
+    maxWorkers: 2,
+  },
+});
