@@ -1,0 +1,125 @@
+// The compiled kernel on one memory: server/noise, at the speed of the memory it works on.
+import { readFileSync } from 'node:fs';
+import { TABLE_BYTES } from '../noise/table.ts';
+
+/** Where things lie in the memory (server/kernel/assembly/layout.ts has the same figures). */
+const RECORDS_OFFSET = 1024;
+const RECORD_WORDS = 4;
+const TABLE_OFFSET = 65536;
+
+/** The first byte that the kernel leaves to weights. */
+export const WEIGHTS_OFFSET = TABLE_OFFSET + TABLE_BYTES;
+
+/** Blocks that the kernel hashes at a time; a slice of a tensor starts at a multiple of it. */
+const BATCH_BLOCKS = 16;
+
+/** The most moves that one pass over memory applies. */
+export const PASS_MOVES = 2;
+
+/** w <- w + floor(a z(seed) + u) step. */
+export type KernelMove = {
+  readonly seed: bigint;
+  /** a of noise/1: |scale| in steps, a float32. */
+  readonly unit: number;
+  /** The grid's step times how often, negative to go back. */
+  readonly step: number;
+};
+
+/** Weights of one tensor, from a block on that is a multiple of BATCH_BLOCKS. */
+export type Slice = {
+  readonly tensor: number;
+  /** Bytes from the start of the memory; a multiple of 16. */
+  readonly offset: number;
+  /** Weights. */
+  readonly length: number;
+  readonly firstBlock: number;
+};
+
+type Exports = {
+  readonly move1: (offset: number, length: number, firstBlock: number, tensor: number) => number;
+  readonly move2: (offset: number, length: number, firstBlock: number, tensor: number) => number;
+  readonly hashBlocks: (
+    into: number,
+    sixteens: number,
+    firstBlock: number,
+    tensor: number,
+    seedLow: number,
+    seedHigh: number,
+  ) => void;
+  readonly readWrite: (offset: number, length: number) => void;
+};
+
+export class Kernel {
+  readonly #memory: WebAssembly.Memory;
+  readonly #exports: Exports;
+  readonly #integers: Uint32Array;
+  readonly #floats: Float32Array;
+  readonly #bits = new Uint32Array(1);
+  readonly #magnitude = new Float32Array(this.#bits.buffer);
+
+  /**
+   * The memory holds the table and the weights, and may not grow afterwards.
+   * @throws Error where the kernel was not built.
+   */
+  constructor(memory: WebAssembly.Memory, table: Float32Array) {
+    this.#memory = memory;
+    this.#exports = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports as Exports;
+    const words = PASS_MOVES * RECORD_WORDS;
+    this.#integers = new Uint32Array(memory.buffer, RECORDS_OFFSET, words);
+    this.#floats = new Float32Array(memory.buffer, RECORDS_OFFSET, words);
+    new Float32Array(memory.buffer, TABLE_OFFSET, table.length).set(table);
+  }
+
+  /**
+   * Applies one or two moves in one pass.
+   * @returns the largest magnitude after it: NaN where a weight is not a number.
+   */
+  move(slice: Slice, moves: readonly KernelMove[]): number {
+    if (moves.length < 1 || moves.length > PASS_MOVES)
+      throw new Error(`kernel: a pass takes 1 or 2 moves, got ${moves.length}`);
+    for (let i = 0; i < moves.length; i++) this.#record(i * RECORD_WORDS, moves[i]);
+    const pass = moves.length === 1 ? this.#exports.move1 : this.#exports.move2;
+    this.#bits[0] = pass(slice.offset, slice.length, slice.firstBlock, slice.tensor);
+    return this.#magnitude[0];
+  }
+
+  /**
+   * Writes the hash words of the first blocks of a tensor (noise/1, "Direction") to the memory and
+   * returns a view of them. `into` needs room for a multiple of 16 words.
+   */
+  blockWords(into: number, blocks: number, tensor: number, seed: bigint): Uint32Array {
+    const sixteens = Math.ceil(blocks / BATCH_BLOCKS);
+    this.#exports.hashBlocks(into, sixteens, 0, tensor, Number(seed & LOW), Number(seed >> 32n));
+    return new Uint32Array(this.#memory.buffer, into, blocks);
+  }
+
+  /** Reads, changes and writes whole blocks: the measure for everything else. */
+  readWrite(slice: Slice): void {
+    this.#exports.readWrite(slice.offset, slice.length);
+  }
+
+  #record(at: number, move: KernelMove): void {
+    this.#integers[at] = Number(move.seed & LOW);
+    this.#integers[at + 1] = Number((move.seed >> 32n) & LOW);
+    this.#floats[at + 2] = move.unit;
+    this.#floats[at + 3] = move.step;
+  }
+}
+
+const LOW = 0xffffffffn;
+
+let compiled: WebAssembly.Module | undefined;
+
+function kernelModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(readKernel());
+  return compiled;
+}
+
+function readKernel(): Buffer<ArrayBuffer> {
+  const file = new URL('./build/kernel.wasm', import.meta.url);
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new Error('the kernel is not built: run `npm run build:kernel`', { cause });
+  }
+}
