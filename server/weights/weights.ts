@@ -1,0 +1,57 @@
+// Where weights live and move. One contract, bit for bit the same in every implementation
+// (test/weights/contract.ts holds them to it).
+import type { Grid } from '../noise/grid.ts';
+
+/** One trainable tensor. Its place in the list is its tensor index in noise/1. */
+export type WeightSpec = { readonly name: string; readonly shape: readonly number[] };
+
+/**
+ * A shift as the kernel sees it: (seed, scale) applied `times` times. Undoing a shift is -1; going
+ * from +scale to -scale is -2 and costs one quantization, because the inverse of (seed, scale) is
+ * (seed, -scale) exactly.
+ */
+export type Move = { readonly seed: bigint; readonly scale: number; readonly times: number };
+
+export interface Weights {
+  readonly specs: readonly WeightSpec[];
+  /** Bytes of the weights alone. */
+  readonly bytes: number;
+  /** The grid of every tensor. */
+  readonly grids: readonly Grid[];
+  /** Snaps the values of one tensor to the grid of its largest magnitude (noise/1, "Grid"). */
+  load(tensor: number, values: Float32Array): void;
+  /** Puts back values that `read` gave, on the grid they were on. */
+  restore(tensor: number, values: Float32Array, grid: Grid): void;
+  /**
+   * Applies all moves in as few passes over memory as the kernel has variants for. `only` limits
+   * it to some tensors.
+   * @returns the largest magnitude of each tensor after the move (0 for those not moved).
+   * @throws WeightsOutOfRange where a weight left its range; what is in memory is then worthless
+   * and has to be loaded anew.
+   */
+  move(moves: readonly Move[], only?: readonly number[]): Float64Array;
+  /**
+   * Whether these moves together shift no weight by more than a quarter of its range, on the finest
+   * grid that its tensor has had: from anywhere within three quarters they cannot leave it.
+   */
+  staysNear(moves: readonly Move[]): boolean;
+  /** Rounds a tensor to a coarser grid (noise/1, "Grid"). */
+  regrid(tensor: number, exponent: number): void;
+  /** A copy of one tensor. */
+  read(tensor: number): Float32Array;
+  /** SHA-256 over the tensors in order, little-endian float32, hexadecimal. */
+  digest(): string;
+  /** For a forward pass on this device: the tensors where they lie, without a copy. */
+  views(): readonly Float32Array[];
+}
+
+/** A weight left |w| <= 2^24 q; beyond it additions round and nothing is exact. */
+export class WeightsOutOfRange extends Error {
+  /** The name of the tensor. */
+  readonly tensor: string;
+  constructor(tensor: string) {
+    super(`tensor ${tensor}: a weight left its range`);
+    this.name = 'WeightsOutOfRange';
+    this.tensor = tensor;
+  }
+}
