@@ -1,0 +1,54 @@
+// Labels that name one of the classes that an output scores; shared by the classifiers' objectives.
+import { invalid } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Described, describe, elements, type LabelNames, rejectOutput } from './objective.ts';
+
+/** float32 [rows, classes] */
+export function checkScores(output: Described): void {
+  const { dataType, shape } = output;
+  if (dataType !== 'float32' || (shape.length !== 2 && shape.length !== 0))
+    rejectOutput('float32 [rows, classes]', output);
+}
+
+/** int32 or int64, [rows] or [rows, 1] */
+export function checkClassLabels(labels: Described, _output: Described, field: string): void {
+  const { dataType, shape } = labels;
+  const isColumn = shape.length === 1 || (shape.length === 2 && shape[1] === 1);
+  if (!isColumn || (dataType !== 'int64' && dataType !== 'int32'))
+    throw invalid(field, 'int64 or int32 labels [rows]', describe(labels));
+}
+
+/**
+ * Calls `score` with the scores of every row and its class.
+ * @returns what it returned, row by row.
+ */
+export function scoreRows(
+  output: Tensor,
+  labels: Tensor,
+  names: LabelNames,
+  score: (scores: Float32Array, label: number) => number,
+): Float64Array {
+  const [rows, classes] = output.shape;
+  const scores = elements(output, Float32Array, 4);
+  const classOf = classReader(labels);
+  const losses = new Float64Array(rows);
+  for (let i = 0; i < rows; i++) {
+    const label = classOf(i);
+    if (label < 0 || label >= classes) throw outOfRange(names, i, label, classes);
+    losses[i] = score(scores.subarray(i * classes, (i + 1) * classes), label);
+  }
+  return losses;
+}
+
+function classReader(labels: Tensor): (row: number) => number {
+  if (labels.dataType === 'int32') {
+    const classes = elements(labels, Int32Array, 4);
+    return (row) => classes[row];
+  }
+  const classes = elements(labels, BigInt64Array, 8);
+  return (row) => Number(classes[row]);
+}
+
+function outOfRange(names: LabelNames, i: number, label: number, classes: number): Error {
+  return invalid(names.field, `classes from 0 to ${classes - 1}`, `${label} in row ${names.rowOf(i)}`);
+}

@@ -1,0 +1,102 @@
+// Reads an ONNX file: what a batch must bring, what comes out, and which tensors it carries.
+
+import type { GraphProto, TensorProto, TensorShapeProto, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
+import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
+import { invalid, ZerothError } from '../errors.ts';
+import { type TensorSpec, tensorBytes } from '../tensor.ts';
+import { elementTypeName, findDataType } from './element-types.ts';
+import { findExternal, shapeOf, whyUntrainable } from './initializers.ts';
+
+/** An initializer of the graph. */
+export type Parameter = TensorSpec & {
+  readonly bytes: number;
+  /** Whether a run may select it: float32, finite, and not empty. */
+  readonly trainable: boolean;
+};
+
+export type ModelGraph = {
+  /** What a batch must bring. A dimension of -1 is free; an empty shape is one that is not known. */
+  readonly inputs: readonly TensorSpec[];
+  /** The outputs that are tensors of numbers; shapes as of the inputs. */
+  readonly outputs: readonly TensorSpec[];
+  /** In the order of the graph; without those of an element type that we do not pass on. */
+  readonly parameters: readonly Parameter[];
+  /** The graph itself, for this room alone. */
+  readonly proto: ModelProto & { readonly graph: GraphProto };
+};
+
+/** @throws ZerothError invalid-argument on `path` where the bytes are no model that we can hold. */
+export function readModel(bytes: Uint8Array): ModelGraph {
+  const proto = decode(bytes);
+  const { initializer, input, output } = proto.graph;
+  const external = findExternal(proto);
+  if (external !== undefined) throw externalData(external);
+  const names = new Set<string>();
+  for (const tensor of initializer) checkInitializer(tensor, names);
+  return {
+    inputs: input.filter(({ name }) => !names.has(name ?? '')).map(toInput),
+    outputs: output.map(toSpec).filter((spec) => spec !== undefined),
+    parameters: initializer.map(toParameter).filter((parameter) => parameter !== undefined),
+    proto,
+  };
+}
+
+function decode(bytes: Uint8Array): ModelGraph['proto'] {
+  if (bytes.byteLength === 0) throw notOnnx('an empty file');
+  let proto: ModelProto;
+  try {
+    proto = ModelProto.decode(bytes);
+  } catch (error) {
+    const message = 'path: expected an ONNX model, got bytes that do not decode as one (truncated?)';
+    throw new ZerothError('invalid-argument', message, { field: 'path' }, error);
+  }
+  const { graph } = proto;
+  if (graph === undefined || graph.node.length === 0) throw notOnnx('bytes without a graph');
+  if (proto.opsetImport.length === 0) throw notOnnx('a graph without an opset (the file may be truncated)');
+  return { ...proto, graph };
+}
+
+function notOnnx(got: string): ZerothError {
+  return invalid('path', 'an ONNX model', got);
+}
+
+function externalData(tensor: string): ZerothError {
+  const fact = `tensor "${tensor}" keeps its values in another file`;
+  const message = `path: external data is not supported yet, and ${fact}`;
+  return new ZerothError('invalid-argument', message, { field: 'path' });
+}
+
+function checkInitializer(tensor: TensorProto, names: Set<string>): void {
+  const name = tensor.name ?? '';
+  if (name === '') throw invalid('path', 'a name for every initializer', 'one without');
+  if (names.has(name)) throw invalid('path', 'initializers of different names', `two called "${name}"`);
+  if (tensor.dims.some((dimension) => dimension < 0n))
+    throw invalid('path', `dimensions of 0 or more for tensor "${name}"`, `[${tensor.dims.join(', ')}]`);
+  names.add(name);
+}
+
+function toParameter(tensor: TensorProto): Parameter | undefined {
+  const dataType = findDataType(tensor.dataType ?? 0);
+  if (dataType === undefined) return undefined;
+  const spec = { name: tensor.name ?? '', dataType, shape: shapeOf(tensor) };
+  return { ...spec, bytes: tensorBytes(spec), trainable: whyUntrainable(tensor) === undefined };
+}
+
+function toInput(value: ValueInfoProto): TensorSpec {
+  const spec = toSpec(value);
+  if (spec !== undefined) return spec;
+  const elementType = value.type?.tensorType?.elemType;
+  const kind = elementType === undefined ? 'no tensor' : `a tensor of ${elementTypeName(elementType)}`;
+  throw invalid('path', 'inputs that are tensors of numbers', `input "${value.name}", which is ${kind}`);
+}
+
+function toSpec(value: ValueInfoProto): TensorSpec | undefined {
+  const tensor = value.type?.tensorType;
+  const dataType = findDataType(tensor?.elemType ?? 0);
+  return dataType && { name: value.name ?? '', dataType, shape: dimensions(tensor?.shape) };
+}
+
+/** Some exporters write 0 for a dimension that is free. */
+function dimensions(shape: TensorShapeProto | undefined): number[] {
+  return (shape?.dim ?? []).map(({ dimValue = 0n }) => (dimValue > 0n ? Number(dimValue) : -1));
+}

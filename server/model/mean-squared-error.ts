@@ -1,0 +1,43 @@
+// The mean, over the elements of an example, of the squared difference from its label.
+import { invalid } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Described, describe, elements, type Objective, rejectOutput } from './objective.ts';
+
+export const meanSquaredError: Objective = {
+  name: 'mean_squared_error',
+  checkOutput(output) {
+    if (output.dataType !== 'float32') rejectOutput('float32 [rows, ...]', output);
+  },
+  checkLabels(labels, output, field) {
+    const { dataType } = labels;
+    if ((dataType !== 'float32' && dataType !== 'float64') || !fits(labels, output))
+      throw invalid(field, `float32 or float64 labels [${output.shape.join(', ')}]`, describe(labels));
+  },
+  losses(output, labels) {
+    const rows = output.shape[0];
+    const predictions = elements(output, Float32Array, 4);
+    const targets = toFloats(labels);
+    const width = predictions.length / rows;
+    const losses = new Float64Array(rows);
+    for (let i = 0; i < rows; i++) {
+      let sum = 0;
+      for (let j = i * width; j < (i + 1) * width; j++) sum += (predictions[j] - targets[j]) ** 2;
+      losses[i] = sum / width;
+    }
+    return losses;
+  },
+};
+
+function fits(labels: Described, output: Described): boolean {
+  if (output.shape.length === 0) return true;
+  return (
+    labels.shape.length === output.shape.length &&
+    output.shape.every((dimension, i) => dimension === -1 || i === 0 || dimension === labels.shape[i])
+  );
+}
+
+function toFloats(labels: Tensor): Float32Array | Float64Array {
+  return labels.dataType === 'float64'
+    ? elements(labels, Float64Array, 8)
+    : elements(labels, Float32Array, 4);
+}

@@ -1,0 +1,50 @@
+// Model outputs and labels to one loss per example.
+import { invalid } from '../errors.ts';
+import type { DataType, Tensor } from '../tensor.ts';
+
+/** A tensor without its values; of an output, -1 and an empty shape are what the model leaves open. */
+export type Described = { readonly dataType: DataType; readonly shape: readonly number[] };
+
+/** Labels as the client sent them, for error messages. */
+export type LabelNames = {
+  /** The request field. */
+  readonly field: string;
+  /** The client's own number of the example `i` of these labels. */
+  rowOf(i: number): number;
+};
+
+export type Objective = {
+  readonly name: string;
+  /** @throws ZerothError invalid-argument where such an output cannot be scored. */
+  checkOutput(output: Described): void;
+  /** @throws ZerothError invalid-argument naming `field` where such labels do not fit the output. */
+  checkLabels(labels: Described, output: Described, field: string): void;
+  /**
+   * The loss of every example, in float64; NaN and infinite outputs give NaN and infinite losses.
+   * Both tensors have passed the checks and have a row per example.
+   * @throws ZerothError invalid-argument where a label has no place in the output.
+   */
+  losses(output: Tensor, labels: Tensor, names: LabelNames): Float64Array;
+};
+
+export const OUTPUT_FIELD = 'objective.output';
+
+/** `float32 [-1, 10]` */
+export function describe({ dataType, shape }: Described): string {
+  return `${dataType} [${shape.join(', ')}]`;
+}
+
+/** Elements of a tensor, copied only where its bytes start between two of them. */
+export function elements<T>(
+  tensor: Tensor,
+  array: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
+  bytesPerElement: number,
+): T {
+  const { data } = tensor;
+  const aligned = data.byteOffset % bytesPerElement === 0 ? data : new Uint8Array(data);
+  return new array(aligned.buffer, aligned.byteOffset, aligned.byteLength / bytesPerElement);
+}
+
+export function rejectOutput(expected: string, output: Described): never {
+  throw invalid(OUTPUT_FIELD, expected, describe(output));
+}

@@ -1,0 +1,31 @@
+// The objectives by name; a new one is one file and one line here.
+import { ZerothError } from '../errors.ts';
+import type { TensorSpec } from '../tensor.ts';
+import { accuracy } from './accuracy.ts';
+import { crossEntropy } from './cross-entropy.ts';
+import { meanSquaredError } from './mean-squared-error.ts';
+import { type Objective, OUTPUT_FIELD } from './objective.ts';
+import { findOutput } from './outputs.ts';
+
+const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy];
+
+export const objectiveNames: readonly string[] = objectives.map(({ name }) => name);
+
+/** @throws ZerothError unimplemented, listing those there are. */
+export function findObjective(name: string): Objective {
+  const objective = objectives.find((each) => each.name === name);
+  if (objective !== undefined) return objective;
+  const field = 'objective.name';
+  const message = `${field}: expected one of ${objectiveNames.join(', ')}, got "${name}"`;
+  throw new ZerothError('unimplemented', message, { field });
+}
+
+/**
+ * The output that an objective scores; an empty name is the model's only one.
+ * @throws ZerothError invalid-argument where there is no such output or it cannot be scored.
+ */
+export function scoredOutput(objective: Objective, outputs: readonly TensorSpec[], name: string): TensorSpec {
+  const output = name === '' && outputs.length === 1 ? outputs[0] : findOutput(outputs, name, OUTPUT_FIELD);
+  objective.checkOutput(output);
+  return output;
+}
