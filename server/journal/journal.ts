@@ -1,0 +1,88 @@
+// What has happened, durably. An entry is on disk before anybody hears of it.
+import type { Shift } from '../shift.ts';
+
+/** What one revision did to the weights. */
+export type Change =
+  | { readonly kind: 'shifts'; readonly shifts: readonly Shift[] }
+  | { readonly kind: 'regrid'; readonly tensor: number; readonly exponent: number }
+  | { readonly kind: 'rollback'; readonly toRevision: number };
+
+export type Entry = {
+  /** 1 for the first. */
+  readonly revision: number;
+  readonly change: Change;
+  /** Empty where the server made the entry, or the client sent none. */
+  readonly requestId: string;
+  readonly timeMs: number;
+  /** SHA-256(digest before || encoded change), 32 bytes; before the first comes the base digest. */
+  readonly digest: Uint8Array;
+};
+
+/** A loaded model, remembered over restarts. */
+export type ModelRecord = { readonly name: string; readonly path: string; readonly sha256: string };
+
+export type Snapshot = { readonly name: string; readonly revision: number };
+
+/** What a run is made of, apart from its journal. Plain data; never changes after creation. */
+export type RunRecord = {
+  readonly name: string;
+  readonly model: string;
+  /** SHA-256 of the model's file. */
+  readonly modelSha256: string;
+  /** Names of the trainable tensors in order. */
+  readonly trainable: readonly string[];
+  readonly table: 'gaussian' | 'rademacher';
+  readonly objective: { readonly name: string; readonly output: string; readonly labels: string };
+  readonly baseSha256: string;
+  readonly createTimeMs: number;
+  readonly forkedFrom: string;
+  readonly forkedRevision: number;
+};
+
+export type Append = {
+  readonly change: Change;
+  readonly requestId: string;
+  /** SHA-256 of the decoded request content: the same id with other content is refused. */
+  readonly contentHash: Uint8Array;
+  readonly timeMs: number;
+};
+
+export interface Journal {
+  /** @throws ZerothError already-exists. */
+  createRun(record: RunRecord): void;
+  /**
+   * Creates `record` with the entries of `from` up to `revision`; request ids and snapshots are left
+   * behind. The base is the same, so the digests are too.
+   * @throws ZerothError already-exists, revision-beyond-head.
+   */
+  forkRun(record: RunRecord, from: string, revision: number): void;
+  findRun(name: string): RunRecord | undefined;
+  /** By name, after `after`. */
+  listRuns(after: string, limit: number, model?: string): RunRecord[];
+  deleteRun(name: string): void;
+  /** 0 where nothing was appended yet. */
+  head(run: string): number;
+  /** Bytes of the encoded changes and digests of a run. */
+  bytes(run: string): number;
+  /**
+   * Appends one entry after the head, durably, and remembers its request id with it.
+   * @throws ZerothError request-id-reused where the run has an entry of this request id already.
+   */
+  append(run: string, append: Append): Entry;
+  /** The entry that a request id made, with the hash of its content. */
+  findRequest(run: string, requestId: string): { revision: number; contentHash: Uint8Array } | undefined;
+  /**
+   * Entries after a revision, in order: at most `limit`, and no more of them once their changes
+   * come to a MiB together. None only where there are none.
+   * @throws ZerothError data-loss where the chain of digests is broken.
+   */
+  entries(run: string, after: number, limit: number): Entry[];
+  /** Moves a snapshot of the same name. @throws ZerothError revision-beyond-head. */
+  putSnapshot(run: string, snapshot: Snapshot): void;
+  deleteSnapshot(run: string, name: string): boolean;
+  snapshots(run: string): Snapshot[];
+  putModel(record: ModelRecord): void;
+  deleteModel(name: string): void;
+  models(): ModelRecord[];
+  close(): void;
+}

@@ -1,0 +1,136 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openJournal } from '../../server/journal/sqlite.ts';
+import { keepsTheContract } from './contract.ts';
+import { errorOf, runRecord, update } from './updates.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'zeroth-journal-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newPath = () => join(folder, `${++files}`, 'journal.sqlite');
+const open = (path: string) => openJournal(path, { sync: 'normal' });
+
+keepsTheContract('a file', () => open(newPath()));
+keepsTheContract(':memory:', () => open(':memory:'));
+
+/** A closed journal with one run of `count` entries, changed by somebody with SQL. */
+function tampered(count: number, sql: string): string {
+  const path = newPath();
+  const journal = open(path);
+  journal.createRun(runRecord('runs/a'));
+  for (let step = 1; step <= count; step++) journal.append('runs/a', update(step));
+  journal.close();
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.close();
+  return path;
+}
+
+describe('a journal file', () => {
+  test('holds everything when it is opened again, and goes on with the same chain', () => {
+    const path = newPath();
+    const first = openJournal(path, { sync: 'full' });
+    first.createRun(runRecord('runs/a'));
+    first.append('runs/a', update(1));
+    first.putSnapshot('runs/a', { name: 'best', revision: 1 });
+    first.putModel({ name: 'models/mlp', path: 'mlp.onnx', sha256: '00' });
+    first.close();
+    first.close();
+    const whole = open(':memory:');
+    whole.createRun(runRecord('runs/a'));
+    for (const step of [1, 2]) whole.append('runs/a', update(step));
+
+    const second = open(path);
+    expect(second.head('runs/a')).toBe(1);
+    second.append('runs/a', update(2));
+    expect(second.entries('runs/a', 0, 10)).toStrictEqual(whole.entries('runs/a', 0, 10));
+    expect(second.bytes('runs/a')).toBe(whole.bytes('runs/a'));
+    expect(second.findRequest('runs/a', 'step-1')?.revision).toBe(1);
+    expect(second.snapshots('runs/a')).toStrictEqual([{ name: 'best', revision: 1 }]);
+    expect(second.models()).toHaveLength(1);
+    second.close();
+  });
+
+  test('is held by one journal at a time', () => {
+    const path = newPath();
+    const journal = open(path);
+    const error = errorOf(() => open(path));
+    expect(error.kind).toBe('unavailable');
+    expect(error.message).toBe(
+      `${path}: another process has this journal open; stop that server, or choose another data directory`,
+    );
+    journal.close();
+    open(path).close();
+  });
+
+  test('of a later version is refused and left as it was', () => {
+    const path = tampered(1, 'PRAGMA user_version = 2');
+    const before = readFileSync(path);
+    const error = errorOf(() => open(path));
+    expect(error.kind).toBe('unimplemented');
+    expect(error.message).toBe(
+      `${path}: expected journal schema 1, got 2; open it with the version of Zeroth that wrote it, or a later one`,
+    );
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  test('that is the database of another program is refused', () => {
+    const path = tampered(0, 'PRAGMA application_id = 7');
+    const error = errorOf(() => open(path));
+    expect(error.kind).toBe('invalid-argument');
+    expect(error.message).toBe(
+      `${path}: expected a Zeroth journal, got the SQLite database of another program`,
+    );
+  });
+
+  test('that is no database is data loss, and left as it was', () => {
+    const path = join(folder, 'text.sqlite');
+    writeFileSync(path, 'not a database\n'.repeat(1000));
+    const error = errorOf(() => open(path));
+    expect(error.kind).toBe('data-loss');
+    expect(error.message).toBe(`${path}: expected an SQLite database, got a file that is not one`);
+    expect(readFileSync(path, 'utf8')).toBe('not a database\n'.repeat(1000));
+  });
+
+  test('whose pages are overwritten is data loss', () => {
+    const path = tampered(2000, '');
+    const bytes = readFileSync(path);
+    bytes.fill(0xff, 4096 * 8);
+    writeFileSync(path, bytes);
+    const journal = open(path);
+    const error = errorOf(() => journal.entries('runs/a', 0, 2000));
+    expect(error.kind).toBe('data-loss');
+    expect(error.message).toBe(`${path}: the journal is damaged; restore it from a backup`);
+    journal.close();
+  });
+
+  test.for([
+    ["UPDATE entry SET change = x'01' WHERE revision = 3", 'revision 3 does not match its digest'],
+    ['UPDATE entry SET digest = zeroblob(32) WHERE revision = 2', 'revision 2 does not match its digest'],
+    ['UPDATE run SET base = zeroblob(32)', 'revision 1 does not match its digest'],
+    ['DELETE FROM entry WHERE revision = 4', 'revision 4 is missing'],
+    [
+      'UPDATE entry SET revision = 9 WHERE revision = 1; UPDATE entry SET revision = 1 WHERE revision = 2;' +
+        'UPDATE entry SET revision = 2 WHERE revision = 9',
+      'revision 1 does not match its digest',
+    ],
+  ])('that was tampered with is found out: %s', ([sql, what]) => {
+    const journal = open(tampered(5, sql));
+    const error = errorOf(() => journal.entries('runs/a', 0, 100));
+    const message = `runs/a: ${what}; the journal is damaged, restore it from a backup`;
+    expect([error.kind, error.message]).toEqual(['data-loss', message]);
+    journal.close();
+  });
+
+  test('takes some tens of bytes a step', () => {
+    const path = newPath();
+    const journal = open(path);
+    journal.createRun(runRecord('runs/a'));
+    for (let step = 1; step <= 20_000; step++) journal.append('runs/a', update(step, ''));
+    journal.close();
+    expect(readFileSync(path).length / 20_000).toBeLessThan(96);
+  });
+});
