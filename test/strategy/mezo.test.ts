@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { HEAD } from '../../server/shift.ts';
+import { mezo } from '../../server/strategy/mezo.ts';
+import { seedFor } from '../../server/strategy/seeds.ts';
+import { keepsTheContract } from './contract.ts';
+import { drive, leastSquares } from './least-squares.ts';
+
+keepsTheContract('mezo', () => mezo({ learningRate: 1e-3, seed: 1n }));
+keepsTheContract('mezo with four directions', () => mezo({ learningRate: 1e-3, directions: 4, seed: 1n }));
+
+describe('mezo', () => {
+  it('algorithm 1: theta -= eta c z, with c = (f+ - f-) / (2 eps)', () => {
+    const strategy = mezo({ learningRate: 0.5, epsilon: 0.25, seed: 9n });
+    const seed = seedFor(9n, 0, 0);
+    expect(strategy.ask(strategy.start())).toEqual({
+      points: [
+        { anchor: HEAD, shifts: [{ seed, scale: 0.25 }] },
+        { anchor: HEAD, shifts: [{ seed, scale: -0.25 }] },
+      ],
+      batch: { kind: 'mini-batch', index: 0 },
+    });
+    expect(strategy.tell(strategy.start(), { losses: [3, 2], examples: 16 })).toEqual({
+      state: { step: 1 },
+      actions: [{ kind: 'update', shifts: [{ seed, scale: -1 }] }],
+      report: { step: 1, batch: 'mini-batch', loss: 2.5, projectedGradient: 2, examplesForwarded: 32 },
+    });
+  });
+
+  it('algorithm 2: theta -= (eta / n) sum c_i z_i', () => {
+    const strategy = mezo({ learningRate: 0.5, epsilon: 0.25, directions: 2, seed: 9n });
+    const { actions, report } = strategy.tell({ step: 3 }, { losses: [3, 2, 1, 4], examples: 16 });
+    const shifts = [
+      { seed: seedFor(9n, 3, 0), scale: -0.5 },
+      { seed: seedFor(9n, 3, 1), scale: 1.5 },
+    ];
+    expect(actions).toEqual([{ kind: 'update', shifts }]);
+    expect(report).toEqual({
+      step: 4,
+      batch: 'mini-batch',
+      loss: 2.5,
+      projectedGradient: -2,
+      examplesForwarded: 64,
+    });
+  });
+
+  it('it learns: noisy least squares to within 5 % of the initial gap', () => {
+    const oracle = leastSquares(1n);
+    const before = oracle.excess();
+    drive(mezo({ learningRate: 5e-3, seed: 1n }), oracle, 2000);
+    expect(oracle.excess()).toBeLessThan(0.05 * before);
+  });
+
+  it.each([
+    [{ learningRate: 0 }, 'learningRate: expected a finite number above 0, got 0'],
+    [{ learningRate: Number.NaN }, 'learningRate: expected a finite number above 0, got NaN'],
+    [{ epsilon: -1e-3 }, 'epsilon: expected a finite number above 0, got -0.001'],
+    [{ directions: 1.5 }, 'directions: expected a whole number from 1 to 1048576, got 1.5'],
+    [{ seed: -1n }, 'seed: expected a bigint from 0 to 2^64 - 1, got -1'],
+    [{ seed: 1n << 64n }, 'seed: expected a bigint from 0 to 2^64 - 1, got 18446744073709551616'],
+  ])('options %o are refused', (options, message) => {
+    expect(() => mezo({ learningRate: 1e-3, seed: 0n, ...options })).toThrow(message);
+  });
+});
