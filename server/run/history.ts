@@ -1,0 +1,187 @@
+// What a run knows of its own past: the head, the names of revisions, the requests already
+// answered, and who waits for more. It faces the journal; it never sees a weight.
+import type { Config } from '../config.ts';
+import { invalid, notFound, ZerothError } from '../errors.ts';
+import type { Change, Entry, Journal, Snapshot } from '../journal/journal.ts';
+import type { Anchor, Point } from '../shift.ts';
+import type { PinnedPoint } from '../worker/messages.ts';
+import { beyondHead, type ChangeRequest, checkConditions, contentHash } from './requests.ts';
+
+/** Entries that a watcher is given between two looks at whether it still listens. */
+const ENTRIES_PER_LOOK = 100;
+
+/** Only a request id is ever compared again. */
+const NO_HASH = new Uint8Array();
+
+export type HistoryOptions = {
+  readonly run: string;
+  readonly journal: Journal;
+  readonly snapshotsPerRunMax: Config['snapshotsPerRunMax'];
+  readonly now: () => number;
+};
+
+export class History {
+  readonly #run: string;
+  readonly #journal: Journal;
+  readonly #options: HistoryOptions;
+  /** By id. */
+  readonly #snapshots: Map<string, Snapshot>;
+  readonly #waiting = new Set<() => void>();
+  #head: number;
+  #closed = false;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#run = options.run;
+    this.#journal = options.journal;
+    this.#head = options.journal.head(options.run);
+    const snapshots = options.journal.snapshots(options.run);
+    this.#snapshots = new Map(snapshots.map((snapshot) => [snapshot.name, snapshot]));
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  get snapshots(): readonly Snapshot[] {
+    return [...this.#snapshots.values()];
+  }
+
+  get snapshotRevisions(): readonly number[] {
+    return this.snapshots.map((snapshot) => snapshot.revision);
+  }
+
+  /** Durable when it returns. */
+  append(change: Change, request?: ChangeRequest): number {
+    const requestId = request?.requestId ?? '';
+    const entry = this.#journal.append(this.#run, {
+      change,
+      requestId,
+      contentHash: request === undefined || requestId === '' ? NO_HASH : contentHash(request),
+      timeMs: this.#options.now(),
+    });
+    this.#head = entry.revision;
+    this.#announce();
+    return entry.revision;
+  }
+
+  /** The revision that this request made when it came before. @throws ZerothError where its id came with other content. */
+  findAnswered(request: ChangeRequest): number | undefined {
+    if (request.requestId === '') return undefined;
+    const known = this.#journal.findRequest(this.#run, request.requestId);
+    if (known === undefined) return undefined;
+    if (Buffer.compare(known.contentHash, contentHash(request)) === 0) return known.revision;
+    throw new ZerothError(
+      'request-id-reused',
+      `request_id: expected an id that was not used before, got ${JSON.stringify(request.requestId)}, ` +
+        `which made revision ${known.revision} with other content`,
+      { field: 'request_id', metadata: { revision: String(known.revision) } },
+    );
+  }
+
+  /** @throws ZerothError where the request cannot follow the head. */
+  checkChange(request: ChangeRequest): void {
+    checkConditions(request, this.#head);
+    if (request.change.kind === 'rollback') this.checkRevision(request.change.toRevision, 'revision');
+  }
+
+  /** A retry of an update evaluates where the first try did: past the regrids that it caused. */
+  settledAfter(revision: number): number {
+    let last = revision;
+    while (last < this.#head) {
+      const [next] = this.#journal.entries(this.#run, last, 1);
+      if (next.change.kind !== 'regrid') break;
+      last = next.revision;
+    }
+    return last;
+  }
+
+  /** @throws ZerothError naming `field`. */
+  checkRevision(revision: number, field: string, head = this.#head): number {
+    if (revision < 0) throw invalid(field, 'a revision of 0 or more', String(revision));
+    if (revision > head) throw beyondHead(field, revision, head);
+    return revision;
+  }
+
+  /** The point with its anchor resolved; `head` is what "the head" means, be it past or about to be. */
+  pin(point: Point, head: number, field: string): PinnedPoint {
+    return { revision: this.#resolve(point.anchor, head, `${field}.anchor`), shifts: point.shifts };
+  }
+
+  putSnapshot(id: string, revision: number, replace: boolean): Snapshot {
+    const name = `${this.#run}/snapshots/${id}`;
+    const existing = this.#snapshots.get(id);
+    if (existing !== undefined && existing.revision !== revision && !replace)
+      throw new ZerothError('already-exists', `${name} exists at revision ${existing.revision}`, {
+        resource: name,
+      });
+    const { snapshotsPerRunMax } = this.#options;
+    if (existing === undefined && this.#snapshots.size >= snapshotsPerRunMax)
+      throw new ZerothError(
+        'exhausted',
+        `${this.#run} has ${snapshotsPerRunMax} snapshots (snapshotsPerRunMax)`,
+      );
+    const snapshot = { name: id, revision };
+    this.#journal.putSnapshot(this.#run, snapshot);
+    this.#snapshots.set(id, snapshot);
+    return snapshot;
+  }
+
+  deleteSnapshot(id: string): void {
+    if (!this.#journal.deleteSnapshot(this.#run, id)) throw notFound(`${this.#run}/snapshots/${id}`);
+    this.#snapshots.delete(id);
+  }
+
+  /**
+   * Entries after a revision, those that come later too, until the signal or the end of the run.
+   * A watcher reads the journal at its own pace, so a slow one costs no memory.
+   */
+  async *watch(after: number, signal: AbortSignal): AsyncGenerator<{ entry: Entry; head: number }> {
+    let last = this.checkRevision(after, 'after_revision');
+    while (!signal.aborted && !this.#closed) {
+      for (const entry of this.#journal.entries(this.#run, last, ENTRIES_PER_LOOK)) {
+        yield { entry, head: this.#head };
+        last = entry.revision;
+      }
+      if (last >= this.#head) await this.#nextMove(signal);
+    }
+    if (this.#closed) throw notFound(this.#run, '; it was deleted');
+  }
+
+  /** The run is gone: watchers are told. */
+  close(): void {
+    this.#closed = true;
+    this.#announce();
+  }
+
+  #resolve(anchor: Anchor, head: number, field: string): number {
+    switch (anchor.kind) {
+      case 'head':
+        return head;
+      case 'revision':
+        return this.checkRevision(anchor.revision, `${field}.revision`, Math.max(head, this.#head));
+      case 'snapshot': {
+        const snapshot = this.#snapshots.get(anchor.name);
+        if (snapshot === undefined) throw notFound(`${this.#run}/snapshots/${anchor.name}`);
+        return snapshot.revision;
+      }
+    }
+  }
+
+  #nextMove(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#waiting.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal.addEventListener('abort', done, { once: true });
+      if (signal.aborted || this.#closed) done();
+    });
+  }
+
+  #announce(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+}

@@ -1,0 +1,34 @@
+// From a journal back to weights: a restart, a fork and a verification do the same.
+import { setImmediate } from 'node:timers/promises';
+import type { Journal } from '../journal/journal.ts';
+import type { Regrid } from '../worker/messages.ts';
+import type { ModelWorker } from '../worker/worker.ts';
+
+/** Entries read in one go: a few milliseconds of the main thread, which has others to serve. */
+const ENTRIES_PER_PAGE = 500;
+
+export type ReplayOptions = {
+  readonly run: string;
+  readonly journal: Journal;
+  readonly worker: ModelWorker;
+  /** Revisions that have names: the worker keeps copies where a regrid would cut them off. */
+  readonly snapshots: readonly number[];
+};
+
+/**
+ * Feeds every entry to the worker and moves to the head once, many directions a pass.
+ * @returns the tensors that are due for a regrid at the head: those whose regrid was not written down before the process ended.
+ */
+export async function replay(options: ReplayOptions): Promise<readonly Regrid[]> {
+  const { run, journal, worker, snapshots } = options;
+  let after = 0;
+  for (;;) {
+    const entries = journal.entries(run, after, ENTRIES_PER_PAGE);
+    if (entries.length === 0) break;
+    after += entries.length;
+    await worker.call('extend', { run, changes: entries.map((entry) => entry.change) });
+    await setImmediate();
+  }
+  await worker.call('setSnapshots', { run, revisions: snapshots });
+  return worker.call('settle', { run });
+}

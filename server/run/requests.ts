@@ -1,0 +1,94 @@
+// What a run is asked, in the words of the domain; rpc/ converts to and from these.
+import { createHash } from 'node:crypto';
+import { ZerothError } from '../errors.ts';
+import type { Change } from '../journal/journal.ts';
+import type { RowSelection } from '../model/columns.ts';
+import type { Evaluation } from '../model/evaluate.ts';
+import type { Point } from '../shift.ts';
+import type { Tensor } from '../tensor.ts';
+import type { ObjectiveChoice } from '../worker/messages.ts';
+
+export type BatchRequest =
+  | { readonly kind: 'inline'; readonly tensors: ReadonlyMap<string, Tensor> }
+  | { readonly kind: 'dataset'; readonly dataset: string; readonly rows: RowSelection };
+
+export type EvaluateRequest = {
+  readonly points: readonly Point[];
+  readonly batch: BatchRequest;
+  /** Undefined means the run's own. */
+  readonly objective: ObjectiveChoice | undefined;
+  /** What "the head" means; undefined means the head when the work begins, after an update its own. */
+  readonly revision: number | undefined;
+  readonly perExampleLosses: boolean;
+  readonly outputs: readonly string[];
+};
+
+export type EvaluateOutcome = {
+  readonly results: readonly Evaluation[];
+  readonly revision: number;
+  readonly head: number;
+};
+
+/** An update or a rollback: what is to be appended, and under which conditions. */
+export type ChangeRequest = {
+  readonly change: Extract<Change, { kind: 'shifts' | 'rollback' }>;
+  /** Empty where the client sent none. */
+  readonly requestId: string;
+  readonly expectedRevision: number | undefined;
+  readonly measuredAtRevision: number | undefined;
+  readonly stalenessMax: number;
+};
+
+export type ChangeOutcome = {
+  readonly revision: number;
+  readonly head: number;
+  readonly replayed: boolean;
+};
+
+/**
+ * SHA-256 of everything in a request that decides what it does: the same id with the same content
+ * is the same request. The revision it expects belongs to it, as it says what was built upon.
+ */
+export function contentHash(request: ChangeRequest): Uint8Array {
+  const { change, expectedRevision, measuredAtRevision, stalenessMax } = request;
+  const content =
+    change.kind === 'rollback'
+      ? [`rollback ${change.toRevision}`]
+      : change.shifts.map(({ seed, scale }) => `${seed} ${float64Bits(scale)}`);
+  const conditions = `${expectedRevision} ${measuredAtRevision} ${stalenessMax}`;
+  return createHash('sha256')
+    .update([change.kind, conditions, ...content].join('\n'))
+    .digest();
+}
+
+function float64Bits(value: number): string {
+  return new BigUint64Array(new Float64Array([value]).buffer)[0].toString(16);
+}
+
+/** @throws ZerothError aborted where the request was built on another head, or measured too long ago. */
+export function checkConditions(request: ChangeRequest, head: number): void {
+  const { expectedRevision, measuredAtRevision, stalenessMax } = request;
+  if (expectedRevision !== undefined && expectedRevision !== head)
+    throw new ZerothError(
+      'revision-mismatch',
+      `expected_revision: expected the head to be ${expectedRevision}, it is ${head}`,
+      { metadata: { expected: String(expectedRevision), head: String(head) } },
+    );
+  if (measuredAtRevision === undefined) return;
+  if (measuredAtRevision > head) throw beyondHead('measured_at_revision', measuredAtRevision, head);
+  if (head - measuredAtRevision > stalenessMax)
+    throw new ZerothError(
+      'stale-measurement',
+      `measured_at_revision: ${measuredAtRevision} lies ${head - measuredAtRevision} revisions behind the head ` +
+        `${head}, staleness_max is ${stalenessMax}`,
+      { metadata: { measured: String(measuredAtRevision), head: String(head) } },
+    );
+}
+
+export function beyondHead(field: string, revision: number, head: number): ZerothError {
+  return new ZerothError(
+    'revision-beyond-head',
+    `${field}: expected a revision up to the head ${head}, got ${revision}`,
+    { field, metadata: { head: String(head) } },
+  );
+}

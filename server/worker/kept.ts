@@ -1,0 +1,52 @@
+// Copies of tensors as they were at snapshots that a regrid has cut off: undo stops at a regrid, and
+// without a copy the way back begins at the base. They save time only, so they are bounded.
+import type { Grid } from '../noise/grid.ts';
+
+export type KeptTensor = { readonly values: Float32Array; readonly grid: Grid };
+
+export class KeptTensors {
+  readonly #bytesMax: number;
+  #bytes = 0;
+  /** By the snapshot's state (timeline.ts, canonical revision), then by tensor. */
+  readonly #states = new Map<number, Map<number, KeptTensor>>();
+
+  /** @param bytesMax as much as the weights themselves is a good bound. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** The states that have names; copies of others go. */
+  setStates(states: readonly number[]): void {
+    for (const [state, kept] of this.#states) {
+      if (states.includes(state)) continue;
+      for (const { values } of kept.values()) this.#bytes -= values.byteLength;
+      this.#states.delete(state);
+    }
+    for (const state of states) if (!this.#states.has(state)) this.#states.set(state, new Map());
+  }
+
+  statesWithout(tensor: number): number[] {
+    return [...this.#states].filter(([, kept]) => !kept.has(tensor)).map(([state]) => state);
+  }
+
+  /** Where the state has a name and there is room. */
+  keep(state: number, tensor: number, copy: KeptTensor): void {
+    const kept = this.#states.get(state);
+    if (kept === undefined || kept.has(tensor)) return;
+    if (this.#bytes + copy.values.byteLength > this.#bytesMax) return;
+    kept.set(tensor, copy);
+    this.#bytes += copy.values.byteLength;
+  }
+
+  /** Copies of exactly these tensors at a state, or undefined where one is missing. */
+  find(state: number, tensors: ReadonlySet<number>): ReadonlyMap<number, KeptTensor> | undefined {
+    const kept = this.#states.get(state);
+    const found = new Map<number, KeptTensor>();
+    for (const tensor of tensors) {
+      const copy = kept?.get(tensor);
+      if (copy === undefined) return undefined;
+      found.set(tensor, copy);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,109 @@
+// What the main thread and a model's worker say to each other. All of it is plain data; datasets
+// travel as SharedArrayBuffers, by reference.
+import type { ErrorDetails, ErrorKind } from '../errors.ts';
+import type { Change } from '../journal/journal.ts';
+import type { BatchSource } from '../model/columns.ts';
+import type { Evaluation } from '../model/evaluate.ts';
+import type { Parameter } from '../model/graph.ts';
+import type { TableKind } from '../noise/table.ts';
+import type { Shift } from '../shift.ts';
+import type { TensorSpec } from '../tensor.ts';
+
+export type ModelInfo = {
+  readonly sha256: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly parameters: readonly Parameter[];
+};
+
+export type ObjectiveChoice = { readonly name: string; readonly output: string; readonly labels: string };
+
+/** Patterns from a client, or the exact names that a run was created with. */
+export type TrainableChoice =
+  | { readonly kind: 'patterns'; readonly include: readonly string[]; readonly exclude: readonly string[] }
+  | { readonly kind: 'names'; readonly names: readonly string[] };
+
+/** A point whose anchor has been resolved. */
+export type PinnedPoint = { readonly revision: number; readonly shifts: readonly Shift[] };
+
+export type EvaluateWork = {
+  readonly run: string;
+  readonly points: readonly PinnedPoint[];
+  readonly batch: BatchSource;
+  readonly objective: ObjectiveChoice;
+  readonly perExampleLosses: boolean;
+  readonly outputs: readonly string[];
+};
+
+export type Regrid = { readonly tensor: number; readonly exponent: number };
+
+export type ExportFormat = 'onnx' | 'safetensors';
+
+/** Every request by its name: what goes in, what comes back. */
+export type WorkerCalls = {
+  loadModel: { in: { path: string; bytesMax: number }; out: ModelInfo };
+  /** Checks that an objective and a selector fit the model before a run is written down. */
+  openRun: {
+    in: {
+      run: string;
+      table: TableKind;
+      trainable: TrainableChoice;
+      objective: ObjectiveChoice;
+      weightsBytesMax: number;
+    };
+    out: { trainable: readonly Parameter[]; baseSha256: string; weightsBytes: number };
+  };
+  closeRun: { in: { run: string }; out: null };
+  /** Learns entries without moving; `settle` moves. */
+  extend: { in: { run: string; changes: readonly Change[] }; out: null };
+  setSnapshots: { in: { run: string; revisions: readonly number[] }; out: null };
+  /** Moves to the head and says which tensors are due for a regrid there. */
+  settle: { in: { run: string }; out: readonly Regrid[] };
+  /**
+   * An entry; moves to the new head as `settle` does, and evaluates there, unless a regrid is due
+   * first. An error of the evaluation is none of the entry.
+   */
+  append: {
+    in: { run: string; change: Change; evaluate: EvaluateWork | undefined };
+    out: { due: readonly Regrid[]; evaluated: Outcome<readonly Evaluation[]> | undefined };
+  };
+  prepare: { in: { run: string; point: PinnedPoint }; out: null };
+  evaluate: { in: EvaluateWork; out: readonly Evaluation[] };
+  /** Little-endian float32 of one tensor at a point. */
+  read: { in: { run: string; point: PinnedPoint; tensor: number }; out: Uint8Array };
+  digest: { in: { run: string; revision: number }; out: string };
+  /** Forgets weights and entries; `extend` and `settle` bring them back from base and journal. */
+  reset: { in: { run: string }; out: null };
+  exportRun: {
+    in: { run: string; revision: number; format: ExportFormat };
+    out: { file: Uint8Array; sha256: string; weightsSha256: string };
+  };
+  close: { in: null; out: null };
+};
+
+export type CallName = keyof WorkerCalls;
+
+export type WorkerRequest = { readonly id: number; readonly name: CallName; readonly payload: unknown };
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: WorkerError };
+
+export type WorkerReply = { readonly id: number; readonly outcome: Outcome<unknown> };
+
+/** An error that crosses threads: an operating one with its kind, or a bug with its stack. */
+export type WorkerError = {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly details: ErrorDetails;
+  readonly stack?: string;
+};
+
+/** What a worker is born with. */
+export type WorkerOptions = {
+  readonly threads: number;
+  readonly rowsPerMicroBatchMax: number;
+  readonly replyBytesMax: number;
+  /** One int32: not 0 while the caller of the work in progress is gone. */
+  readonly abandoned: SharedArrayBuffer;
+};

@@ -1,0 +1,131 @@
+// A run in its worker: a seat for its weights, and a session that reads them where they lie.
+import { createHash } from 'node:crypto';
+import { invalid, ZerothError } from '../errors.ts';
+import type { Change } from '../journal/journal.ts';
+import type { Evaluation } from '../model/evaluate.ts';
+import { WeightsOutOfRange } from '../weights/weights.ts';
+import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from './messages.ts';
+import { settled } from './outcome.ts';
+import type { Seat } from './seat.ts';
+
+export type OpenRunParts = {
+  readonly seat: Seat;
+  /** Checks a batch, and returns the forward passes over it with the weights where the seat has them then. */
+  readonly prepare: (work: EvaluateWork) => () => Promise<Evaluation>;
+  /** The tuned model as a file. */
+  readonly write: (format: ExportFormat, values: ReadonlyMap<string, Float32Array>) => Uint8Array;
+  readonly release: () => Promise<void>;
+};
+
+export class OpenRun {
+  readonly #parts: OpenRunParts;
+
+  constructor(parts: OpenRunParts) {
+    this.#parts = parts;
+  }
+
+  get #seat(): Seat {
+    return this.#parts.seat;
+  }
+
+  extend(changes: readonly Change[]): null {
+    this.#seat.extend(changes);
+    return null;
+  }
+
+  setSnapshots(revisions: readonly number[]): null {
+    this.#seat.setSnapshots(revisions);
+    return null;
+  }
+
+  /** Moves to the head. @returns the tensors that are due for a regrid there. */
+  settle(): readonly Regrid[] {
+    return withinRange(() => this.#seat.dueRegrids(), runFailed);
+  }
+
+  async append(change: Change, evaluate: EvaluateWork | undefined): Promise<WorkerCalls['append']['out']> {
+    try {
+      if (change.kind === 'regrid') this.#seat.keepForSnapshots(change.tensor);
+    } finally {
+      // The journal has it, whatever becomes of the copies.
+      this.#seat.extend([change]);
+    }
+    const due = this.settle();
+    const evaluated =
+      evaluate === undefined || due.length > 0 ? undefined : await settled(() => this.evaluate(evaluate));
+    return { due, evaluated };
+  }
+
+  reset(): null {
+    this.#seat.reset();
+    return null;
+  }
+
+  prepare(point: PinnedPoint, field: string): null {
+    this.#moveTo(point, field);
+    return null;
+  }
+
+  async evaluate(work: EvaluateWork): Promise<readonly Evaluation[]> {
+    const evaluate = this.#parts.prepare(work);
+    const results: Evaluation[] = [];
+    for (const [i, point] of work.points.entries()) {
+      this.#moveTo(point, `points[${i}]`);
+      results.push(await evaluate());
+    }
+    return results;
+  }
+
+  read(point: PinnedPoint, tensor: number): Uint8Array {
+    this.#moveTo(point, 'point');
+    const values = this.#seat.weights.read(tensor);
+    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  }
+
+  digest(revision: number): string {
+    return withinRange(() => this.#seat.digestAt(revision), runFailed);
+  }
+
+  exportAs(format: ExportFormat, revision: number): WorkerCalls['exportRun']['out'] {
+    const weightsSha256 = this.digest(revision);
+    const { weights } = this.#seat;
+    const values = new Map(weights.specs.map(({ name }, tensor) => [name, weights.read(tensor)]));
+    const file = this.#parts.write(format, values);
+    return { file, sha256: createHash('sha256').update(file).digest('hex'), weightsSha256 };
+  }
+
+  close(): Promise<void> {
+    return this.#parts.release();
+  }
+
+  #moveTo(point: PinnedPoint, field: string): void {
+    withinRange(
+      () => this.#seat.moveTo(point),
+      (tensor) => pointOutOfRange(field, point, tensor),
+    );
+  }
+}
+
+/** The seat says which tensor left its range; what that means to the caller depends on what was asked. */
+function withinRange<T>(work: () => T, describe: (tensor: string) => ZerothError): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof WeightsOutOfRange ? describe(error.tensor) : error;
+  }
+}
+
+function pointOutOfRange(field: string, { shifts }: PinnedPoint, tensor: string): ZerothError {
+  return shifts.length > 0
+    ? invalid(
+        `${field}.shifts`,
+        'shifts that leave every weight in its range',
+        `shifts that take ${tensor} out of it`,
+      )
+    : invalid(`${field}.anchor`, 'a revision with every weight in its range', `one where ${tensor} left it`);
+}
+
+function runFailed(tensor: string): ZerothError {
+  const message = `tensor ${tensor}: a weight left its range; the run has diverged, RollbackRun brings it back`;
+  return new ZerothError('run-failed', message, { reason: 'WEIGHTS_OUT_OF_RANGE', metadata: { tensor } });
+}

@@ -1,0 +1,234 @@
+// One run's weights in the worker: they stay at the point that was evaluated last, and the next
+// one is reached by undoing and applying shifts.
+import type { Change } from '../journal/journal.ts';
+import { gridFor, regridLimit } from '../noise/grid.ts';
+import { type Path, type Step, Timeline } from '../run/timeline.ts';
+import type { Shift } from '../shift.ts';
+import { ShiftCount } from '../weights/moves.ts';
+import { type Weights, WeightsOutOfRange } from '../weights/weights.ts';
+import { KeptTensors } from './kept.ts';
+
+/** A state of the timeline and the shifts on top of it. */
+type Position = { readonly revision: number; readonly shifts: readonly Shift[] };
+
+export type SeatOptions = {
+  readonly weights: Weights;
+  /**
+   * The model's own values, tensor by tensor; read again from its file whenever the run is rebuilt.
+   * What is wrong with the file is thrown by the call, not on the way.
+   */
+  readonly baseValues: () => Iterable<Float32Array>;
+};
+
+export class Seat {
+  readonly weights: Weights;
+  readonly #baseValues: () => Iterable<Float32Array>;
+  #timeline = new Timeline();
+  /** Undefined where what is in memory is worthless: before the first load, or after a weight left its range. */
+  #position: Position | undefined;
+  /** Largest magnitude of each tensor where the weights are; a function of the state, so that replay regrids alike. */
+  readonly #magnitudes: Float64Array;
+  readonly #kept: KeptTensors;
+
+  constructor(options: SeatOptions) {
+    this.weights = options.weights;
+    this.#baseValues = options.baseValues;
+    this.#magnitudes = new Float64Array(options.weights.specs.length);
+    this.#kept = new KeptTensors(options.weights.bytes);
+  }
+
+  get head(): number {
+    return this.#timeline.head;
+  }
+
+  /** Learns entries without moving anywhere: a restart moves once, at the end. */
+  extend(changes: readonly Change[]): void {
+    for (const change of changes) this.#timeline.append(change);
+  }
+
+  /** Which snapshots to keep copies for when a regrid comes between them and the head. */
+  setSnapshots(revisions: readonly number[]): void {
+    this.#kept.setStates(revisions.map((revision) => this.#timeline.canonical(revision)));
+  }
+
+  /**
+   * Tensors that exceed half their range at the head, with the grid to give them (noise/1, "Grid").
+   * The weights are at the head afterwards.
+   */
+  dueRegrids(): { tensor: number; exponent: number }[] {
+    this.moveTo({ revision: this.head, shifts: [] });
+    const due: { tensor: number; exponent: number }[] = [];
+    this.weights.grids.forEach((grid, tensor) => {
+      const magnitude = this.#magnitudes[tensor];
+      if (magnitude > regridLimit(grid)) due.push({ tensor, exponent: gridFor(magnitude).exponent });
+    });
+    return due;
+  }
+
+  /**
+   * @throws WeightsOutOfRange where a weight leaves its range there. A point that shifts weights far
+   * is tried out: where it fails the weights are as they were before its shifts.
+   */
+  moveTo(target: Position): void {
+    if (this.weights.staysNear(new ShiftCount().add(target.shifts).moves())) this.#reach(target);
+    else this.#tryOut(target);
+  }
+
+  /** Forgets weights and entries; the next move starts from the base. */
+  reset(): void {
+    this.#position = undefined;
+    this.#timeline = new Timeline();
+    this.#kept.setStates([]);
+  }
+
+  /** SHA-256 over the weights at a revision. */
+  digestAt(revision: number): string {
+    this.moveTo({ revision, shifts: [] });
+    return this.weights.digest();
+  }
+
+  /** To be called before a regrid is learned: copies of the tensor for the snapshots it would cut off. */
+  keepForSnapshots(tensor: number): void {
+    for (const state of this.#kept.statesWithout(tensor)) {
+      if (tensorsRegridded(this.#timeline.path(this.head, state).undo).has(tensor)) continue;
+      if (this.#reaches(state)) this.#keep(state, [tensor]);
+    }
+  }
+
+  /** Whether the weights are there now: a revision where the run diverged has a name at most. */
+  #reaches(revision: number): boolean {
+    try {
+      this.moveTo({ revision, shifts: [] });
+      return true;
+    } catch (error) {
+      if (error instanceof WeightsOutOfRange) return false;
+      throw error;
+    }
+  }
+
+  #keep(state: number, tensors: Iterable<number>): void {
+    for (const tensor of tensors)
+      this.#kept.keep(state, tensor, { values: this.weights.read(tensor), grid: this.weights.grids[tensor] });
+  }
+
+  /**
+   * A fused way counts equal shifts together, so between two of its passes the weights may be where
+   * the run never was, and out of range there. Entry by entry they are only where the run was.
+   */
+  #reach(target: Position): void {
+    try {
+      this.#move(this.#position, target);
+    } catch (error) {
+      if (!(error instanceof WeightsOutOfRange)) throw error;
+      this.#rebuild(target, 'entry by entry');
+    }
+    this.#position = target;
+  }
+
+  /** Shifts that may leave the range: copies are kept until it is known, so that a client's mistake costs no replay. */
+  #tryOut({ revision, shifts }: Position): void {
+    const anchor = { revision, shifts: [] };
+    this.#reach(anchor);
+    const { grids } = this.weights;
+    const copies = this.weights.specs.map((_, tensor) => this.weights.read(tensor));
+    const magnitudes = this.#magnitudes.slice();
+    try {
+      this.#walk([], NOWHERE, shifts);
+      this.#position = { revision, shifts };
+    } catch (error) {
+      for (const [tensor, values] of copies.entries()) this.weights.restore(tensor, values, grids[tensor]);
+      this.#magnitudes.set(magnitudes);
+      this.#position = anchor;
+      throw error;
+    }
+  }
+
+  #move(from: Position | undefined, target: Position): void {
+    const path = from && this.#timeline.path(from.revision, target.revision);
+    const regridded = tensorsRegridded(path?.undo ?? []);
+    if (from === undefined || path === undefined) this.#rebuild(target);
+    else if (regridded.size === 0) this.#walk(from.shifts, path, target.shifts);
+    else this.#walkAround(from, path, regridded, target);
+  }
+
+  /** Removes, follows the path, adds: one fused pass where no regrid stands on the way. */
+  #walk(remove: readonly Shift[], path: Path, add: readonly Shift[], only?: readonly number[]): void {
+    this.#position = undefined;
+    let count = new ShiftCount().add(remove, -1);
+    for (const step of path.undo) if (step.kind === 'shifts') count.add(step.shifts, -1);
+    for (const step of path.redo) {
+      if (step.kind === 'shifts') {
+        count.add(step.shifts);
+      } else {
+        this.#apply(count, only);
+        this.#regrid(step, only);
+        count = new ShiftCount();
+      }
+    }
+    this.#apply(count.add(add), only);
+  }
+
+  /**
+   * Back over a regrid: the regridded tensors from their copies, the others by shifts. Without copies
+   * all of them from the base, and a snapshot has its copies from then on.
+   */
+  #walkAround(from: Position, path: Path, regridded: Set<number>, target: Position): void {
+    const state = this.#timeline.canonical(target.revision);
+    const kept = this.#kept.find(state, regridded);
+    if (kept === undefined) {
+      this.#rebuild({ revision: state, shifts: [] });
+      this.#keep(state, regridded);
+      this.#walk([], NOWHERE, target.shifts);
+      return;
+    }
+    this.#position = undefined;
+    for (const [tensor, { values, grid }] of kept) {
+      this.weights.restore(tensor, values, grid);
+      this.#magnitudes[tensor] = largestMagnitude(values);
+    }
+    const others = this.weights.specs.map((_, tensor) => tensor).filter((tensor) => !regridded.has(tensor));
+    this.#walk(from.shifts, path, target.shifts, others);
+    this.#walk([], NOWHERE, target.shifts, [...regridded]);
+  }
+
+  #rebuild(target: Position, how: 'fused' | 'entry by entry' = 'fused'): void {
+    // Where the model's file cannot be read the weights stay as they are.
+    const base = this.#baseValues();
+    this.#position = undefined;
+    let tensor = 0;
+    for (const values of base) {
+      this.weights.load(tensor, values);
+      this.#magnitudes[tensor++] = largestMagnitude(values);
+    }
+    const path = this.#timeline.path(0, target.revision);
+    if (how === 'fused') {
+      this.#walk([], path, target.shifts);
+      return;
+    }
+    for (const step of path.redo) this.#walk([], { undo: [], redo: [step] }, []);
+    this.#walk([], NOWHERE, target.shifts);
+  }
+
+  #apply(count: ShiftCount, only?: readonly number[]): void {
+    const moves = count.moves();
+    if (moves.length === 0) return;
+    const magnitudes = this.weights.move(moves, only);
+    for (const tensor of only ?? magnitudes.keys()) this.#magnitudes[tensor] = magnitudes[tensor];
+  }
+
+  #regrid(step: Extract<Step, { kind: 'regrid' }>, only?: readonly number[]): void {
+    if (only === undefined || only.includes(step.tensor)) this.weights.regrid(step.tensor, step.exponent);
+  }
+}
+
+const NOWHERE: Path = { undo: [], redo: [] };
+
+function tensorsRegridded(steps: readonly Step[]): Set<number> {
+  return new Set(steps.filter((step) => step.kind === 'regrid').map((step) => step.tensor));
+}
+
+function largestMagnitude(values: Float32Array): number {
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  return largest;
+}

@@ -1,0 +1,54 @@
+// The thread that owns a model: it takes one request at a time and answers it.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { CallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './messages.ts';
+import { ModelHost } from './model-host.ts';
+import { settled } from './outcome.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('thread.ts runs in a worker thread');
+
+const host = new ModelHost(workerData as WorkerOptions);
+
+type Handlers = {
+  [Name in CallName]: (
+    payload: WorkerCalls[Name]['in'],
+  ) => Promise<WorkerCalls[Name]['out']> | WorkerCalls[Name]['out'];
+};
+
+const handlers: Handlers = {
+  loadModel: (payload) => host.load(payload),
+  openRun: (payload) => host.openRun(payload),
+  closeRun: ({ run }) => host.closeRun(run),
+  extend: ({ run, changes }) => host.run(run).extend(changes),
+  setSnapshots: ({ run, revisions }) => host.run(run).setSnapshots(revisions),
+  settle: ({ run }) => host.run(run).settle(),
+  append: ({ run, change, evaluate }) => host.run(run).append(change, evaluate),
+  reset: ({ run }) => host.run(run).reset(),
+  prepare: ({ run, point }) => host.run(run).prepare(point, 'point'),
+  evaluate: (work) => host.run(work.run).evaluate(work),
+  read: ({ run, point, tensor }) => host.run(run).read(point, tensor),
+  digest: ({ run, revision }) => host.run(run).digest(revision),
+  exportRun: ({ run, revision, format }) => host.run(run).exportAs(format, revision),
+  close: () => host.close(),
+};
+
+/** Requests are answered in the order they came: a run's weights are never moved by two of them. */
+let last: Promise<void> = Promise.resolve();
+
+port.on('message', (request: WorkerRequest) => {
+  last = last.then(() => answer(request));
+});
+
+async function answer({ id, name, payload }: WorkerRequest): Promise<void> {
+  const handler = handlers[name] as (payload: unknown) => unknown;
+  const outcome = await settled(() => handler(payload));
+  port!.postMessage({ id, outcome } satisfies WorkerReply, outcome.ok ? ownedBuffers(outcome.value) : []);
+  if (name === 'close') port!.close();
+}
+
+/** Files and tensors change hands instead of being copied, where their memory is theirs alone. */
+function ownedBuffers(value: unknown): ArrayBuffer[] {
+  const bytes = value instanceof Uint8Array ? value : (value as { file?: unknown } | null)?.file;
+  if (!(bytes instanceof Uint8Array) || !(bytes.buffer instanceof ArrayBuffer)) return [];
+  return bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : [];
+}

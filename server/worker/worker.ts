@@ -1,0 +1,82 @@
+// The main thread's end of a model's worker: one promise a request.
+import { Worker } from 'node:worker_threads';
+import { ZerothError } from '../errors.ts';
+import type { CallName, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
+import { resultOf } from './outcome.ts';
+
+type Waiting = { resolve(value: unknown): void; reject(error: unknown): void };
+
+/** This file runs from source or compiled; its neighbour has the same ending. */
+const THREAD = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+export class ModelWorker {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #abandoned: Int32Array;
+  #nextId = 1;
+  #ended: ZerothError | undefined;
+  readonly #exit: Promise<void>;
+
+  /** @param onLost called once if the thread ends without having been asked to. */
+  constructor(options: Omit<WorkerOptions, 'abandoned'>, onLost: (error: Error) => void) {
+    const abandoned = new SharedArrayBuffer(4);
+    this.#abandoned = new Int32Array(abandoned);
+    this.#worker = new Worker(THREAD, { workerData: { ...options, abandoned } satisfies WorkerOptions });
+    this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
+    this.#worker.on('error', (error) => this.#end(error, onLost));
+    this.#exit = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#end(new Error(`the thread ended with code ${code}`), onLost);
+        resolve();
+      });
+    });
+  }
+
+  call<Name extends CallName>(
+    name: Name,
+    payload: WorkerCalls[Name]['in'],
+    signal?: AbortSignal,
+  ): Promise<WorkerCalls[Name]['out']> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const id = this.#nextId++;
+    Atomics.store(this.#abandoned, 0, signal?.aborted ? 1 : 0);
+    const abandon = () => Atomics.store(this.#abandoned, 0, 1);
+    signal?.addEventListener('abort', abandon, { once: true });
+    const result = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#worker.postMessage({ id, name, payload });
+    return result.finally(() => signal?.removeEventListener('abort', abandon)) as Promise<
+      WorkerCalls[Name]['out']
+    >;
+  }
+
+  /**
+   * Asks the thread to release what it holds and to end. A busy thread is never terminated: with
+   * onnxruntime-node's binding that aborts the process.
+   */
+  async close(): Promise<void> {
+    if (this.#ended === undefined) {
+      const closed = this.call('close', null);
+      this.#ended = new ZerothError('model-not-loaded', 'the model is unloading');
+      await closed.catch(() => undefined);
+    }
+    await this.#exit;
+  }
+
+  #settle(reply: WorkerReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    try {
+      waiting?.resolve(resultOf(reply.outcome));
+    } catch (error) {
+      waiting?.reject(error);
+    }
+  }
+
+  #end(cause: Error, onLost: (error: Error) => void): void {
+    const lost = this.#ended === undefined;
+    this.#ended ??= new ZerothError('internal', 'the worker of this model ended', {}, cause);
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+    if (lost) onLost(cause);
+  }
+}

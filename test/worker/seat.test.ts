@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'vitest';
+import type { Change } from '../../server/journal/journal.ts';
+import type { Shift } from '../../server/shift.ts';
+import { HostWeights } from '../../server/weights/host.ts';
+import { WeightsOutOfRange } from '../../server/weights/weights.ts';
+import { Seat } from '../../server/worker/seat.ts';
+
+const specs = [
+  { name: 'weight', shape: [10, 13] },
+  { name: 'bias', shape: [7] },
+];
+
+/** Deterministic, some of them exactly representable, the rest not. */
+const base = specs.map(({ shape }, tensor) =>
+  Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i + 100 * tensor) / 2),
+);
+
+let reads = 0;
+function newSeat(): Seat {
+  const baseValues = () => {
+    reads++;
+    return base;
+  };
+  return new Seat({ weights: new HostWeights(specs, 'gaussian'), baseValues });
+}
+
+/** What the base and these changes give, from scratch. */
+function digestOf(changes: readonly Change[], shifts: readonly Shift[] = []): string {
+  const seat = newSeat();
+  seat.extend(changes);
+  seat.moveTo({ revision: changes.length, shifts });
+  return seat.weights.digest();
+}
+
+const shifts = (...pairs: [seed: number, scale: number][]): Change => ({
+  kind: 'shifts',
+  shifts: pairs.map(([seed, scale]) => ({ seed: BigInt(seed), scale })),
+});
+
+/** Small updates, one that takes the weight beyond half its range, its regrid, and small ones again. */
+const history: Change[] = [
+  shifts([1, 1e-3], [2, -2e-3]),
+  shifts([3, 5e-4]),
+  shifts([4, 2]),
+  { kind: 'regrid', tensor: 0, exponent: -17 },
+  shifts([5, 1e-3]),
+  shifts([3, -5e-4]),
+];
+
+function seatAfter(changes: readonly Change[], snapshots: readonly number[] = []): Seat {
+  const seat = newSeat();
+  for (const [i, change] of changes.entries()) {
+    seat.setSnapshots(snapshots.filter((revision) => revision <= i));
+    if (change.kind === 'regrid') seat.keepForSnapshots(change.tensor);
+    seat.extend([change]);
+    seat.moveTo({ revision: seat.head, shifts: [] });
+  }
+  return seat;
+}
+
+describe('seat', () => {
+  test('a point is the same wherever the weights were before', () => {
+    const seat = seatAfter(history);
+    const points = [0, 1, 2, 3, 4, 5, 6].flatMap((revision) => [
+      { revision, shifts: [] },
+      { revision, shifts: [{ seed: 9n, scale: 1e-3 }] },
+      {
+        revision,
+        shifts: [
+          { seed: 9n, scale: -1e-3 },
+          { seed: 10n, scale: 0.25 },
+        ],
+      },
+    ]);
+    const expected = points.map(({ revision, shifts }) => digestOf(history.slice(0, revision), shifts));
+    for (let visit = 0; visit < 100; visit++) {
+      const i = (visit * 8 + visit * visit * 3) % points.length;
+      seat.moveTo(points[i]);
+      expect(seat.weights.digest()).toBe(expected[i]);
+    }
+  });
+
+  test('a snapshot behind a regrid is reached from its copy, without the base', () => {
+    const seat = seatAfter(history, [2]);
+    const before = reads;
+    for (const revision of [2, 6, 2, 6]) {
+      seat.moveTo({ revision, shifts: [{ seed: 9n, scale: 1e-3 }] });
+      const digest = seat.weights.digest();
+      expect(reads).toBe(before);
+      expect(digest).toBe(digestOf(history.slice(0, revision), [{ seed: 9n, scale: 1e-3 }]));
+      reads = before;
+    }
+  });
+
+  test('another revision behind a regrid is rebuilt from the base', () => {
+    const seat = seatAfter(history, [2]);
+    const before = reads;
+    expect(seat.digestAt(1)).toBe(digestOf(history.slice(0, 1)));
+    expect(reads).toBeGreaterThan(before);
+  });
+
+  test('a rollback gives the weights of the revision it names, and what follows grows from there', () => {
+    const changes: Change[] = [...history, { kind: 'rollback', toRevision: 2 }, shifts([7, 1e-3])];
+    const seat = seatAfter(changes);
+    expect(seat.digestAt(7)).toBe(digestOf(history.slice(0, 2)));
+    expect(seat.digestAt(8)).toBe(digestOf([...history.slice(0, 2), shifts([7, 1e-3])]));
+  });
+
+  test('a tensor beyond half its range is due for a regrid, replayed or live', () => {
+    const live = seatAfter(history.slice(0, 2));
+    expect(live.dueRegrids()).toEqual([]);
+    live.extend([history[2]]);
+    const due = live.dueRegrids();
+    expect(due.map(({ tensor }) => tensor)).toContain(0);
+    const replayed = newSeat();
+    replayed.extend(history.slice(0, 3));
+    expect(replayed.dueRegrids()).toEqual(due);
+    for (const { tensor, exponent } of due) live.extend([{ kind: 'regrid', tensor, exponent }]);
+    expect(live.dueRegrids()).toEqual([]);
+  });
+
+  test('a point out of range is refused, and the next one is as if nothing had been', () => {
+    const seat = seatAfter(history.slice(0, 2));
+    expect(() => seat.moveTo({ revision: 2, shifts: [{ seed: 1n, scale: 1e6 }] })).toThrow(WeightsOutOfRange);
+    expect(seat.digestAt(2)).toBe(digestOf(history.slice(0, 2)));
+  });
+
+  test('a point that leaves the range does not cost the way back from the base', () => {
+    const seat = seatAfter(history.slice(0, 2));
+    const before = reads;
+    for (let attempt = 0; attempt < 3; attempt++) {
+      expect(() => seat.moveTo({ revision: 2, shifts: [{ seed: 1n, scale: 1e6 }] })).toThrow(
+        WeightsOutOfRange,
+      );
+      expect(seat.weights.digest()).toBe(seat.digestAt(2));
+    }
+    expect(reads).toBe(before);
+    expect(seat.digestAt(2)).toBe(digestOf(history.slice(0, 2)));
+  });
+
+  test('a point that shifts far and stays in range is that point', () => {
+    const far = [{ seed: 1n, scale: 0.6 }];
+    const seat = seatAfter(history.slice(0, 2));
+    seat.moveTo({ revision: 2, shifts: far });
+    expect(seat.weights.digest()).toBe(digestOf(history.slice(0, 2), far));
+    expect(seat.digestAt(1)).toBe(digestOf(history.slice(0, 1)));
+  });
+
+  test('a history whose equal shifts add up beyond the range replays, and is walked, all the same', () => {
+    const wide: Change[] = [];
+    for (let i = 0; i < 12; i++) wide.push(shifts([5, 0.3]), shifts([5, -0.299]));
+    const live = seatAfter(wide);
+    const head = live.weights.digest();
+    expect(live.digestAt(0)).toBe(digestOf([]));
+    expect(live.digestAt(wide.length)).toBe(head);
+    expect(digestOf(wide)).toBe(head);
+  });
+
+  test('a snapshot behind a regrid has its copies again after a replay', () => {
+    const seat = seatAfter(history, [2]);
+    seat.reset();
+    seat.extend(history);
+    seat.setSnapshots([2]);
+    seat.moveTo({ revision: 6, shifts: [] });
+    seat.moveTo({ revision: 2, shifts: [] });
+    const before = reads;
+    for (const revision of [6, 2, 6, 2]) seat.moveTo({ revision, shifts: [{ seed: 9n, scale: 1e-3 }] });
+    expect(reads).toBe(before);
+    expect(seat.weights.digest()).toBe(digestOf(history.slice(0, 2), [{ seed: 9n, scale: 1e-3 }]));
+  });
+
+  test('a reset seat knows nothing but the base', () => {
+    const seat = seatAfter(history);
+    seat.reset();
+    expect(seat.head).toBe(0);
+    expect(seat.digestAt(0)).toBe(digestOf([]));
+  });
+});
