@@ -1,0 +1,83 @@
+// The only place that builds things; it closes them in reverse.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Config, helpText, loadConfig } from './config.ts';
+import { openDatasetStore } from './dataset/store.ts';
+import { ZerothError } from './errors.ts';
+import { openJournal } from './journal/sqlite.ts';
+import { type Log, openLog } from './log.ts';
+import { RpcServer } from './rpc/server.ts';
+import { Models } from './run/models.ts';
+import { Runs } from './run/runs.ts';
+import { VERSION } from './version.ts';
+
+export type RunningServer = { readonly port: number; close(): Promise<void> };
+
+/** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */
+export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+  await using opened = new AsyncDisposableStack();
+  // The journal first: its lock says that no other server works in this folder.
+  const journal = opened.adopt(openJournal(journalPath(config), { sync: config.journalSync }), (each) =>
+    each.close(),
+  );
+  const datasets = opened.adopt(await openDatasetStore({ ...config, now: Date.now }), (each) => each.close());
+  const onLost = (name: string) => runs.sleepAll(name);
+  const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
+  const runs = new Runs({ config, journal, datasets, log, now: Date.now }, models);
+  const rpc = opened.adopt(new RpcServer({ config, journal, datasets, models, runs }, log), (each) =>
+    each.close(),
+  );
+
+  const port = await rpc.listen();
+  const address = `${config.host}:${port}`;
+  log.info({ address, version: VERSION }, 'restoring');
+  runs.load();
+  await restore({ models, runs, journal, log });
+  rpc.open();
+  log.info({ address, version: VERSION, modelDir: config.modelDir, dataDir: config.dataDir }, 'listening');
+  const everything = opened.move();
+  return { port, close: () => everything.disposeAsync() };
+}
+
+function journalPath({ dataDir }: Config): string {
+  return dataDir === ':memory:' ? dataDir : join(dataDir, 'journal.sqlite');
+}
+
+/** What an earlier process had loaded. A model that cannot be had leaves its runs asleep, and the server up. */
+async function restore(parts: {
+  models: Models;
+  runs: Runs;
+  journal: ReturnType<typeof openJournal>;
+  log: Log;
+}) {
+  for (const record of parts.journal.models()) {
+    try {
+      await parts.runs.wakeAll(await parts.models.reload(record));
+    } catch (error) {
+      if (!(error instanceof ZerothError)) throw error;
+      parts.log.error({ model: record.name, err: error }, 'model not restored');
+      parts.runs.sleepAll(record.name, error);
+    }
+  }
+}
+
+/** `zeroth serve`. Resolves when the server has been asked to stop and has stopped. */
+export async function main(args: string[]): Promise<void> {
+  if (args.includes('--help')) return void process.stdout.write(helpText());
+  const config = loadConfig(args, process.env);
+  const log = openLog(config);
+  const server = await startServer(config, log);
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
+  });
+  log.info({ signal }, 'stopping');
+  await server.close();
+  log.info('stopped');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  main(process.argv.slice(2)).catch((error: unknown) => {
+    process.stderr.write(`zeroth serve: ${error instanceof ZerothError ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
+}

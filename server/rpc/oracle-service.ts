@@ -1,0 +1,169 @@
+import type {
+  DriveRequest,
+  DriveResponse,
+  EvaluateResponse,
+  OracleServiceServer,
+  StepRequest,
+  StepResponse,
+  UpdateRequest,
+  UpdateResponse,
+  EvaluateRequest as WireEvaluateRequest,
+  PointResult as WirePointResult,
+} from '../../proto/gen/zeroth/v1/oracle_service.ts';
+import { invalid } from '../errors.ts';
+import type { Evaluation } from '../model/evaluate.ts';
+import type { ChangeOutcome, ChangeRequest, EvaluateOutcome, EvaluateRequest } from '../run/requests.ts';
+import type { Call } from './adapter.ts';
+import {
+  fromTensor,
+  type RequestLimits,
+  toBatch,
+  toObjective,
+  toOptionalRevision,
+  toPoint,
+  toPoints,
+  toShifts,
+} from './convert.ts';
+import { writeHandle } from './handle.ts';
+import { getRun, type Services } from './services.ts';
+import { toWireStatus } from './status.ts';
+
+export function oracleService(services: Services): OracleServiceServer {
+  const { adapter, config } = services;
+
+  const step = async ({ update, evaluate }: StepRequest, call: Call): Promise<StepResponse> => {
+    const name = update?.run ?? evaluate?.run;
+    if (name === undefined) throw invalid('update, evaluate', 'at least one of the two', 'neither');
+    const run = getRun(services, call, name, update === undefined ? 'evaluate.run' : 'update.run');
+    if (evaluate !== undefined && evaluate.run !== name) throw invalid('evaluate.run', name, evaluate.run);
+    const change = update && toChange(update, 'update.', config);
+    const evaluation = evaluate && toEvaluation(evaluate, 'evaluate.', config);
+    const outcome = await run.step(change, evaluation, call.signal);
+    if (outcome.evaluation) noteEvaluation(call, outcome.evaluation);
+    if (outcome.change && update) noteChange(call, outcome.change, update);
+    return {
+      update: outcome.change && fromChange(outcome.change),
+      evaluate: outcome.evaluation && fromEvaluation(outcome.evaluation),
+    };
+  };
+
+  return {
+    perturb: adapter.unary(async (request, call) => {
+      const run = getRun(services, call, request.run, 'run');
+      const { point, head } = await run.perturb(
+        toPoint(request.point, 'point', run.name, config),
+        call.signal,
+      );
+      call.note({ revision: point.revision, seeds: seedsOf(point.shifts) });
+      const handle = writeHandle(run.name, point);
+      return { handle, revision: BigInt(point.revision), head: BigInt(head) };
+    }),
+
+    evaluate: adapter.unary(async (request, call) => {
+      const run = getRun(services, call, request.run, 'run');
+      const { evaluation } = await run.step(undefined, toEvaluation(request, '', config), call.signal);
+      noteEvaluation(call, evaluation!);
+      return fromEvaluation(evaluation!);
+    }),
+
+    update: adapter.unary(async (request, call) => {
+      const run = getRun(services, call, request.run, 'run');
+      const { change } = await run.step(toChange(request, '', config), undefined, call.signal);
+      noteChange(call, change!, request);
+      return fromChange(change!);
+    }),
+
+    step: adapter.unary(step),
+
+    drive: adapter.duplex<DriveRequest, DriveResponse>({
+      windowMax: config.driveWindowMax,
+      first: { tag: 0n, answer: { $case: 'window', value: { steps: config.driveWindowMax } } },
+      handler: async (request, call) => {
+        if (request.step === undefined) throw invalid('step', 'a step', 'none');
+        return { tag: request.tag, answer: { $case: 'step', value: await step(request.step, call) } };
+      },
+      toAnswer: ({ tag }, error) => ({ tag, answer: { $case: 'error', value: toWireStatus(error) } }),
+    }),
+  };
+}
+
+type Conditions = Pick<UpdateRequest, 'requestId' | 'expectedRevision'> &
+  Partial<Pick<UpdateRequest, 'measuredAtRevision' | 'stalenessMax'>>;
+
+/** Under which conditions a change may be made; a request without any could be applied twice by a retry. */
+export function toChangeConditions(request: Conditions, path = ''): Omit<ChangeRequest, 'change'> {
+  const requestId = request.requestId ?? '';
+  if (requestId === '' && request.expectedRevision === undefined)
+    throw invalid(`${path}request_id`, 'a request_id or an expected_revision', 'neither');
+  if (requestId.length > REQUEST_ID_MAX)
+    throw invalid(`${path}request_id`, `at most ${REQUEST_ID_MAX} characters`, String(requestId.length));
+  if (request.stalenessMax !== undefined && request.measuredAtRevision === undefined)
+    throw invalid(`${path}staleness_max`, 'a measured_at_revision beside it', 'none');
+  return {
+    requestId,
+    expectedRevision: toOptionalRevision(request.expectedRevision, `${path}expected_revision`),
+    measuredAtRevision: toOptionalRevision(request.measuredAtRevision, `${path}measured_at_revision`),
+    stalenessMax: toOptionalRevision(request.stalenessMax, `${path}staleness_max`, STALENESS) ?? 0,
+  };
+}
+
+const REQUEST_ID_MAX = 128;
+const STALENESS = 'a number of revisions, 0 or more';
+
+function toChange(request: UpdateRequest, path: string, limits: RequestLimits): ChangeRequest {
+  const shifts = toShifts(request.shifts, `${path}shifts`, limits);
+  if (shifts.length === 0) throw invalid(`${path}shifts`, 'at least one shift', 'none');
+  return { change: { kind: 'shifts', shifts }, ...toChangeConditions(request, path) };
+}
+
+function toEvaluation(request: WireEvaluateRequest, path: string, limits: RequestLimits): EvaluateRequest {
+  return {
+    points: toPoints(request.points, `${path}points`, request.run, limits),
+    batch: toBatch(request.batch, `${path}batch`),
+    objective: request.objective && toObjective(request.objective),
+    revision: toOptionalRevision(request.revision, `${path}revision`),
+    perExampleLosses: request.perExampleLosses,
+    outputs: request.outputs,
+  };
+}
+
+function fromEvaluation(outcome: EvaluateOutcome): EvaluateResponse {
+  return {
+    results: outcome.results.map(fromResult),
+    revision: BigInt(outcome.revision),
+    head: BigInt(outcome.head),
+  };
+}
+
+function fromResult(result: Evaluation): WirePointResult {
+  const outputs = [...(result.outputs ?? [])].map(([name, tensor]) => [name, fromTensor(tensor)] as const);
+  return {
+    loss: result.loss,
+    finite: Number.isFinite(result.loss),
+    examples: BigInt(result.examples),
+    perExampleLosses: [...(result.perExampleLosses ?? [])],
+    outputs: Object.fromEntries(outputs),
+  };
+}
+
+function fromChange({ revision, head, replayed }: ChangeOutcome): UpdateResponse {
+  return { revision: BigInt(revision), head: BigInt(head), replayed };
+}
+
+/** Enough to find a step in the log again, and not a line of thousands of seeds. */
+const SEEDS_LOGGED = 8;
+
+/** JSON has no bigint, and a number would lose the last digits. */
+function seedsOf(shifts: readonly { seed: bigint }[]): string[] {
+  return shifts.slice(0, SEEDS_LOGGED).map(({ seed }) => String(seed));
+}
+
+function noteEvaluation(call: Call, { results, revision }: EvaluateOutcome): void {
+  const [first] = results;
+  call.note({ revision, points: results.length, examples: first.examples, loss: first.loss });
+}
+
+function noteChange(call: Call, change: ChangeOutcome, request: UpdateRequest): void {
+  const { revision, replayed } = change;
+  call.note({ revision, seeds: seedsOf(request.shifts), ...(replayed ? { replayed } : {}) });
+}

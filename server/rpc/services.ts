@@ -1,0 +1,27 @@
+// What every service is built from.
+import type { Config } from '../config.ts';
+import type { DatasetStore } from '../dataset/store.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Models } from '../run/models.ts';
+import { checkName } from '../run/names.ts';
+import type { Run } from '../run/run.ts';
+import type { Runs } from '../run/runs.ts';
+import type { Adapter, Call } from './adapter.ts';
+
+export type Services = {
+  readonly adapter: Adapter;
+  readonly config: Config;
+  readonly journal: Journal;
+  readonly datasets: DatasetStore;
+  readonly models: Models;
+  readonly runs: Runs;
+};
+
+/**
+ * The run that a request names, for the log too.
+ * @throws ZerothError naming `field`, or not-found.
+ */
+export function getRun({ runs }: Pick<Services, 'runs'>, call: Call, name: string, field: string): Run {
+  call.note({ run: checkName(name, 'runs', field) });
+  return runs.get(name);
+}

@@ -1,0 +1,109 @@
+// Every setting of the server, described once: flags, environment, --help, checks and GetServerInfo
+// are made from this table.
+import { availableParallelism } from 'node:os';
+
+export type Setting<Value extends string | number = string | number> = {
+  readonly kind: 'text' | 'choice' | 'integer' | 'bytes';
+  readonly default: Value;
+  readonly help: string;
+  readonly choices?: readonly Value[];
+  /** Of an integer or a number of bytes, both included. */
+  readonly range?: readonly [minimum: number, maximum: number];
+  /** A bound that a client can meet; GetServerInfo reports it. */
+  readonly isLimit?: boolean;
+};
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+/** protobuf's bound on a message, and gRPC's on a frame. */
+const INT32_MAX = 2 ** 31 - 1;
+/** What a message needs around the bytes it carries: names, shapes, tags. */
+const MESSAGE_ROOM_BYTES = 4 * KiB;
+
+function text(value: string, help: string): Setting<string> {
+  return { kind: 'text', default: value, help };
+}
+
+function choice<const Choice extends string>(choices: readonly Choice[], help: string): Setting<Choice> {
+  return { kind: 'choice', default: choices[0], choices, help };
+}
+
+function integer(value: number, range: readonly [number, number], help: string): Setting<number> {
+  return { kind: 'integer', default: value, range, help };
+}
+
+function countLimit(value: number, help: string, maximum = INT32_MAX): Setting<number> {
+  return { kind: 'integer', default: value, range: [1, maximum], help, isLimit: true };
+}
+
+function bytesLimit(value: number, help: string, maximum = Number.MAX_SAFE_INTEGER): Setting<number> {
+  return { kind: 'bytes', default: value, range: [1, maximum], help, isLimit: true };
+}
+
+export const settings = {
+  host: text('127.0.0.1', 'address to listen on; the default is reached from this machine alone'),
+  port: integer(50051, [0, 65535], 'port to listen on; 0 takes any free one'),
+  modelDir: text('./models', 'folder that models may be loaded from'),
+  dataDir: text('./data', "folder of the journal and the datasets; ':memory:' keeps nothing"),
+  logLevel: choice(
+    ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'],
+    'the least severe level that is logged',
+  ),
+  logFormat: choice(['auto', 'json', 'pretty'], 'auto is pretty on a terminal, JSON elsewhere'),
+  journalSync: choice(
+    ['full', 'normal'],
+    'full: an update survives a power cut; normal: it survives the death of the process',
+  ),
+  threads: integer(Math.max(1, availableParallelism()), [1, 1024], 'threads of a forward pass, per model'),
+  shutdownGraceMs: integer(10_000, [0, INT32_MAX], 'how long calls may go on once a stop was asked for'),
+  keepaliveMs: integer(30_000, [1000, INT32_MAX], 'how often a silent connection is checked'),
+
+  messageBytesMax: bytesLimit(4 * MiB, 'of one gRPC message', INT32_MAX),
+  chunkBytes: bytesLimit(256 * KiB, 'of data in one message of a stream that the server sends', INT32_MAX),
+  replyBytesMax: bytesLimit(4 * MiB - 64 * KiB, 'of losses and outputs in one reply', INT32_MAX),
+  modelBytesMax: bytesLimit(INT32_MAX, 'of one model file', INT32_MAX),
+  weightsBytesMax: bytesLimit(8 * GiB, 'of trainable weights in memory, all runs together'),
+  datasetBytesMax: bytesLimit(16 * GiB, 'of all datasets on disk, unfinished uploads included'),
+  datasetCacheBytesMax: bytesLimit(2 * GiB, 'of datasets kept in memory; each has to fit'),
+  modelsMax: countLimit(16, 'loaded models'),
+  runsMax: countLimit(1024, 'runs'),
+  uploadsMax: countLimit(8, 'uploads of datasets at a time'),
+  pointsPerRequestMax: countLimit(4096, 'points in one request'),
+  shiftsPerRequestMax: countLimit(65_536, 'shifts in one request, all points together'),
+  rowsPerMicroBatchMax: countLimit(256, 'rows in one forward pass; larger batches take several'),
+  driveWindowMax: countLimit(64, 'steps under way on one Drive stream'),
+  queuePerRunMax: countLimit(256, 'requests that wait for one run'),
+  queuePerModelMax: countLimit(1024, 'requests that wait for one model, all runs together'),
+  snapshotsPerRunMax: countLimit(1024, 'snapshots of one run'),
+  watchersMax: countLimit(256, 'streams that watch journals'),
+  pageSizeMax: countLimit(1000, 'items on one page of a list', 1000),
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+export const settingNames = Object.keys(settings) as SettingName[];
+
+/** Everything a server is told at its start. Sizes in bytes, times in milliseconds. */
+export type Config = { readonly [Name in SettingName]: (typeof settings)[Name]['default'] };
+
+/** `smaller` plus `room` has to be at most `larger`. */
+type Relation = {
+  readonly smaller: SettingName;
+  readonly larger: SettingName;
+  readonly room?: number;
+};
+
+export const relations: readonly Relation[] = [
+  { smaller: 'chunkBytes', larger: 'messageBytesMax', room: MESSAGE_ROOM_BYTES },
+  { smaller: 'replyBytesMax', larger: 'messageBytesMax', room: MESSAGE_ROOM_BYTES },
+  { smaller: 'queuePerRunMax', larger: 'queuePerModelMax' },
+];
+
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+export function environmentOf(name: SettingName): string {
+  return `ZEROTH_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
