@@ -1,0 +1,54 @@
+// The TypeScript client: every service of zeroth.v1 behind one connection.
+import { type GetServerInfoResponse, ServerServiceService } from '../proto/gen/zeroth/v1/server_service.ts';
+import { type CallOptions, Channel, type ChannelOptions, type Traffic } from './channel.ts';
+import { type Datasets, datasets } from './datasets.ts';
+import { type Journal, journal } from './journal.ts';
+import { type Models, models } from './models.ts';
+import { type Oracle, oracle } from './oracle.ts';
+import { type Runs, runs } from './runs.ts';
+
+/** Every call rejects with a ZerothCallError that holds the server's code, reason and fields. */
+export class Zeroth {
+  readonly models: Models;
+  readonly datasets: Datasets;
+  readonly runs: Runs;
+  readonly oracle: Oracle;
+  readonly journal: Journal;
+  readonly #channel: Channel;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    this.models = models(channel);
+    this.datasets = datasets(channel);
+    this.runs = runs(channel);
+    this.oracle = oracle(channel);
+    this.journal = journal(channel);
+  }
+
+  info(options?: CallOptions): Promise<GetServerInfoResponse> {
+    return this.#channel.idempotent(ServerServiceService.getServerInfo, {}, options);
+  }
+
+  /** What has gone over the wire since the connection was made. */
+  get traffic(): Traffic {
+    return this.#channel.traffic;
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+/**
+ * A client of the server at `host:port`. Nothing is sent before the first call.
+ * @example
+ * await using zeroth = connect('127.0.0.1:50051');
+ * const model = await zeroth.models.load('mlp.onnx');
+ */
+export function connect(address: string, options: ChannelOptions = {}): Zeroth {
+  return new Zeroth(new Channel(address, options));
+}

@@ -1,0 +1,75 @@
+// DatasetService.
+import type { Tensor } from '../proto/gen/zeroth/v1/common.ts';
+import {
+  type CreateDatasetRequest,
+  type CreateDatasetResponse,
+  type Dataset,
+  DatasetServiceService,
+} from '../proto/gen/zeroth/v1/dataset_service.ts';
+import type { CallOptions, Channel } from './channel.ts';
+import { pages } from './pages.ts';
+
+export type Datasets = ReturnType<typeof datasets>;
+
+export type UploadOptions = CallOptions & {
+  /** Default 1 MiB. */
+  readonly chunkBytes?: number;
+  readonly onProgress?: (progress: { readonly sentBytes: number; readonly totalBytes: number }) => void;
+};
+
+export function datasets(channel: Channel) {
+  return {
+    /**
+     * Stores named tensors that have their first dimension in common. The same content again is
+     * stored once, and says so.
+     */
+    async create(
+      tensors: Readonly<Record<string, Tensor>>,
+      options: UploadOptions = {},
+    ): Promise<{ readonly dataset: Dataset; readonly existed: boolean }> {
+      const { dataset, existed } = await channel.clientStream<CreateDatasetRequest, CreateDatasetResponse>(
+        DatasetServiceService.createDataset,
+        (write) => upload(tensors, write, options),
+        options,
+      );
+      return { dataset: dataset!, existed };
+    },
+
+    async get(name: string, options?: CallOptions): Promise<Dataset> {
+      const { dataset } = await channel.idempotent(DatasetServiceService.getDataset, { name }, options);
+      return dataset!;
+    },
+
+    list: (options?: CallOptions): AsyncIterable<Dataset> =>
+      pages(
+        (page) => channel.idempotent(DatasetServiceService.listDatasets, page, options),
+        (response) => response.datasets,
+      ),
+
+    async delete(name: string, options?: CallOptions): Promise<void> {
+      await channel.unary(DatasetServiceService.deleteDataset, { name }, options);
+    },
+  };
+}
+
+/** Header, chunks, and a commit: the end of the stream alone stores nothing. */
+async function upload(
+  tensors: Readonly<Record<string, Tensor>>,
+  write: (request: CreateDatasetRequest) => Promise<void>,
+  { chunkBytes = 2 ** 20, onProgress }: UploadOptions,
+): Promise<void> {
+  const named = Object.entries(tensors);
+  const totalBytes = named.reduce((sum, [, tensor]) => sum + tensor.data.length, 0);
+  const specs = named.map(([name, { dataType, shape }]) => ({ name, dataType, shape }));
+  await write({ part: { $case: 'header', value: { tensors: specs } } });
+  let sentBytes = 0;
+  for (const [tensor, { data }] of named) {
+    for (let start = 0; start < data.length; start += chunkBytes) {
+      const piece = data.subarray(start, start + chunkBytes);
+      await write({ part: { $case: 'chunk', value: { tensor, data: piece } } });
+      sentBytes += piece.length;
+      onProgress?.({ sentBytes, totalBytes });
+    }
+  }
+  await write({ part: { $case: 'commit', value: {} } });
+}

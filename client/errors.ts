@@ -1,0 +1,91 @@
+// What a call says when it fails: the code, and the google.rpc details that came with it.
+import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import type { Any } from '../proto/gen/google/protobuf/any.ts';
+import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from '../proto/gen/google/rpc/error_details.ts';
+import { Status } from '../proto/gen/google/rpc/status.ts';
+
+export type StatusName = keyof typeof status;
+
+export type CallErrorDetails = {
+  /** UPPER_SNAKE, more precise than the code; empty where the server gave none. */
+  readonly reason: string;
+  /** Facts for machines, by name. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The request fields at fault. */
+  readonly violations: readonly { readonly field: string; readonly description: string }[];
+  /** The full name of what is missing, taken or failed. */
+  readonly resource?: string;
+  /** How long to wait before trying again. Only where that can help. */
+  readonly retryAfterMs?: number;
+};
+
+/** A call that failed. The message is the server's; `cause` is grpc-js's own error. */
+export class ZerothCallError extends Error {
+  readonly code: StatusName;
+  readonly details: CallErrorDetails;
+
+  constructor(code: StatusName, message: string, details: CallErrorDetails, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'ZerothCallError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get reason(): string {
+    return this.details.reason;
+  }
+}
+
+/** Anything but an error of grpc-js comes back as it is: it is a bug. */
+export function toCallError(error: unknown): unknown {
+  if (!isServiceError(error)) return error;
+  const name = (status[error.code] ?? 'UNKNOWN') as StatusName;
+  return new ZerothCallError(name, error.details, readDetails(error.metadata), error);
+}
+
+/** An error that came as a message, on a stream that goes on. */
+export function fromStatus({ code, message, details }: Status): ZerothCallError {
+  return new ZerothCallError((status[code] ?? 'UNKNOWN') as StatusName, message, collect(details));
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+}
+
+/** The details in the trailers. Ones that cannot be read are left out: the code still tells. */
+export function readDetails(metadata: Metadata | undefined): CallErrorDetails {
+  const [encoded] = metadata?.get('grpc-status-details-bin') ?? [];
+  if (!Buffer.isBuffer(encoded)) return collect([]);
+  try {
+    return collect(Status.decode(encoded).details);
+  } catch {
+    // A proxy on the way may answer with bytes of its own under this name.
+    return collect([]);
+  }
+}
+
+function collect(details: readonly Any[]): CallErrorDetails {
+  const none: CallErrorDetails = { reason: '', metadata: {}, violations: [] };
+  return Object.assign(none, ...details.map(readDetail));
+}
+
+function readDetail({ typeUrl, value }: Any): Partial<CallErrorDetails> {
+  switch (typeUrl.slice(typeUrl.lastIndexOf('/') + 1)) {
+    case 'google.rpc.ErrorInfo': {
+      const { reason, metadata } = ErrorInfo.decode(value);
+      return { reason, metadata };
+    }
+    case 'google.rpc.BadRequest': {
+      const { fieldViolations } = BadRequest.decode(value);
+      return { violations: fieldViolations.map(({ field, description }) => ({ field, description })) };
+    }
+    case 'google.rpc.ResourceInfo':
+      return { resource: ResourceInfo.decode(value).resourceName };
+    case 'google.rpc.RetryInfo': {
+      const { seconds = 0n, nanos = 0 } = RetryInfo.decode(value).retryDelay ?? {};
+      return { retryAfterMs: Number(seconds) * 1000 + nanos / 1e6 };
+    }
+    default:
+      return {};
+  }
+}

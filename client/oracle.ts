@@ -1,0 +1,47 @@
+// OracleService.
+import {
+  type DeepPartial,
+  EvaluateRequest,
+  type EvaluateResponse,
+  OracleServiceService,
+  PerturbRequest,
+  type PerturbResponse,
+  StepRequest,
+  type StepResponse,
+  UpdateRequest,
+  type UpdateResponse,
+} from '../proto/gen/zeroth/v1/oracle_service.ts';
+import type { CallOptions, Channel } from './channel.ts';
+import { Drive, isRepeatable } from './drive.ts';
+
+export type Oracle = ReturnType<typeof oracle>;
+
+export function oracle(channel: Channel) {
+  const service = OracleServiceService;
+  return {
+    perturb: (request: DeepPartial<PerturbRequest>, options?: CallOptions): Promise<PerturbResponse> =>
+      channel.idempotent(service.perturb, PerturbRequest.fromPartial(request), options),
+
+    evaluate: (request: DeepPartial<EvaluateRequest>, options?: CallOptions): Promise<EvaluateResponse> =>
+      channel.idempotent(service.evaluate, EvaluateRequest.fromPartial(request), options),
+
+    /** Tried again only with a request id: without one a lost answer could be applied twice. */
+    update(request: DeepPartial<UpdateRequest>, options?: CallOptions): Promise<UpdateResponse> {
+      const message = UpdateRequest.fromPartial(request);
+      return isRepeatable({ update: message, evaluate: undefined })
+        ? channel.idempotent(service.update, message, options)
+        : channel.unary(service.update, message, options);
+    },
+
+    /** As `update`, and then an evaluation at the revision it made. */
+    step(request: DeepPartial<StepRequest>, options?: CallOptions): Promise<StepResponse> {
+      const message = StepRequest.fromPartial(request);
+      return isRepeatable(message)
+        ? channel.idempotent(service.step, message, options)
+        : channel.unary(service.step, message, options);
+    },
+
+    /** Steps on one stream: cheaper than as many calls. */
+    drive: (): Drive => new Drive(channel),
+  };
+}
