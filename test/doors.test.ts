@@ -1,0 +1,71 @@
+// The invariants of ARCHITECTURE.md that are absences: who may import what.
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+type Import = { readonly from: string; readonly to: string };
+
+const files = globSync('{server,client,examples,bench}/**/*.ts').filter(
+  (file) => !file.includes('/assembly/') && !file.endsWith('.d.ts'),
+);
+
+const imports: Import[] = files.flatMap((file) =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, target]) => ({
+    from: file,
+    to: target.startsWith('.') ? normalize(join(dirname(file), target)) : target,
+  })),
+);
+
+/** Imports from `from` to `to`, but for those that are allowed. */
+function through(from: RegExp, to: RegExp, allowed: RegExp = /^$/): string[] {
+  return imports
+    .filter((each) => from.test(each.from) && to.test(each.to) && !allowed.test(each.from))
+    .map((each) => `${each.from} -> ${each.to}`);
+}
+
+const doors: readonly (readonly [string, string[]])[] = [
+  [
+    'strategy and shift import nothing but each other, the noise reference nothing but errors and crypto',
+    [
+      ...through(/^server\/strategy\//, /^(?!server\/(strategy\/|shift\.ts|errors\.ts))/),
+      ...through(/^server\/shift\.ts/, /./),
+      ...through(
+        /^server\/noise\//,
+        /^(?!server\/(noise\/|errors\.ts|shift\.ts|weights\/weights\.ts)|node:crypto)/,
+      ),
+    ],
+  ],
+  [
+    'on the server rpc alone imports messages',
+    through(/^server\//, /^proto\/gen\/(zeroth|google|grpc)/, /^server\/rpc\//),
+  ],
+  ['on the server rpc alone imports grpc', through(/^server\//, /^(@grpc\/|grpc-)/, /^server\/rpc\//)],
+  ['model alone knows ONNX graphs', through(/^server\//, /^proto\/gen\/onnx/, /^server\/model\//)],
+  ['runtime alone imports ONNX Runtime', through(/^server\//, /^onnxruntime/, /^server\/runtime\//)],
+  ['journal alone imports SQLite', through(/^(server|client)\//, /^node:sqlite$/, /^server\/journal\//)],
+  ['kernel alone knows the compiled kernel', through(/^server\//, /kernel\.wasm/, /^server\/kernel\//)],
+  ['the server never imports the client', through(/^server\//, /^client\//)],
+  [
+    'of the server the client imports strategies, shifts and errors; its command starts the server',
+    through(/^client\//, /^server\/(?!strategy\/|shift\.ts|errors\.ts|version\.ts)/, /^client\/zeroth\.ts$/),
+  ],
+  [
+    'the command imports nothing but main of the server',
+    through(/^client\/zeroth\.ts$/, /^server\/(?!main\.ts|version\.ts|errors\.ts)/),
+  ],
+  [
+    'strategies never see weights, models or runs',
+    through(/^server\/strategy\//, /^server\/(weights|model|run|worker)\//),
+  ],
+];
+
+describe('the doors between the rooms', () => {
+  test('the scan finds files and imports', () => {
+    expect(files.length).toBeGreaterThan(50);
+    expect(imports).toContainEqual({ from: 'server/main.ts', to: 'server/config.ts' });
+  });
+
+  test.each(doors)('%s', (_, violations) => {
+    expect(violations).toEqual([]);
+  });
+});
