@@ -1,0 +1,73 @@
+// Runs benchmarks: `npm run bench [-- NAME ...] [--json FILE]`. A NAME stands for every benchmark
+// whose name begins with it.
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import type { Bench } from './bench.ts';
+import { journalBenches } from './journal.ts';
+import { kernelBenches } from './kernel.ts';
+import { machine } from './machine.ts';
+import { wireBenches } from './wire.ts';
+
+const benches: readonly Bench[] = [...kernelBenches, ...journalBenches, ...wireBenches];
+
+type Result = {
+  readonly name: string;
+  /** The median. */
+  readonly value: number;
+  readonly unit: string;
+  readonly median: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly samples: number;
+};
+
+async function measure({ name, unit, run }: Bench): Promise<Result> {
+  const samples: number[] = [];
+  await run((sample) => samples.push(sample));
+  samples.sort((a, b) => a - b);
+  const median = middle(samples);
+  const [minimum, maximum] = [samples[0], samples[samples.length - 1]];
+  return { name, value: median, unit, median, minimum, maximum, samples: samples.length };
+}
+
+function middle(sorted: readonly number[]): number {
+  const half = sorted.length / 2;
+  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
+}
+
+function table(results: readonly Result[]): string {
+  const head = ['name', 'median', 'minimum', 'maximum', 'unit', 'samples'];
+  const plain = process.stdout.isTTY && !process.env.NO_COLOR ? {} : { style: { head: [], border: [] } };
+  const rows = new Table({ head, ...plain });
+  for (const { name, median, minimum, maximum, unit, samples } of results)
+    rows.push([name, ...[median, minimum, maximum].map((value) => value.toPrecision(4)), unit, samples]);
+  return rows.toString();
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { json: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const isWanted = ({ name }: Bench) => positionals.some((start) => name.startsWith(start));
+  const chosen = positionals.length === 0 ? benches : benches.filter(isWanted);
+  if (chosen.length === 0) throw new Error(`no benchmark of this name; there are ${names()}`);
+  const results: Result[] = [];
+  for (const bench of chosen) {
+    process.stderr.write(`${bench.name} ...\n`);
+    results.push(await measure(bench));
+  }
+  console.log(table(results));
+  const json = JSON.stringify({ machine: machine(), results }, undefined, 2);
+  if (values.json !== undefined) await writeFile(values.json, `${json}\n`);
+}
+
+function names(): string {
+  return benches.map(({ name }) => name).join(', ');
+}
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});
