@@ -72,6 +72,9 @@ export const settings = {
   pointsPerRequestMax: countLimit(4096, 'points in one request'),
   shiftsPerRequestMax: countLimit(65_536, 'shifts in one request, all points together'),
   rowsPerMicroBatchMax: countLimit(256, 'rows in one forward pass; larger batches take several'),
+  // 32 directions cost 13 ns a weight to cross (bench: snapshot.move), an eighth of the four forward passes of a
+  // MeZO-SVRG step at 2,048 tokens; from there on a copy is worth its memory.
+  snapshotWayMax: countLimit(32, 'directions to a snapshot, beyond which a copy is kept where there is room'),
   driveWindowMax: countLimit(64, 'steps under way on one Drive stream'),
   queuePerRunMax: countLimit(256, 'requests that wait for one run'),
   queuePerModelMax: countLimit(1024, 'requests that wait for one model, all runs together'),

@@ -179,6 +179,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     snapshots: history.snapshots.map((snapshot) => toWireSnapshot(run.name, snapshot)),
     journalBytes: BigInt(journalBytes),
     weightsBytes: BigInt(size.weightsBytes),
+    copiesBytes: BigInt(size.copies?.bytes ?? 0),
     createTime: new Date(record.createTimeMs),
     forkedFrom: record.forkedFrom,
     forkedRevision: BigInt(record.forkedRevision),

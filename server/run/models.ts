@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { invalid, notFound, ZerothError } from '../errors.ts';
 import type { Journal, ModelRecord } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
+import { WeightsBudget } from '../worker/budget.ts';
 import type { ModelInfo } from '../worker/messages.ts';
 import { ModelWorker } from '../worker/worker.ts';
 import { toId } from './names.ts';
@@ -29,6 +30,8 @@ export type ModelsOptions = {
 };
 
 export class Models {
+  /** What weights take, in all workers. */
+  readonly budget: WeightsBudget;
   readonly #options: ModelsOptions;
   readonly #loaded = new Map<string, LoadedModel>();
   /** Names that a load in progress has taken. */
@@ -39,6 +42,7 @@ export class Models {
 
   constructor(options: ModelsOptions) {
     this.#options = options;
+    this.budget = WeightsBudget.of(options.config.weightsBytesMax);
   }
 
   find(name: string): LoadedModel | undefined {
@@ -118,6 +122,8 @@ export class Models {
       threads: config.threads,
       rowsPerMicroBatchMax: config.rowsPerMicroBatchMax,
       replyBytesMax: config.replyBytesMax,
+      snapshotWayMax: config.snapshotWayMax,
+      budget: this.budget.shared,
     };
     const worker = new ModelWorker(options, (error) => this.#lost(name, error));
     try {

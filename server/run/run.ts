@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
 import type { Point } from '../shift.ts';
+import type { CopyAccount } from '../worker/budget.ts';
 import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
 import { History } from './history.ts';
@@ -35,7 +36,12 @@ export type RunContext = {
   readonly now: () => number;
 };
 
-export type RunSize = { readonly trainable: readonly Parameter[]; readonly weightsBytes: number };
+export type RunSize = {
+  readonly trainable: readonly Parameter[];
+  readonly weightsBytes: number;
+  /** Copies that save time; undefined of a dormant run. */
+  readonly copies?: CopyAccount | undefined;
+};
 
 export type StepOutcome = {
   readonly change: ChangeOutcome | undefined;
@@ -90,7 +96,7 @@ export class Run {
   /** Its model has gone. */
   sleep(error: ZerothError = notLoaded(this.record)): void {
     this.#state = { kind: 'dormant', error };
-    this.#size = { ...this.#size, weightsBytes: 0 };
+    this.#size = { ...this.#size, weightsBytes: 0, copies: undefined };
   }
 
   /** Checks a point and moves the weights there ahead of time. */

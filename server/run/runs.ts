@@ -2,6 +2,7 @@
 import { notFound, ZerothError } from '../errors.ts';
 import type { RunRecord } from '../journal/journal.ts';
 import type { TableKind } from '../noise/table.ts';
+import { CopyAccount } from '../worker/budget.ts';
 import type { ObjectiveChoice, TrainableChoice, WorkerCalls } from '../worker/messages.ts';
 import type { LoadedModel, Models } from './models.ts';
 import { randomId } from './names.ts';
@@ -25,7 +26,10 @@ type SeatRequest = {
   readonly trainable: TrainableChoice;
 };
 
-type OpenedSeat = WorkerCalls['openRun']['out'];
+type OpenedSeat = WorkerCalls['openRun']['out'] & { readonly copies: CopyAccount };
+
+/** Weights in the memory of a worker. A model that comes again is another one here. */
+type SeatInMemory = { readonly model: LoadedModel; readonly bytes: number; readonly copies: CopyAccount };
 
 export class Runs {
   readonly #context: RunContext;
@@ -33,8 +37,8 @@ export class Runs {
   readonly #runs = new Map<string, Run>();
   /** Names that a creation or a deletion in progress has taken. */
   readonly #taken = new Set<string>();
-  /** Weights in the memory of workers, by run. A model that comes again is another one here. */
-  readonly #seats = new Map<string, { readonly model: LoadedModel; readonly bytes: number }>();
+  /** By run. */
+  readonly #seats = new Map<string, SeatInMemory>();
   #opening: Promise<unknown> = Promise.resolve();
 
   constructor(context: RunContext, models: Models) {
@@ -114,7 +118,7 @@ export class Runs {
       await run.close();
     } finally {
       // Even where its model goes at the same moment, and takes the seat with it.
-      this.#seats.delete(name);
+      this.#forgetSeat(name);
       try {
         this.#context.journal.deleteRun(name);
       } finally {
@@ -131,7 +135,7 @@ export class Runs {
   sleepAll(model: string, error?: ZerothError): void {
     for (const run of this.list(model)) {
       run.sleep(error);
-      this.#seats.delete(run.name);
+      this.#forgetSeat(run.name);
     }
   }
 
@@ -195,12 +199,22 @@ export class Runs {
   }
 
   async #open({ run, model, ...choices }: SeatRequest): Promise<OpenedSeat> {
-    const used = [...this.#seats.values()].reduce((total, { bytes }) => total + bytes, 0);
-    const weightsBytesMax = this.#context.config.weightsBytesMax - used;
-    const work = { run, ...choices, weightsBytesMax };
+    const { budget } = this.#models;
+    const copies = new CopyAccount(budget);
+    const work = { run, ...choices, copies: copies.shared };
     const opened = await model.scheduler.schedule(run, () => model.worker.call('openRun', work));
-    this.#seats.set(run, { model, bytes: opened.weightsBytes });
-    return opened;
+    const bytes = opened.weightsBytes;
+    budget.take(bytes);
+    this.#seats.set(run, { model, bytes, copies });
+    return { ...opened, copies };
+  }
+
+  #forgetSeat(run: string): void {
+    const seat = this.#seats.get(run);
+    if (seat === undefined) return;
+    this.#seats.delete(run);
+    this.#models.budget.give(seat.bytes);
+    seat.copies.close();
   }
 
   /** One seat is opened after the other, so that each knows what the others have taken. */
@@ -212,7 +226,7 @@ export class Runs {
 
   /** Never throws: it follows an error that is the one to tell. A model that goes takes its seats along. */
   async #closeSeat(run: string, model: LoadedModel): Promise<void> {
-    if (this.#seats.get(run)?.model === model) this.#seats.delete(run);
+    if (this.#seats.get(run)?.model === model) this.#forgetSeat(run);
     try {
       await model.scheduler.insist(run, () => model.worker.call('closeRun', { run }));
     } catch (error) {
@@ -249,7 +263,7 @@ export class Runs {
     const { state } = run;
     if (state.kind === 'dormant' || this.#isLoaded(state.model)) return;
     run.sleep();
-    this.#seats.delete(run.name);
+    this.#forgetSeat(run.name);
     const model = this.#models.find(run.record.model);
     if (model !== undefined) await this.#bringBack(run, model);
   }

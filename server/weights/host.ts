@@ -1,7 +1,7 @@
 // Weights in the memory of the machine, moved by the WebAssembly kernel. Sessions read them there.
 import { createHash } from 'node:crypto';
 import { ZerothError } from '../errors.ts';
-import { type Grid, gridFor, isInRange, snap } from '../noise/grid.ts';
+import { type Grid, gridFor, isInRange, snap, step } from '../noise/grid.ts';
 import { largestEntry, noiseTable, type TableKind } from '../noise/table.ts';
 import { elementCount } from '../tensor.ts';
 import { ARENA_BYTES_MAX, type Placed, placeTensors } from './arena.ts';
@@ -65,6 +65,19 @@ export class HostWeights implements Weights {
     this.#grids[tensor] = grid;
   }
 
+  exchange(tensor: number, values: Float32Array, grid: Grid): void {
+    this.#checkLength(tensor, values);
+    const { view } = this.#placed[tensor];
+    const taken = new Float32Array(Math.min(CHUNK, values.length));
+    for (let start = 0; start < values.length; start += CHUNK) {
+      const there = view.subarray(start, start + CHUNK);
+      taken.set(there);
+      there.set(values.subarray(start, start + CHUNK));
+      values.set(taken.subarray(0, there.length), start);
+    }
+    this.#grids[tensor] = grid;
+  }
+
   move(moves: readonly Move[], only?: readonly number[]): Float64Array {
     checkMoves(moves);
     const magnitudes = new Float64Array(this.specs.length);
@@ -77,6 +90,10 @@ export class HostWeights implements Weights {
 
   staysNear(moves: readonly Move[]): boolean {
     return this.#finest.every((grid) => stepsOfAll(moves, grid, this.#zMax) <= QUARTER_STEPS);
+  }
+
+  changesMax(moves: readonly Move[]): Float64Array {
+    return Float64Array.from(this.#grids, (grid) => stepsOfAll(moves, grid, this.#zMax) * step(grid));
   }
 
   regrid(tensor: number, exponent: number): void {

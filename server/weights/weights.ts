@@ -35,6 +35,10 @@ export interface Weights {
    * grid that its tensor has had: from anywhere within three quarters they cannot leave it.
    */
   staysNear(moves: readonly Move[]): boolean;
+  /** A bound, tensor by tensor, on how far these moves together shift any weight on the grid it is on. */
+  changesMax(moves: readonly Move[]): Float64Array;
+  /** What `read` gave goes in, on the grid it was on, and what is there comes out into the same array. */
+  exchange(tensor: number, values: Float32Array, grid: Grid): void;
   /** Rounds a tensor to a coarser grid (noise/1, "Grid"). */
   regrid(tensor: number, exponent: number): void;
   /** A copy of one tensor. */

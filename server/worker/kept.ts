@@ -1,25 +1,28 @@
 // Copies of tensors as they were at snapshots that a regrid has cut off: undo stops at a regrid, and
 // without a copy the way back begins at the base. They save time only, so they are bounded.
 import type { Grid } from '../noise/grid.ts';
+import type { CopyAccount } from './budget.ts';
 
 export type KeptTensor = { readonly values: Float32Array; readonly grid: Grid };
 
 export class KeptTensors {
   readonly #bytesMax: number;
+  readonly #account: CopyAccount;
   #bytes = 0;
   /** By the snapshot's state (timeline.ts, canonical revision), then by tensor. */
   readonly #states = new Map<number, Map<number, KeptTensor>>();
 
   /** @param bytesMax as much as the weights themselves is a good bound. */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, account: CopyAccount) {
     this.#bytesMax = bytesMax;
+    this.#account = account;
   }
 
   /** The states that have names; copies of others go. */
   setStates(states: readonly number[]): void {
     for (const [state, kept] of this.#states) {
       if (states.includes(state)) continue;
-      for (const { values } of kept.values()) this.#bytes -= values.byteLength;
+      for (const { values } of kept.values()) this.#free(values.byteLength);
       this.#states.delete(state);
     }
     for (const state of states) if (!this.#states.has(state)) this.#states.set(state, new Map());
@@ -33,9 +36,18 @@ export class KeptTensors {
   keep(state: number, tensor: number, copy: KeptTensor): void {
     const kept = this.#states.get(state);
     if (kept === undefined || kept.has(tensor)) return;
-    if (this.#bytes + copy.values.byteLength > this.#bytesMax) return;
+    const bytes = copy.values.byteLength;
+    if (this.#bytes + bytes > this.#bytesMax || !this.#account.tryTake(bytes)) return;
     kept.set(tensor, copy);
-    this.#bytes += copy.values.byteLength;
+    this.#bytes += bytes;
+  }
+
+  hasState(state: number): boolean {
+    return this.#states.has(state);
+  }
+
+  get isEmpty(): boolean {
+    return this.#states.size === 0;
   }
 
   /** Copies of exactly these tensors at a state, or undefined where one is missing. */
@@ -48,5 +60,10 @@ export class KeptTensors {
       found.set(tensor, copy);
     }
     return found;
+  }
+
+  #free(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#account.give(bytes);
   }
 }

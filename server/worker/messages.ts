@@ -8,6 +8,7 @@ import type { Parameter } from '../model/graph.ts';
 import type { TableKind } from '../noise/table.ts';
 import type { Shift } from '../shift.ts';
 import type { TensorSpec } from '../tensor.ts';
+import type { SharedBudget } from './budget.ts';
 
 export type ModelInfo = {
   readonly sha256: string;
@@ -49,7 +50,8 @@ export type WorkerCalls = {
       table: TableKind;
       trainable: TrainableChoice;
       objective: ObjectiveChoice;
-      weightsBytesMax: number;
+      /** Where this run's copies are counted (budget.ts). */
+      copies: SharedArrayBuffer;
     };
     out: { trainable: readonly Parameter[]; baseSha256: string; weightsBytes: number };
   };
@@ -104,6 +106,9 @@ export type WorkerOptions = {
   readonly threads: number;
   readonly rowsPerMicroBatchMax: number;
   readonly replyBytesMax: number;
+  readonly snapshotWayMax: number;
+  /** What weights may take, in all workers. */
+  readonly budget: SharedBudget;
   /** One int32: not 0 while the caller of the work in progress is gone. */
   readonly abandoned: SharedArrayBuffer;
 };

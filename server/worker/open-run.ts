@@ -7,6 +7,8 @@ import { WeightsOutOfRange } from '../weights/weights.ts';
 import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from './messages.ts';
 import { settled } from './outcome.ts';
 import type { Seat } from './seat.ts';
+import { tour } from './tour.ts';
+import type { Position } from './way.ts';
 
 export type OpenRunParts = {
   readonly seat: Seat;
@@ -40,7 +42,10 @@ export class OpenRun {
 
   /** Moves to the head. @returns the tensors that are due for a regrid there. */
   settle(): readonly Regrid[] {
-    return withinRange(() => this.#seat.dueRegrids(), runFailed);
+    return withinRange(() => {
+      this.#seat.moveTo({ revision: this.#seat.head, shifts: [] });
+      return this.#seat.dueRegrids();
+    }, runFailed);
   }
 
   async append(change: Change, evaluate: EvaluateWork | undefined): Promise<WorkerCalls['append']['out']> {
@@ -50,7 +55,8 @@ export class OpenRun {
       // The journal has it, whatever becomes of the copies.
       this.#seat.extend([change]);
     }
-    const due = this.settle();
+    // The weights stay where they are, if they can: the next evaluation takes the update along on its way.
+    const due = withinRange(() => this.#seat.dueRegrids(), runFailed);
     const evaluated =
       evaluate === undefined || due.length > 0 ? undefined : await settled(() => this.evaluate(evaluate));
     return { due, evaluated };
@@ -67,11 +73,14 @@ export class OpenRun {
   }
 
   async evaluate(work: EvaluateWork): Promise<readonly Evaluation[]> {
+    const { points } = work;
     const evaluate = this.#parts.prepare(work);
     const results: Evaluation[] = [];
-    for (const [i, point] of work.points.entries()) {
-      this.#moveTo(point, `points[${i}]`);
-      results.push(await evaluate());
+    const from = () => this.#seat.position;
+    const wayTo = (point: Position) => this.#seat.wayTo(point);
+    for (const i of tour({ points, from, wayTo })) {
+      this.#moveTo(points[i], `points[${i}]`);
+      results[i] = await evaluate();
     }
     return results;
   }

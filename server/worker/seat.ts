@@ -6,10 +6,10 @@ import { type Path, type Step, Timeline } from '../run/timeline.ts';
 import type { Shift } from '../shift.ts';
 import { ShiftCount } from '../weights/moves.ts';
 import { type Weights, WeightsOutOfRange } from '../weights/weights.ts';
-import { KeptTensors } from './kept.ts';
-
-/** A state of the timeline and the shifts on top of it. */
-type Position = { readonly revision: number; readonly shifts: readonly Shift[] };
+import type { CopyAccount } from './budget.ts';
+import { type KeptTensor, KeptTensors } from './kept.ts';
+import { EXCHANGE_LENGTH, Stash } from './stash.ts';
+import { movesBetween, NOWHERE, type Position, wayLength } from './way.ts';
 
 export type SeatOptions = {
   readonly weights: Weights;
@@ -18,6 +18,10 @@ export type SeatOptions = {
    * What is wrong with the file is thrown by the call, not on the way.
    */
   readonly baseValues: () => Iterable<Float32Array>;
+  /** Pays for copies that save time. */
+  readonly copies: CopyAccount;
+  /** Directions between the weights and a snapshot, beyond which a copy is kept where there is room. */
+  readonly snapshotWayMax: number;
 };
 
 export class Seat {
@@ -29,12 +33,16 @@ export class Seat {
   /** Largest magnitude of each tensor where the weights are; a function of the state, so that replay regrids alike. */
   readonly #magnitudes: Float64Array;
   readonly #kept: KeptTensors;
+  readonly #stash: Stash;
+  readonly #snapshotWayMax: number;
 
-  constructor(options: SeatOptions) {
-    this.weights = options.weights;
-    this.#baseValues = options.baseValues;
-    this.#magnitudes = new Float64Array(options.weights.specs.length);
-    this.#kept = new KeptTensors(options.weights.bytes);
+  constructor({ weights, baseValues, copies, snapshotWayMax }: SeatOptions) {
+    this.weights = weights;
+    this.#baseValues = baseValues;
+    this.#magnitudes = new Float64Array(weights.specs.length);
+    this.#kept = new KeptTensors(weights.bytes, copies);
+    this.#stash = new Stash(weights, copies);
+    this.#snapshotWayMax = snapshotWayMax;
   }
 
   get head(): number {
@@ -49,13 +57,39 @@ export class Seat {
   /** Which snapshots to keep copies for when a regrid comes between them and the head. */
   setSnapshots(revisions: readonly number[]): void {
     this.#kept.setStates(revisions.map((revision) => this.#timeline.canonical(revision)));
+    if (this.#kept.isEmpty) this.#stash.drop();
+  }
+
+  /** Where the weights are; undefined where what is in memory is worthless. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** How many directions are moved on the way to a point. */
+  wayTo(target: Position): number {
+    return this.#position === undefined
+      ? Number.POSITIVE_INFINITY
+      : wayLength(this.#timeline, this.#position, target);
+  }
+
+  /** Puts the weights where a checkpoint has them. Entries up to `revision` have to be known. */
+  restore(revision: number, tensors: Iterable<KeptTensor>): void {
+    this.#position = undefined;
+    let tensor = 0;
+    for (const { values, grid } of tensors) this.#restore(tensor++, { values, grid });
+    if (tensor !== this.weights.specs.length)
+      throw new Error(`seat: expected ${this.weights.specs.length} tensors, got ${tensor}`);
+    this.#position = { revision, shifts: [] };
   }
 
   /**
    * Tensors that exceed half their range at the head, with the grid to give them (noise/1, "Grid").
-   * The weights are at the head afterwards.
+   * Where the largest magnitudes here and the shifts on the way to the head prove that there is none, the
+   * weights stay: so an update costs no pass of its own.
+   * @throws WeightsOutOfRange where a weight leaves its range at the head.
    */
   dueRegrids(): { tensor: number; exponent: number }[] {
+    if (this.#nothingDue()) return [];
     this.moveTo({ revision: this.head, shifts: [] });
     const due: { tensor: number; exponent: number }[] = [];
     this.weights.grids.forEach((grid, tensor) => {
@@ -79,6 +113,7 @@ export class Seat {
     this.#position = undefined;
     this.#timeline = new Timeline();
     this.#kept.setStates([]);
+    this.#stash.drop();
   }
 
   /** SHA-256 over the weights at a revision. */
@@ -93,6 +128,17 @@ export class Seat {
       if (tensorsRegridded(this.#timeline.path(this.head, state).undo).has(tensor)) continue;
       if (this.#reaches(state)) this.#keep(state, [tensor]);
     }
+  }
+
+  /** A bound is enough: what it cannot rule out is measured, so the answer is that of the weights at the head. */
+  #nothingDue(): boolean {
+    const head = { revision: this.head, shifts: [] };
+    const moves = this.#position && movesBetween(this.#timeline, this.#position, head);
+    if (moves === undefined) return false;
+    const changes = this.weights.changesMax(moves);
+    return this.weights.grids.every(
+      (grid, tensor) => this.#magnitudes[tensor] + changes[tensor] <= regridLimit(grid),
+    );
   }
 
   /** Whether the weights are there now: a revision where the run diverged has a name at most. */
@@ -116,6 +162,7 @@ export class Seat {
    * the run never was, and out of range there. Entry by entry they are only where the run was.
    */
   #reach(target: Position): void {
+    this.#shorten(target);
     try {
       this.#move(this.#position, target);
     } catch (error) {
@@ -123,6 +170,26 @@ export class Seat {
       this.#rebuild(target, 'entry by entry');
     }
     this.#position = target;
+  }
+
+  /** Where the way is long and a snapshot is at one of its ends, one of them is kept. */
+  #shorten(target: Position): void {
+    const from = this.#position;
+    const length = this.wayTo(target);
+    if (from === undefined || length <= this.#snapshotWayMax) return;
+    const stand = { position: from, magnitudes: this.#magnitudes };
+    const kept = this.#stash.position;
+    if (kept !== undefined && wayLength(this.#timeline, kept, target) + EXCHANGE_LENGTH < length) {
+      const { position, magnitudes } = this.#stash.exchange(stand);
+      this.#position = position;
+      this.#magnitudes.set(magnitudes);
+    } else if (this.#isSnapshot(from) || this.#isSnapshot(target)) {
+      this.#stash.keep(stand);
+    }
+  }
+
+  #isSnapshot({ revision }: Position): boolean {
+    return this.#kept.hasState(this.#timeline.canonical(revision));
   }
 
   /** Shifts that may leave the range: copies are kept until it is known, so that a client's mistake costs no replay. */
@@ -182,10 +249,7 @@ export class Seat {
       return;
     }
     this.#position = undefined;
-    for (const [tensor, { values, grid }] of kept) {
-      this.weights.restore(tensor, values, grid);
-      this.#magnitudes[tensor] = largestMagnitude(values);
-    }
+    for (const [tensor, copy] of kept) this.#restore(tensor, copy);
     const others = this.weights.specs.map((_, tensor) => tensor).filter((tensor) => !regridded.has(tensor));
     this.#walk(from.shifts, path, target.shifts, others);
     this.#walk([], NOWHERE, target.shifts, [...regridded]);
@@ -209,6 +273,11 @@ export class Seat {
     this.#walk([], NOWHERE, target.shifts);
   }
 
+  #restore(tensor: number, { values, grid }: KeptTensor): void {
+    this.weights.restore(tensor, values, grid);
+    this.#magnitudes[tensor] = largestMagnitude(values);
+  }
+
   #apply(count: ShiftCount, only?: readonly number[]): void {
     const moves = count.moves();
     if (moves.length === 0) return;
@@ -220,8 +289,6 @@ export class Seat {
     if (only === undefined || only.includes(step.tensor)) this.weights.regrid(step.tensor, step.exponent);
   }
 }
-
-const NOWHERE: Path = { undo: [], redo: [] };
 
 function tensorsRegridded(steps: readonly Step[]): Set<number> {
   return new Set(steps.filter((step) => step.kind === 'regrid').map((step) => step.tensor));

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../server/journal/journal.ts';
+import { gridFor, regridLimit } from '../../server/noise/grid.ts';
 import type { Shift } from '../../server/shift.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { WeightsOutOfRange } from '../../server/weights/weights.ts';
-import { Seat } from '../../server/worker/seat.ts';
+import { CopyAccount, WeightsBudget } from '../../server/worker/budget.ts';
+import { Seat, type SeatOptions } from '../../server/worker/seat.ts';
 
 const specs = [
   { name: 'weight', shape: [10, 13] },
@@ -16,12 +18,14 @@ const base = specs.map(({ shape }, tensor) =>
 );
 
 let reads = 0;
-function newSeat(): Seat {
+function newSeat(options: Partial<SeatOptions> = {}): Seat {
   const baseValues = () => {
     reads++;
     return base;
   };
-  return new Seat({ weights: new HostWeights(specs, 'gaussian'), baseValues });
+  const weights = new HostWeights(specs, 'gaussian');
+  const copies = new CopyAccount(WeightsBudget.of(2 ** 20));
+  return new Seat({ weights, baseValues, copies, snapshotWayMax: 32, ...options });
 }
 
 /** What the base and these changes give, from scratch. */
@@ -174,5 +178,118 @@ describe('seat', () => {
     seat.reset();
     expect(seat.head).toBe(0);
     expect(seat.digestAt(0)).toBe(digestOf([]));
+  });
+
+  test('an update that cannot make a regrid due leaves the weights where they are', () => {
+    const seat = seatAfter(history.slice(0, 2));
+    const point = { revision: 2, shifts: [{ seed: 9n, scale: 1e-3 }] };
+    seat.moveTo(point);
+    seat.extend([shifts([6, 1e-3])]);
+    expect(seat.dueRegrids()).toEqual([]);
+    expect(seat.position).toEqual(point);
+    expect(seat.weights.digest()).toBe(digestOf(history.slice(0, 2), point.shifts));
+  });
+
+  test('what is due is what the largest magnitudes at the head say, from wherever it is asked', () => {
+    const changes: Change[] = [];
+    for (let i = 0; i < 26; i++) {
+      const before = dueAtHead(changes);
+      const seat = newSeat();
+      seat.extend(changes);
+      seat.moveTo({
+        revision: Math.floor(i / 2),
+        shifts: [{ seed: 77n, scale: i % 3 === 0 ? -0.01 : 0.01 }],
+      });
+      expect(seat.dueRegrids()).toEqual(before);
+      changes.push(shifts([1, 0.05], [i, 1e-3]));
+    }
+    expect(dueAtHead(changes).length).toBeGreaterThan(0);
+  });
+
+  test('weights are put where a checkpoint has them, and go on from there', () => {
+    const live = seatAfter(history.slice(0, 5));
+    const tensors = specs.map((_, tensor) => ({
+      values: live.weights.read(tensor),
+      grid: live.weights.grids[tensor],
+    }));
+    const seat = newSeat();
+    seat.extend(history);
+    const before = reads;
+    seat.restore(5, tensors);
+    const digest = seat.digestAt(6);
+    expect(reads).toBe(before);
+    expect(digest).toBe(digestOf(history));
+    expect(seat.digestAt(1)).toBe(digestOf(history.slice(0, 1)));
+    expect(() => seat.restore(5, tensors.slice(0, 1))).toThrow('expected 2 tensors, got 1');
+    expect(seat.digestAt(6)).toBe(digestOf(history));
+  });
+});
+
+/** What is due at the head, measured there. */
+function dueAtHead(changes: readonly Change[]): { tensor: number; exponent: number }[] {
+  const seat = newSeat();
+  seat.extend(changes);
+  seat.moveTo({ revision: changes.length, shifts: [] });
+  return seat.weights.grids.flatMap((grid, tensor) => {
+    const magnitude = seat.weights.read(tensor).reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+    return magnitude > regridLimit(grid) ? [{ tensor, exponent: gridFor(magnitude).exponent }] : [];
+  });
+}
+
+describe('a snapshot far away', () => {
+  const long: Change[] = Array.from({ length: 40 }, (_, i) => shifts([100 + i, 1e-3]));
+  const there = [{ seed: 9n, scale: 1e-3 }];
+
+  function crossing(bytesMax: number) {
+    const copies = new CopyAccount(WeightsBudget.of(bytesMax));
+    const seat = newSeat({ copies, snapshotWayMax: 8 });
+    seat.extend(long);
+    seat.setSnapshots([3]);
+    for (const revision of [40, 3, 40, 3, 40, 3]) {
+      seat.moveTo({ revision, shifts: there });
+      expect(seat.weights.digest()).toBe(digestOf(long.slice(0, revision), there));
+    }
+    return { seat, copies };
+  }
+
+  test('is kept as a copy, which goes when the snapshot does', () => {
+    const { seat, copies } = crossing(2 ** 20);
+    expect(copies.bytes).toBe(seat.weights.bytes);
+    seat.setSnapshots([]);
+    expect(copies.bytes).toBe(0);
+    expect(seat.digestAt(40)).toBe(digestOf(long));
+  });
+
+  test('costs an exchange and what is new, not the way', () => {
+    const { seat } = crossing(2 ** 20);
+    expect(seat.position?.revision).toBe(3);
+    seat.extend([shifts([200, 1e-3])]);
+    const moved: number[] = [];
+    const { weights } = seat;
+    const move = weights.move.bind(weights);
+    weights.move = (moves, only) => {
+      moved.push(moves.length);
+      return move(moves, only);
+    };
+    seat.moveTo({ revision: 41, shifts: [] });
+    expect(moved).toEqual([2]);
+    seat.moveTo({ revision: 3, shifts: [] });
+    expect(moved).toEqual([2, 1]);
+    expect(seat.weights.digest()).toBe(digestOf(long.slice(0, 3)));
+  });
+
+  test('is walked to where there is no room for a copy', () => {
+    expect(crossing(specs.length).copies.bytes).toBe(0);
+  });
+
+  test('is right after a regrid on the way', () => {
+    const { seat } = crossing(2 ** 20);
+    seat.keepForSnapshots(1);
+    seat.extend([{ kind: 'regrid', tensor: 1, exponent: -16 }, shifts([300, 1e-3])]);
+    const all: Change[] = [...long, { kind: 'regrid', tensor: 1, exponent: -16 }, shifts([300, 1e-3])];
+    for (const revision of [42, 3, 42, 3, 40, 42]) {
+      seat.moveTo({ revision, shifts: there });
+      expect(seat.weights.digest()).toBe(digestOf(all.slice(0, revision), there));
+    }
   });
 });

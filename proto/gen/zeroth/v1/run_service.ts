@@ -125,6 +125,12 @@ export interface Run {
   /** Where a forked run comes from. */
   forkedFrom: string;
   forkedRevision: bigint;
+  /**
+   * Bytes of copies of the weights that are kept to save time: of tensors at snapshots that a regrid has cut off, and
+   * of all of them where the way to a snapshot has grown longer than snapshotWayMax (GetServerInfo). They count
+   * towards weightsBytesMax.
+   */
+  copiesBytes: bigint;
 }
 
 export interface Snapshot {
@@ -361,6 +367,7 @@ function createBaseRun(): Run {
     createTime: undefined,
     forkedFrom: "",
     forkedRevision: 0n,
+    copiesBytes: 0n,
   };
 }
 
@@ -425,6 +432,12 @@ export const Run: MessageFns<Run> = {
         throw new globalThis.Error("value provided for field message.forkedRevision of type int64 too large");
       }
       writer.uint32(128).int64(message.forkedRevision);
+    }
+    if (message.copiesBytes !== 0n) {
+      if (BigInt.asIntN(64, message.copiesBytes) !== message.copiesBytes) {
+        throw new globalThis.Error("value provided for field message.copiesBytes of type int64 too large");
+      }
+      writer.uint32(136).int64(message.copiesBytes);
     }
     return writer;
   },
@@ -570,6 +583,14 @@ export const Run: MessageFns<Run> = {
             message.forkedRevision = reader.int64() as bigint;
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.copiesBytes = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -610,6 +631,9 @@ export const Run: MessageFns<Run> = {
     message.forkedFrom = object.forkedFrom ?? "";
     message.forkedRevision = (object.forkedRevision !== undefined && object.forkedRevision !== null)
       ? BigInt(object.forkedRevision)
+      : 0n;
+    message.copiesBytes = (object.copiesBytes !== undefined && object.copiesBytes !== null)
+      ? BigInt(object.copiesBytes)
       : 0n;
     return message;
   },

@@ -1,0 +1,63 @@
+// A second place for a run's weights. Where the way between the head and a snapshot has grown long,
+// what would be walked back and forth is kept as a copy instead: the weights change places with it.
+import type { Grid } from '../noise/grid.ts';
+import type { Weights } from '../weights/weights.ts';
+import type { CopyAccount } from './budget.ts';
+import type { Position } from './way.ts';
+
+/** An exchange reads and writes both places: about what it costs to move two directions (bench: snapshot.exchange, snapshot.move). */
+export const EXCHANGE_LENGTH = 2;
+
+/** A position, and the largest magnitude of each tensor there. */
+export type Stand = { readonly position: Position; readonly magnitudes: Float64Array };
+
+type Kept = Stand & { readonly values: readonly Float32Array[]; readonly grids: readonly Grid[] };
+
+export class Stash {
+  readonly #weights: Weights;
+  readonly #account: CopyAccount;
+  #kept: Kept | undefined;
+
+  constructor(weights: Weights, account: CopyAccount) {
+    this.#weights = weights;
+    this.#account = account;
+  }
+
+  get position(): Position | undefined {
+    return this.#kept?.position;
+  }
+
+  /** Copies the weights, which stand there, in the place of what was kept before; not where there is no room. */
+  keep({ position, magnitudes }: Stand): void {
+    const weights = this.#weights;
+    if (this.#kept === undefined && !this.#account.tryTake(weights.bytes)) return;
+    const views = weights.views();
+    const values = this.#kept?.values ?? views.map(({ length }) => new Float32Array(length));
+    for (const [tensor, copy] of values.entries()) copy.set(views[tensor]);
+    this.#kept = { position, magnitudes: magnitudes.slice(), values, grids: [...weights.grids] };
+  }
+
+  /** The weights, which stand there, and what is kept change places. @returns where the weights stand now. */
+  exchange(from: Stand): Stand {
+    const kept = this.#kept;
+    if (kept === undefined) throw new Error('stash: nothing is kept');
+    const grids = kept.values.map((values, tensor) => {
+      const before = this.#weights.grids[tensor];
+      this.#weights.exchange(tensor, values, kept.grids[tensor]);
+      return before;
+    });
+    this.#kept = {
+      position: from.position,
+      magnitudes: from.magnitudes.slice(),
+      values: kept.values,
+      grids,
+    };
+    return kept;
+  }
+
+  drop(): void {
+    if (this.#kept === undefined) return;
+    this.#kept = undefined;
+    this.#account.give(this.#weights.bytes);
+  }
+}
