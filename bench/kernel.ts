@@ -33,8 +33,9 @@ export const kernelBenches: readonly Bench[] = (['readwrite', 'move1', 'move2'] 
 
 function measure(): Record<Sample, number[]> {
   const pages = Math.ceil((WEIGHTS_OFFSET + WEIGHTS * 4) / 65536);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const kernel = new Kernel(memory, noiseTable('gaussian'));
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernel = new Kernel(memory);
+  kernel.setTable(noiseTable('gaussian'));
   const passes: Record<Sample, (slice: Slice) => void> = {
     readwrite: (slice) => kernel.readWrite(slice),
     move1: (slice) => kernel.move(slice, moves.slice(0, 1)),

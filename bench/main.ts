@@ -7,9 +7,10 @@ import type { Bench } from './bench.ts';
 import { journalBenches } from './journal.ts';
 import { kernelBenches } from './kernel.ts';
 import { machine } from './machine.ts';
+import { moveBenches } from './moves.ts';
 import { wireBenches } from './wire.ts';
 
-const benches: readonly Bench[] = [...kernelBenches, ...journalBenches, ...wireBenches];
+const benches: readonly Bench[] = [...kernelBenches, ...moveBenches, ...journalBenches, ...wireBenches];
 
 type Result = {
   readonly name: string;

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 const room = dirname(fileURLToPath(import.meta.url));
 const sources = join(room, 'assembly');
+/** Of 64 KiB: all that 32 bits can address. A shared memory has to say its maximum, and may be smaller than this. */
+const MEMORY_PAGES_MAX = 65536;
 const target = join(room, 'build', 'kernel.wasm');
 
 /**
@@ -25,6 +27,9 @@ export async function buildKernel(): Promise<boolean> {
     ...['--outFile', ownFile],
     ...['--runtime', 'stub'],
     ...['--enable', 'simd'],
+    ...['--enable', 'threads'],
+    ...['--maximumMemory', `${MEMORY_PAGES_MAX}`],
+    '--sharedMemory',
     ...['--optimizeLevel', '3'],
     '--importMemory',
     '--noAssert',

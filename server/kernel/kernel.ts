@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { TABLE_BYTES } from '../noise/table.ts';
 
 /** Where things lie in the memory (server/kernel/assembly/layout.ts has the same figures). */
-const RECORDS_OFFSET = 1024;
+const SCRATCH_OFFSET = 1024;
+const SCRATCH_BYTES = 4096;
 const RECORD_WORDS = 4;
 const TABLE_OFFSET = 65536;
 
@@ -12,6 +13,9 @@ export const WEIGHTS_OFFSET = TABLE_OFFSET + TABLE_BYTES;
 
 /** Blocks that the kernel hashes at a time; a slice of a tensor starts at a multiple of it. */
 const BATCH_BLOCKS = 16;
+
+/** How many threads may work on one memory, each with scratch of its own before the table. */
+export const HANDS_MAX = 8;
 
 /** The most moves that one pass over memory applies. */
 export const PASS_MOVES = 2;
@@ -58,16 +62,22 @@ export class Kernel {
   readonly #magnitude = new Float32Array(this.#bits.buffer);
 
   /**
-   * The memory holds the table and the weights, and may not grow afterwards.
+   * The memory is shared, holds the table and the weights, and may not grow afterwards.
+   * @param hand Which of the threads on this memory this is, from 0 to HANDS_MAX - 1.
    * @throws Error where the kernel was not built.
    */
-  constructor(memory: WebAssembly.Memory, table: Float32Array) {
+  constructor(memory: WebAssembly.Memory, hand = 0) {
     this.#memory = memory;
-    this.#exports = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports as Exports;
+    const scratch = SCRATCH_OFFSET + hand * SCRATCH_BYTES;
+    this.#exports = new WebAssembly.Instance(kernelModule(), { env: { memory, scratch } }).exports as Exports;
     const words = PASS_MOVES * RECORD_WORDS;
-    this.#integers = new Uint32Array(memory.buffer, RECORDS_OFFSET, words);
-    this.#floats = new Float32Array(memory.buffer, RECORDS_OFFSET, words);
-    new Float32Array(memory.buffer, TABLE_OFFSET, table.length).set(table);
+    this.#integers = new Uint32Array(memory.buffer, scratch, words);
+    this.#floats = new Float32Array(memory.buffer, scratch, words);
+  }
+
+  /** Puts the noise table in its place, once a memory. */
+  setTable(table: Float32Array): void {
+    new Float32Array(this.#memory.buffer, TABLE_OFFSET, table.length).set(table);
   }
 
   /**

@@ -2,6 +2,7 @@
 import { ZerothError } from '../errors.ts';
 import { Kernel, WEIGHTS_OFFSET } from '../kernel/kernel.ts';
 import { elementCount } from '../tensor.ts';
+import type { Place } from './hand.ts';
 import type { WeightSpec } from './weights.ts';
 
 /** WebAssembly addresses 2^32 bytes. */
@@ -13,7 +14,7 @@ const PAGE_BYTES = 65536;
 const ALIGNMENT = 64;
 
 /** A tensor in its arena. */
-export type Placed = { readonly kernel: Kernel; readonly offset: number; readonly view: Float32Array };
+export type Placed = Place & { readonly memory: WebAssembly.Memory; readonly view: Float32Array };
 
 type Plan = { readonly specs: WeightSpec[]; readonly offsets: number[]; bytes: number };
 
@@ -46,17 +47,19 @@ export function placeTensors(
 
 function fill(plan: Plan, table: Float32Array, total: number): Placed[] {
   const memory = allocate(plan.bytes, total);
-  const kernel = new Kernel(memory, table);
+  const kernel = new Kernel(memory);
+  kernel.setTable(table);
   return plan.specs.map((spec, i) => {
     const offset = plan.offsets[i];
-    return { kernel, offset, view: new Float32Array(memory.buffer, offset, elementCount(spec.shape)) };
+    const length = elementCount(spec.shape);
+    return { kernel, memory, offset, length, view: new Float32Array(memory.buffer, offset, length) };
   });
 }
 
 function allocate(bytes: number, total: number): WebAssembly.Memory {
   const pages = Math.ceil(bytes / PAGE_BYTES);
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (cause) {
     const message = `weights: no memory for an arena of ${bytes} bytes (of ${total} bytes in all)`;
     throw new ZerothError('exhausted', message, {}, cause);

@@ -1,19 +1,14 @@
 // Weights in the memory of the machine, moved by the WebAssembly kernel. Sessions read them there.
 import { createHash } from 'node:crypto';
 import { ZerothError } from '../errors.ts';
-import { type Grid, gridFor, isInRange, snap, step } from '../noise/grid.ts';
+import { type Grid, gridFor, snap, step } from '../noise/grid.ts';
 import { largestEntry, noiseTable, type TableKind } from '../noise/table.ts';
 import { elementCount } from '../tensor.ts';
 import { ARENA_BYTES_MAX, type Placed, placeTensors } from './arena.ts';
-import { checkMoves, type Pass, planPasses, stepsOfAll } from './plan.ts';
+import type { Crew, Team, TeamWeights } from './crew.ts';
+import { CHUNK, Hand, type Job, NO_TENSOR } from './hand.ts';
+import { checkMoves, stepsOfAll } from './plan.ts';
 import { type Move, type WeightSpec, type Weights, WeightsOutOfRange } from './weights.ts';
-
-/**
- * Weights that all passes go over before the next are touched: 256 KiB stay in the second-level
- * cache, so that a replay of many shifts reads memory once. Short calls also let the engine swap
- * in its optimized code, which it does between calls only. A multiple of 16 blocks.
- */
-const CHUNK = 2 ** 16;
 
 /** Of a range of 2^24 steps to either side. */
 const QUARTER_STEPS = 2 ** 22;
@@ -24,6 +19,8 @@ const DIGEST_BYTES = 2 ** 26;
 export type HostWeightsOptions = {
   /** The most bytes of one WebAssembly memory, table included; 4 GiB at most and by default. */
   readonly arenaBytesMax?: number;
+  /** Helps with moves of at least this many weights. */
+  readonly crew?: { readonly threads: Crew; readonly weightsMin: number } | undefined;
 };
 
 export class HostWeights implements Weights {
@@ -34,6 +31,10 @@ export class HostWeights implements Weights {
   readonly #finest: Grid[];
   readonly #placed: readonly Placed[];
   readonly #zMax: number;
+  readonly #hand: Hand;
+  readonly #counter = new Int32Array(1);
+  readonly #crew: HostWeightsOptions['crew'];
+  #team: Team | undefined;
 
   /** @throws ZerothError exhausted where a tensor is larger than an arena or memory is not to be had. */
   constructor(specs: readonly WeightSpec[], table: TableKind, options: HostWeightsOptions = {}) {
@@ -45,6 +46,8 @@ export class HostWeights implements Weights {
     this.#finest = [...this.#grids];
     this.#placed = placeTensors(specs, values, arenaBytesMax);
     this.#zMax = largestEntry(values);
+    this.#hand = new Hand(this.#placed);
+    this.#crew = options.crew;
   }
 
   get grids(): readonly Grid[] {
@@ -81,10 +84,10 @@ export class HostWeights implements Weights {
   move(moves: readonly Move[], only?: readonly number[]): Float64Array {
     checkMoves(moves);
     const magnitudes = new Float64Array(this.specs.length);
-    for (const tensor of only ?? this.specs.keys()) {
-      const passes = planPasses(moves, this.#grids[tensor], this.#zMax);
-      if (passes.length > 0) magnitudes[tensor] = this.#apply(passes, tensor);
-    }
+    const exponents = this.#grids.map(({ exponent }) => exponent);
+    const tensors = only ?? [...this.specs.keys()];
+    const lost = this.#work({ moves, exponents, tensors, zMax: this.#zMax }, magnitudes);
+    if (lost !== NO_TENSOR) throw new WeightsOutOfRange(this.specs[lost].name);
     return magnitudes;
   }
 
@@ -123,21 +126,35 @@ export class HostWeights implements Weights {
     return this.#placed.map(({ view }) => view);
   }
 
-  /** All passes over a tensor, chunk by chunk; returns its largest magnitude. */
-  #apply(passes: readonly Pass[], tensor: number): number {
-    const { kernel, offset, view } = this.#placed[tensor];
-    let largest = 0;
-    for (let start = 0; start < view.length; start += CHUNK) {
-      const length = Math.min(CHUNK, view.length - start);
-      const slice = { tensor, offset: offset + start * 4, length, firstBlock: start / 64 };
-      let magnitude = 0;
-      for (const pass of passes) {
-        magnitude = kernel.move(slice, pass);
-        if (!isInRange(magnitude, this.#grids[tensor])) throw new WeightsOutOfRange(this.specs[tensor].name);
-      }
-      largest = Math.max(largest, magnitude);
+  /** Moves that a second thread took part in. */
+  get helped(): number {
+    return this.#team?.helped ?? 0;
+  }
+
+  release(): void {
+    this.#team?.leave();
+    this.#team = undefined;
+  }
+
+  #work(job: Job, largest: Float64Array): number {
+    const weights = job.tensors.reduce((sum, tensor) => sum + this.#placed[tensor].length, 0);
+    if (this.#crew !== undefined && weights >= this.#crew.weightsMin) {
+      this.#team ??= this.#crew.threads.join(this.#forOthers());
+      return this.#team.work(this.#hand, job, largest);
     }
-    return largest;
+    this.#counter[0] = 0;
+    return this.#hand.work(job, this.#counter, largest);
+  }
+
+  /** The same memories, as another thread can be sent them. */
+  #forOthers(): TeamWeights {
+    const memories = [...new Set(this.#placed.map(({ memory }) => memory))];
+    const places = this.#placed.map(({ memory, offset, length }) => ({
+      memory: memories.indexOf(memory),
+      offset,
+      length,
+    }));
+    return { memories, places };
   }
 
   #checkLength(tensor: number, values: Float32Array): void {

@@ -45,6 +45,8 @@ export interface Weights {
   read(tensor: number): Float32Array;
   /** SHA-256 over the tensors in order, little-endian float32, hexadecimal. */
   digest(): string;
+  /** Gives back what is more than memory (threads that help); they may not be moved afterwards. */
+  release(): void;
   /** For a forward pass on this device: the tensors where they lie, without a copy. */
   views(): readonly Float32Array[];
 }

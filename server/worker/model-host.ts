@@ -8,6 +8,7 @@ import { exportSafetensors } from '../model/safetensors.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
 import { createSession } from '../runtime/node.ts';
 import type { Session } from '../runtime/runtime.ts';
+import { CREW_WEIGHTS_MIN, Crew } from '../weights/crew.ts';
 import { HostWeights } from '../weights/host.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
@@ -22,6 +23,8 @@ type SharedSession = { readonly session: Session; users: number };
 export class ModelHost {
   readonly #options: WorkerOptions;
   readonly #runs = new Map<string, OpenRun>();
+  /** Moves use as many cores as forward passes may, up to two. */
+  readonly #crew: Crew | undefined;
   /** By the names of the promoted tensors. */
   readonly #sessions = new Map<string, SharedSession>();
   #path = '';
@@ -29,6 +32,7 @@ export class ModelHost {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#crew = options.threads > 1 ? new Crew() : undefined;
   }
 
   async load({ path, bytesMax }: WorkerCalls['loadModel']['in']): Promise<ModelInfo> {
@@ -58,7 +62,8 @@ export class ModelHost {
     evaluator.checkObjective(request.objective);
     const budget = new WeightsBudget(this.#options.budget);
     checkRoom(trainable, budget.left);
-    const weights = new HostWeights(trainable, request.table);
+    const crew = this.#crew && { threads: this.#crew, weightsMin: CREW_WEIGHTS_MIN };
+    const weights = new HostWeights(trainable, request.table, { crew });
     const baseValues = () => this.#baseValues(trainable);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
@@ -73,7 +78,10 @@ export class ModelHost {
         seat,
         prepare: (work) => evaluator.prepare(forward, work),
         write: (format, values) => this.#write(format, trainable, values),
-        release: () => this.#release(names),
+        release: () => {
+          weights.release();
+          return this.#release(names);
+        },
       }),
     );
     return { trainable, baseSha256, weightsBytes: weights.bytes };
@@ -87,6 +95,7 @@ export class ModelHost {
 
   async close(): Promise<null> {
     for (const name of [...this.#runs.keys()]) await this.closeRun(name);
+    await this.#crew?.close();
     return null;
   }
 

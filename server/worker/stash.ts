@@ -5,8 +5,8 @@ import type { Weights } from '../weights/weights.ts';
 import type { CopyAccount } from './budget.ts';
 import type { Position } from './way.ts';
 
-/** An exchange reads and writes both places: about what it costs to move two directions (bench: snapshot.exchange, snapshot.move). */
-export const EXCHANGE_LENGTH = 2;
+/** An exchange costs what three directions cost to move: 1.2 ns a weight against 0.4 (bench: snapshot.exchange, snapshot.move). */
+export const EXCHANGE_LENGTH = 3;
 
 /** A position, and the largest magnitude of each tensor there. */
 export type Stand = { readonly position: Position; readonly magnitudes: Float64Array };

@@ -10,8 +10,9 @@ import { hex, parseHex, sha256, vectors } from '../noise/vectors.ts';
 /** A kernel on a memory of its own, and a view of the weights behind the table. */
 function open(kind: TableKind, length: number): { kernel: Kernel; weights: Float32Array } {
   const pages = Math.ceil((WEIGHTS_OFFSET + length * 4) / 65536);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const kernel = new Kernel(memory, noiseTable(kind));
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernel = new Kernel(memory);
+  kernel.setTable(noiseTable(kind));
   return { kernel, weights: new Float32Array(memory.buffer, WEIGHTS_OFFSET, length) };
 }
 

@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { ZerothError } from '../../server/errors.ts';
 import { WEIGHTS_OFFSET } from '../../server/kernel/kernel.ts';
 import { moveBy } from '../../server/noise/shift.ts';
 import { noiseTable } from '../../server/noise/table.ts';
+import { Crew } from '../../server/weights/crew.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { planPasses } from '../../server/weights/plan.ts';
 import { sha256 } from '../noise/vectors.ts';
@@ -13,6 +14,59 @@ keepsTheContract('host weights', (specs, table) => new HostWeights(specs, table)
 // Room for the largest tensor of the contract and little else: it needs an arena of its own.
 const narrow = { arenaBytesMax: WEIGHTS_OFFSET + 37 * 139 * 4 };
 keepsTheContract('host weights in several arenas', (specs, table) => new HostWeights(specs, table, narrow));
+
+const threads = new Crew();
+afterAll(() => threads.close());
+
+keepsTheContract(
+  'host weights moved by two threads',
+  (specs, table) => new HostWeights(specs, table, { ...narrow, crew: { threads, weightsMin: 0 } }),
+);
+
+describe('host weights: a second thread', () => {
+  const specs = [
+    { name: 'a', shape: [5, 2 ** 16 + 7] },
+    { name: 'b', shape: [63] },
+    { name: 'c', shape: [2 ** 18] },
+  ];
+  const values = specs.map(({ shape }) =>
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i)),
+  );
+  const load = (weights: HostWeights) => {
+    for (const [tensor, each] of values.entries()) weights.load(tensor, each);
+    return weights;
+  };
+
+  test('takes part, and the bits and the largest magnitudes are those of one thread', () => {
+    const alone = load(new HostWeights(specs, 'gaussian'));
+    const together = load(new HostWeights(specs, 'gaussian', { crew: { threads, weightsMin: 1000 } }));
+    // It may come too late for some moves, and must come in time for others.
+    for (let seed = 1n; seed <= 20n || (together.helped < 5 && seed < 10_000n); seed++) {
+      const moves = [1e-3, -2e-4, 3e-5].map((scale, i) => ({ seed: seed + BigInt(i), scale, times: 1 }));
+      expect(together.move(moves)).toEqual(alone.move(moves));
+    }
+    expect(together.helped).toBeGreaterThanOrEqual(5);
+    expect(together.digest()).toBe(alone.digest());
+    together.release();
+  });
+
+  test('names the tensor that left its range, whoever moved it', () => {
+    const weights = load(new HostWeights(specs, 'gaussian', { crew: { threads, weightsMin: 0 } }));
+    for (let attempt = 0; attempt < 10; attempt++) {
+      expect(() => weights.move([{ seed: 3n, scale: 100, times: 1 }])).toThrow(
+        'tensor a: a weight left its range',
+      );
+      load(weights);
+    }
+    weights.release();
+  });
+
+  test('is not asked for few weights', () => {
+    const weights = load(new HostWeights(specs, 'gaussian', { crew: { threads, weightsMin: 2 ** 20 } }));
+    weights.move([{ seed: 3n, scale: 1e-3, times: 1 }]);
+    expect(weights.helped).toBe(0);
+  });
+});
 
 describe('host weights: where tensors lie', () => {
   const specs = [
