@@ -15,7 +15,7 @@ export const WEIGHTS_OFFSET = TABLE_OFFSET + TABLE_BYTES;
 const BATCH_BLOCKS = 16;
 
 /** How many threads may work on one memory, each with scratch of its own before the table. */
-export const HANDS_MAX = 8;
+const HANDS_MAX = 8;
 
 /** The most moves that one pass over memory applies. */
 export const PASS_MOVES = 2;
@@ -68,6 +68,7 @@ export class Kernel {
    */
   constructor(memory: WebAssembly.Memory, hand = 0) {
     this.#memory = memory;
+    if (hand >= HANDS_MAX) throw new Error(`kernel: expected a hand below ${HANDS_MAX}, got ${hand}`);
     const scratch = SCRATCH_OFFSET + hand * SCRATCH_BYTES;
     this.#exports = new WebAssembly.Instance(kernelModule(), { env: { memory, scratch } }).exports as Exports;
     const words = PASS_MOVES * RECORD_WORDS;

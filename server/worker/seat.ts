@@ -34,6 +34,7 @@ export class Seat {
   readonly #magnitudes: Float64Array;
   readonly #kept: KeptTensors;
   readonly #stash: Stash;
+  readonly #copies: CopyAccount;
   readonly #snapshotWayMax: number;
 
   constructor({ weights, baseValues, copies, snapshotWayMax }: SeatOptions) {
@@ -42,6 +43,7 @@ export class Seat {
     this.#magnitudes = new Float64Array(weights.specs.length);
     this.#kept = new KeptTensors(weights.bytes, copies);
     this.#stash = new Stash(weights, copies);
+    this.#copies = copies;
     this.#snapshotWayMax = snapshotWayMax;
   }
 
@@ -105,7 +107,7 @@ export class Seat {
    */
   moveTo(target: Position): void {
     if (this.weights.staysNear(new ShiftCount().add(target.shifts).moves())) this.#reach(target);
-    else this.#tryOut(target);
+    else this.#tryOutWithin(target);
   }
 
   /** Forgets weights and entries; the next move starts from the base. */
@@ -192,7 +194,23 @@ export class Seat {
     return this.#kept.hasState(this.#timeline.canonical(revision));
   }
 
-  /** Shifts that may leave the range: copies are kept until it is known, so that a client's mistake costs no replay. */
+  /**
+   * Shifts that may leave the range: copies are kept until it is known, so that a client's mistake costs no
+   * replay. Where there is no room for them it costs one.
+   */
+  #tryOutWithin(target: Position): void {
+    const { bytes } = this.weights;
+    if (!this.#copies.tryTake(bytes)) {
+      this.#reach(target);
+      return;
+    }
+    try {
+      this.#tryOut(target);
+    } finally {
+      this.#copies.give(bytes);
+    }
+  }
+
   #tryOut({ revision, shifts }: Position): void {
     const anchor = { revision, shifts: [] };
     this.#reach(anchor);

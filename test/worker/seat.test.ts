@@ -142,6 +142,16 @@ describe('seat', () => {
     expect(seat.digestAt(2)).toBe(digestOf(history.slice(0, 2)));
   });
 
+  test('a point that leaves the range is refused where there is no room for copies, too', () => {
+    const seat = newSeat({ copies: new CopyAccount(WeightsBudget.of(0)) });
+    seat.extend(history.slice(0, 2));
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const far = { revision: 2, shifts: [{ seed: 1n, scale: 1e6 }] };
+      expect(() => seat.moveTo(far)).toThrow(WeightsOutOfRange);
+      expect(seat.digestAt(2)).toBe(digestOf(history.slice(0, 2)));
+    }
+  });
+
   test('a point that shifts far and stays in range is that point', () => {
     const far = [{ seed: 1n, scale: 0.6 }];
     const seat = seatAfter(history.slice(0, 2));
