@@ -30,7 +30,7 @@ export type TeamWeights = {
 };
 
 /** What the members of a team share beside the weights. */
-export type TeamShared = { readonly control: SharedArrayBuffer; readonly largest: SharedArrayBuffer };
+type TeamShared = { readonly control: SharedArrayBuffer; readonly largest: SharedArrayBuffer };
 
 export type CrewMessage =
   | ({ readonly kind: 'join'; readonly team: number } & TeamWeights & TeamShared)
