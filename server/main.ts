@@ -1,9 +1,11 @@
 // The only place that builds things; it closes them in reverse.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type CheckpointStore, openCheckpointStore } from './checkpoint/store.ts';
 import { type Config, helpText, loadConfig } from './config.ts';
 import { openDatasetStore } from './dataset/store.ts';
 import { ZerothError } from './errors.ts';
+import type { Journal } from './journal/journal.ts';
 import { openJournal } from './journal/sqlite.ts';
 import { type Log, openLog } from './log.ts';
 import { RpcServer } from './rpc/server.ts';
@@ -21,9 +23,10 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     each.close(),
   );
   const datasets = opened.adopt(await openDatasetStore({ ...config, now: Date.now }), (each) => each.close());
+  const checkpoints = opened.adopt(await openCheckpoints(config, journal, log), (each) => each.close());
   const onLost = (name: string) => runs.sleepAll(name);
   const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
-  const runs = new Runs({ config, journal, datasets, log, now: Date.now }, models);
+  const runs = new Runs({ config, journal, datasets, checkpoints, log, now: Date.now }, models);
   const rpc = opened.adopt(new RpcServer({ config, journal, datasets, models, runs }, log), (each) =>
     each.close(),
   );
@@ -41,6 +44,18 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
 
 function journalPath({ dataDir }: Config): string {
   return dataDir === ':memory:' ? dataDir : join(dataDir, 'journal.sqlite');
+}
+
+/** A folder that cannot be had costs the checkpoints, not the server. */
+async function openCheckpoints(config: Config, journal: Journal, log: Log): Promise<CheckpointStore> {
+  const folder = config.dataDir === ':memory:' ? undefined : join(config.dataDir, 'checkpoints');
+  const runs = journal.listRuns('', Number.MAX_SAFE_INTEGER).map(({ name }) => name);
+  try {
+    return await openCheckpointStore({ ...config, folder }, runs);
+  } catch (error) {
+    log.warn({ folder, err: error }, 'no checkpoints: their folder cannot be used');
+    return openCheckpointStore({ ...config, folder: undefined }, runs);
+  }
 }
 
 /** What an earlier process had loaded. A model that cannot be had leaves its runs asleep, and the server up. */

@@ -75,6 +75,20 @@ export const settings = {
   // 32 directions cost 13 ns a weight to cross (bench: snapshot.move), an eighth of the four forward passes of a
   // MeZO-SVRG step at 2,048 tokens; from there on a copy is worth its memory.
   snapshotWayMax: countLimit(32, 'directions to a snapshot, beyond which a copy is kept where there is room'),
+  // Moving a weight by a shift takes 0.2-0.4 ns (bench: moves, snapshot.move): 4e9 of them are a second or two of a restart. A
+  // checkpoint reads and writes all weights: 256 shifts make that a few per cent of what the moves themselves took.
+  checkpointShifts: integer(
+    256,
+    [1, INT32_MAX],
+    'shifts since the last checkpoint of a run, before the next',
+  ),
+  checkpointWork: integer(
+    4e9,
+    [1, Number.MAX_SAFE_INTEGER],
+    'the same, in shifts times weights; both are needed',
+  ),
+  checkpointsPerRunMax: integer(2, [0, 1000], 'checkpoints of one run on disk; 0 writes none'),
+  checkpointBytesMax: bytesLimit(16 * GiB, 'of all checkpoints on disk'),
   driveWindowMax: countLimit(64, 'steps under way on one Drive stream'),
   queuePerRunMax: countLimit(256, 'requests that wait for one run'),
   queuePerModelMax: countLimit(1024, 'requests that wait for one model, all runs together'),

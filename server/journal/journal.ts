@@ -62,6 +62,8 @@ export interface Journal {
   deleteRun(name: string): void;
   /** 0 where nothing was appended yet. */
   head(run: string): number;
+  /** The digest of an entry, which stands for all before it too; of revision 0 that of the base. @throws ZerothError data-loss. */
+  digestAt(run: string, revision: number): Uint8Array;
   /** Bytes of the encoded changes and digests of a run. */
   bytes(run: string): number;
   /**

@@ -77,6 +77,10 @@ class SqliteJournal implements Journal {
     return this.#tail(run).head;
   }
 
+  digestAt(run: string, revision: number): Uint8Array {
+    return this.#digestAt(run, this.#tail(run), revision);
+  }
+
   bytes(run: string): number {
     const tail = this.#tail(run);
     tail.bytes ??= this.#sql.bytes.get(tail.id)?.bytes ?? 0;

@@ -1,6 +1,6 @@
 // The safetensors format: the length of a JSON header, the header, the values
 // (github.com/huggingface/safetensors, "Format").
-import type { DataType, Tensor, TensorSpec } from '../tensor.ts';
+import { type DataType, type Tensor, type TensorSpec, tensorBytes } from '../tensor.ts';
 
 export type NamedTensor = TensorSpec & Pick<Tensor, 'data'>;
 
@@ -22,18 +22,36 @@ const dataTypeNames: Record<DataType, string> = {
 /** The header is padded with spaces, so that values start at a multiple of 8 bytes. */
 const ALIGNMENT = 8;
 
+/** Where the JSON header begins: behind its length. */
+export const LENGTH_BYTES = 8;
+
+/** Free text by name, beside the tensors. */
+export type Metadata = Readonly<Record<string, string>>;
+
 /** Tensors of different names, written in this order without gaps. */
 export function exportSafetensors(tensors: readonly NamedTensor[]): Uint8Array {
+  return Buffer.concat([safetensorsHead(tensors), ...tensors.map(({ data }) => data)]);
+}
+
+/** All of a file but the values, which follow in this order without gaps. */
+export function safetensorsHead(tensors: readonly TensorSpec[], metadata?: Metadata): Buffer {
+  const json = Buffer.from(
+    JSON.stringify({ ...(metadata && { __metadata__: metadata }), ...entriesOf(tensors) }),
+  );
+  const head = Buffer.alloc(LENGTH_BYTES + Math.ceil(json.byteLength / ALIGNMENT) * ALIGNMENT, ' ');
+  head.writeBigUInt64LE(BigInt(head.byteLength - LENGTH_BYTES));
+  json.copy(head, LENGTH_BYTES);
+  return head;
+}
+
+function entriesOf(tensors: readonly TensorSpec[]) {
   let end = 0;
-  const entries = tensors.map(({ name, dataType, shape, data }) => {
-    const start = end;
-    end += data.byteLength;
-    return [name, { dtype: dataTypeNames[dataType], shape, data_offsets: [start, end] }];
-  });
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
-  const header = Buffer.alloc(Math.ceil(json.byteLength / ALIGNMENT) * ALIGNMENT, ' ');
-  json.copy(header);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.byteLength));
-  return Buffer.concat([length, header, ...tensors.map(({ data }) => data)]);
+  return Object.fromEntries(
+    tensors.map((tensor) => {
+      const start = end;
+      end += tensorBytes(tensor);
+      const { name, dataType, shape } = tensor;
+      return [name, { dtype: dataTypeNames[dataType], shape, data_offsets: [start, end] }];
+    }),
+  );
 }

@@ -1,8 +1,9 @@
 // From a journal back to weights: a restart, a fork and a verification do the same.
 import { setImmediate } from 'node:timers/promises';
-import type { Journal } from '../journal/journal.ts';
+import type { Entry, Journal } from '../journal/journal.ts';
 import type { Regrid } from '../worker/messages.ts';
 import type { ModelWorker } from '../worker/worker.ts';
+import type { RunCheckpoints } from './checkpoints.ts';
 
 /** Entries read in one go: a few milliseconds of the main thread, which has others to serve. */
 const ENTRIES_PER_PAGE = 500;
@@ -13,22 +14,31 @@ export type ReplayOptions = {
   readonly worker: ModelWorker;
   /** Revisions that have names: the worker keeps copies where a regrid would cut them off. */
   readonly snapshots: readonly number[];
+  /** Where to begin instead of at the base; undefined begins there whatever there is. */
+  readonly checkpoints: RunCheckpoints | undefined;
 };
 
 /**
- * Feeds every entry to the worker and moves to the head once, many directions a pass.
+ * Feeds every entry to the worker, begins at a checkpoint or the base, and moves to the head once, many directions a pass.
  * @returns the tensors that are due for a regrid at the head: those whose regrid was not written down before the process ended.
  */
 export async function replay(options: ReplayOptions): Promise<readonly Regrid[]> {
-  const { run, journal, worker, snapshots } = options;
-  let after = 0;
+  const { run, journal, worker, snapshots, checkpoints } = options;
+  /** By revision: shifts up to there. */
+  const shifts = [0];
   for (;;) {
-    const entries = journal.entries(run, after, ENTRIES_PER_PAGE);
+    const entries = journal.entries(run, shifts.length - 1, ENTRIES_PER_PAGE);
     if (entries.length === 0) break;
-    after += entries.length;
+    for (const entry of entries) shifts.push(shifts[shifts.length - 1] + shiftsOf(entry));
     await worker.call('extend', { run, changes: entries.map((entry) => entry.change) });
     await setImmediate();
   }
+  const head = shifts.length - 1;
+  await checkpoints?.restore(worker, head, (revision) => shifts[head] - shifts[revision]);
   await worker.call('setSnapshots', { run, revisions: snapshots });
   return worker.call('settle', { run });
+}
+
+function shiftsOf({ change }: Entry): number {
+  return change.kind === 'shifts' ? change.shifts.length : 0;
 }

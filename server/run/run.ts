@@ -1,5 +1,6 @@
 // One run from request to reply. Everything that touches its weights goes through the queue of its
 // model, so mutations are serial; what is answered has been appended before.
+import type { CheckpointStore } from '../checkpoint/store.ts';
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import { notFound, ZerothError } from '../errors.ts';
@@ -11,6 +12,7 @@ import type { Point } from '../shift.ts';
 import type { CopyAccount } from '../worker/budget.ts';
 import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
+import { RunCheckpoints } from './checkpoints.ts';
 import { History } from './history.ts';
 import type { LoadedModel } from './models.ts';
 import { replay } from './replay.ts';
@@ -32,6 +34,7 @@ export type RunContext = {
   readonly config: Config;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
+  readonly checkpoints: CheckpointStore;
   readonly log: Log;
   readonly now: () => number;
 };
@@ -61,6 +64,7 @@ export class Run {
   readonly record: RunRecord;
   readonly history: History;
   readonly #context: RunContext;
+  readonly #checkpoints: RunCheckpoints;
   #state: RunState;
   #size: RunSize = { trainable: [], weightsBytes: 0 };
 
@@ -71,6 +75,7 @@ export class Run {
     this.record = record;
     this.#context = context;
     this.history = new History({ run: record.name, journal, snapshotsPerRunMax, now });
+    this.#checkpoints = new RunCheckpoints({ ...context, record });
     this.#state = { kind: 'dormant', error: notLoaded(record) };
   }
 
@@ -179,13 +184,15 @@ export class Run {
     } catch (error) {
       // A model that unloads at the same moment takes the seat with it.
       if (!(error instanceof ZerothError && error.kind === 'model-not-loaded')) throw error;
+    } finally {
+      await this.#checkpoints.idle();
     }
   }
 
   async #verify(model: LoadedModel): Promise<{ revision: number; weightsSha256: string }> {
     const work = { run: this.name, revision: this.history.head };
     const live = await model.worker.call('digest', work);
-    await this.#startAnew(model);
+    await this.#startAnew(model, 'at the base');
     this.#refuseIfFailed();
     const replayed = await model.worker.call('digest', work);
     if (live !== replayed)
@@ -261,6 +268,7 @@ export class Run {
       await this.#regrid(model, applied.due);
     });
     this.#refuseIfFailed();
+    this.#checkpoints.note(change, model, this.#size.weightsBytes / 4, () => this.history.head);
     const { head } = this.history;
     const outcome = { revision, head, replayed: false };
     if (asked === undefined || evaluate === undefined) return { change: outcome, evaluation: undefined };
@@ -280,7 +288,7 @@ export class Run {
       return this.history.append(request.change, request);
     } catch (error) {
       await applying.catch(() => undefined);
-      await this.#startAnew(model);
+      await this.#startAnew(model, 'at a checkpoint');
       throw error;
     }
   }
@@ -295,15 +303,20 @@ export class Run {
     }
   }
 
-  async #startAnew(model: LoadedModel): Promise<void> {
+  async #startAnew(model: LoadedModel, where: 'at a checkpoint' | 'at the base'): Promise<void> {
     await model.worker.call('reset', { run: this.name });
-    await this.#untilItFails(model, () => this.#replay(model));
+    await this.#untilItFails(model, () => this.#replay(model, where));
   }
 
-  async #replay(model: LoadedModel): Promise<void> {
+  async #replay(
+    model: LoadedModel,
+    where: 'at a checkpoint' | 'at the base' = 'at a checkpoint',
+  ): Promise<void> {
     const { journal } = this.#context;
     const snapshots = this.history.snapshotRevisions;
-    await this.#regrid(model, await replay({ run: this.name, journal, worker: model.worker, snapshots }));
+    const checkpoints = where === 'at the base' ? undefined : this.#checkpoints;
+    const work = { run: this.name, journal, worker: model.worker, snapshots, checkpoints };
+    await this.#regrid(model, await replay(work));
   }
 
   /**

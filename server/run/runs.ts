@@ -101,6 +101,7 @@ export class Runs {
       const record = { ...rest, ...origin, name, createTimeMs: this.#context.now() };
       this.#context.journal.forkRun(record, from.name, at);
       return this.#orForget(name, async () => {
+        await this.#shareCheckpoint(from.name, name, at);
         const run = new Run(record, this.#context);
         const model = this.#models.find(record.model);
         if (model !== undefined) await this.#wake(run, model);
@@ -121,6 +122,7 @@ export class Runs {
       this.#forgetSeat(name);
       try {
         this.#context.journal.deleteRun(name);
+        await this.#deleteCheckpoints(name);
       } finally {
         this.#taken.delete(name);
       }
@@ -174,10 +176,31 @@ export class Runs {
     } catch (error) {
       try {
         this.#context.journal.deleteRun(name);
+        await this.#deleteCheckpoints(name);
       } catch (second) {
         this.#context.log.error({ run: name, err: second }, 'a run that was not made stays in the journal');
       }
       throw error;
+    }
+  }
+
+  /** They save time only: without them a fork begins at the base. */
+  async #shareCheckpoint(from: string, to: string, revision: number): Promise<void> {
+    const { checkpoints, log } = this.#context;
+    try {
+      await checkpoints.share(from, to, revision);
+    } catch (error) {
+      log.warn({ run: to, from, err: error }, 'checkpoint not shared');
+    }
+  }
+
+  /** What stays is found by the next start. */
+  async #deleteCheckpoints(run: string): Promise<void> {
+    const { checkpoints, log } = this.#context;
+    try {
+      await checkpoints.delete(run);
+    } catch (error) {
+      log.warn({ run, err: error }, 'checkpoints not deleted');
     }
   }
 

@@ -1,5 +1,7 @@
 // What the main thread and a model's worker say to each other. All of it is plain data; datasets
 // travel as SharedArrayBuffers, by reference.
+import type { CheckpointIdentity } from '../checkpoint/checkpoint.ts';
+import type { WrittenCheckpoint } from '../checkpoint/file.ts';
 import type { ErrorDetails, ErrorKind } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { BatchSource } from '../model/columns.ts';
@@ -62,8 +64,8 @@ export type WorkerCalls = {
   /** Moves to the head and says which tensors are due for a regrid there. */
   settle: { in: { run: string }; out: readonly Regrid[] };
   /**
-   * An entry; moves to the new head as `settle` does, and evaluates there, unless a regrid is due
-   * first. An error of the evaluation is none of the entry.
+   * An entry, which regrids are due after it, and an evaluation there, unless one is due first. The weights move to the
+   * new head only where it takes that to know. An error of the evaluation is none of the entry.
    */
   append: {
     in: { run: string; change: Change; evaluate: EvaluateWork | undefined };
@@ -76,6 +78,13 @@ export type WorkerCalls = {
   digest: { in: { run: string; revision: number }; out: string };
   /** Forgets weights and entries; `extend` and `settle` bring them back from base and journal. */
   reset: { in: { run: string }; out: null };
+  /** Puts the weights where a checkpoint has them; where it is damaged they are nowhere, and a move begins at the base. */
+  restoreCheckpoint: { in: { run: string; path: string; identity: CheckpointIdentity }; out: null };
+  /** Moves to the identity's revision and writes the weights to a file. */
+  writeCheckpoint: {
+    in: { run: string; path: string; identity: CheckpointIdentity };
+    out: WrittenCheckpoint;
+  };
   exportRun: {
     in: { run: string; revision: number; format: ExportFormat };
     out: { file: Uint8Array; sha256: string; weightsSha256: string };

@@ -1,5 +1,7 @@
 // A run in its worker: a seat for its weights, and a session that reads them where they lie.
 import { createHash } from 'node:crypto';
+import type { CheckpointIdentity } from '../checkpoint/checkpoint.ts';
+import { readCheckpoint, type WrittenCheckpoint, writeCheckpoint } from '../checkpoint/file.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { Evaluation } from '../model/evaluate.ts';
@@ -93,6 +95,17 @@ export class OpenRun {
 
   digest(revision: number): string {
     return withinRange(() => this.#seat.digestAt(revision), runFailed);
+  }
+
+  restoreCheckpoint(path: string, identity: CheckpointIdentity): null {
+    this.#seat.restore(identity.revision, readCheckpoint(path, this.#seat.weights.specs, identity));
+    return null;
+  }
+
+  writeCheckpoint(path: string, identity: CheckpointIdentity): WrittenCheckpoint {
+    const { revision } = identity;
+    withinRange(() => this.#seat.moveTo({ revision, shifts: [] }), runFailed);
+    return writeCheckpoint(path, this.#seat.weights, identity);
   }
 
   exportAs(format: ExportFormat, revision: number): WorkerCalls['exportRun']['out'] {

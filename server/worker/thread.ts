@@ -28,6 +28,8 @@ const handlers: Handlers = {
   evaluate: (work) => host.run(work.run).evaluate(work),
   read: ({ run, point, tensor }) => host.run(run).read(point, tensor),
   digest: ({ run, revision }) => host.run(run).digest(revision),
+  restoreCheckpoint: ({ run, path, identity }) => host.run(run).restoreCheckpoint(path, identity),
+  writeCheckpoint: ({ run, path, identity }) => host.run(run).writeCheckpoint(path, identity),
   exportRun: ({ run, revision, format }) => host.run(run).exportAs(format, revision),
   close: () => host.close(),
 };

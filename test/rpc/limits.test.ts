@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/client.ts';
 import { ZerothCallError } from '../../client/errors.ts';
 import { toTensor } from '../../client/tensor.ts';
+import { openCheckpointStore } from '../../server/checkpoint/store.ts';
 import { loadConfig } from '../../server/config.ts';
 import { openDatasetStore } from '../../server/dataset/store.ts';
 import { openJournal } from '../../server/journal/sqlite.ts';
@@ -95,8 +96,9 @@ test('a server that replays its journals says so, and when to come back', async 
   const log = openLog(config);
   const journal = openJournal(':memory:', { sync: 'normal' });
   const datasets = await openDatasetStore({ ...config, now: Date.now });
+  const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
   const models = new Models({ config, journal, log, onLost: () => undefined });
-  const runs = new Runs({ config, journal, datasets, log, now: Date.now }, models);
+  const runs = new Runs({ config, journal, datasets, checkpoints, log, now: Date.now }, models);
   const rpc = new RpcServer({ config, journal, datasets, models, runs }, log);
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   await using zeroth = connect(`127.0.0.1:${await rpc.listen()}`, { retry });
