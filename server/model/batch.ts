@@ -1,27 +1,41 @@
 // A batch: rows for the model's inputs and their labels, handed out in micro-batches.
 import { invalid } from '../errors.ts';
-import type { Tensor, TensorSpec } from '../tensor.ts';
-import { type BatchSource, type Column, checkInput, commonRows, findColumn } from './columns.ts';
+import type { TensorSpec } from '../tensor.ts';
+import { type BatchSource, checkInput, commonRows, findColumn } from './columns.ts';
+import { type Contents, type Feeds, feedsOf, gather, type MicroBatch } from './gather.ts';
+import type { InputSpec } from './graph.ts';
+import { findSequence, type Sequence, tokensOf } from './lengths.ts';
 import type { Described, LabelNames } from './objective.ts';
-import { BatchBuffers, type Rows, selectRows } from './rows.ts';
+import { type MicroBatchLimits, partsByLength, partsInOrder, partsOf } from './parts.ts';
+import { BatchBuffers, selectRows } from './rows.ts';
 
-export type MicroBatch = {
-  readonly firstRow: number;
+/** A few of a batch's shortest rows, as they came and cut after the longest of them. */
+export type Trial = {
   readonly rows: number;
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  readonly labels: Tensor;
+  /** Of the tokens of each row, from 0 to 1. */
+  readonly cutShare: number;
+  readonly whole: Feeds;
+  readonly cut: Feeds;
 };
 
 export type Batch = {
   /** At least 1. */
   readonly rows: number;
   readonly labels: Described & LabelNames;
+  /** What shows whether the model can do without padding; undefined where there is none to cut. */
+  trial(): Trial | undefined;
   /**
-   * In order, each of at most `rowsMax` rows, or of exactly as many as the model fixes. A
-   * micro-batch holds until the next one is taken.
+   * Every row once, within the limits or as many at a time as the model fixes: in order, or, where
+   * `isCut`, by length and without the padding that all of a micro-batch have. A micro-batch holds
+   * until the next one is taken.
    */
-  microBatches(rowsMax: number): Iterable<MicroBatch>;
+  microBatches(isCut: boolean): Iterable<MicroBatch>;
 };
+
+export type BatchOptions = MicroBatchLimits & { readonly buffers?: BatchBuffers };
+
+/** Two would show whether outputs differ from row to row; more are there for rows that are alike. */
+const TRIAL_ROWS = 4;
 
 /**
  * Checks a batch against the model before any of it is run.
@@ -31,41 +45,73 @@ export type Batch = {
  */
 export function openBatch(
   source: BatchSource,
-  inputs: readonly TensorSpec[],
+  inputs: readonly InputSpec[],
   labelsName: string,
-  buffers: BatchBuffers = new BatchBuffers(),
+  options: BatchOptions,
 ): Batch {
   const columns = inputs.map(({ name }) => findColumn(source, name, 'an input of the model'));
   const labels = findColumn(source, labelsName === '' ? 'labels' : labelsName, 'the labels');
   inputs.forEach((input, i) => {
     checkInput(columns[i], input);
   });
-  const rows = selectRows(source, commonRows([...columns, labels]), buffers);
+  const rows = selectRows(source, commonRows([...columns, labels]));
   const fixed = fixedRows(inputs, rows.count);
+  const sequence = fixed === undefined ? findSequence(inputs, columns, rows) : undefined;
+  const contents = { rows, columns, labels, sequence };
+  const { buffers = new BatchBuffers() } = options;
+  const inOrder = () =>
+    fixed === undefined ? partsInOrder(rows.count, tokensOf(columns), options) : partsOf(rows.count, fixed);
+  const whole = once(() => gather(contents, { name: 'whole', passes: inOrder() }, buffers));
+  const cut = once(() => {
+    if (sequence === undefined) return undefined;
+    return gather(contents, { name: 'cut', passes: partsByLength(sequence.lengths, options) }, buffers);
+  });
   const { field, dataType, shape } = labels;
   return {
     rows: rows.count,
     labels: { field, dataType, shape: [rows.count, ...shape.slice(1)], rowOf: rows.rowOf },
-    microBatches: (rowsMax) => microBatches(rows, columns, labels, fixed ?? rowsMax),
+    trial: () => sequence && trialOf(contents, sequence, options),
+    microBatches: (isCut) => ((isCut ? cut() : undefined) ?? whole())(),
   };
 }
 
-function* microBatches(
-  rows: Rows,
-  columns: readonly Column[],
-  labels: Column,
-  step: number,
-): Generator<MicroBatch> {
-  for (let start = 0; start < rows.count; start += step) {
-    const end = Math.min(start + step, rows.count);
-    const take = (column: Column): Tensor => ({
-      dataType: column.dataType,
-      shape: [end - start, ...column.shape.slice(1)],
-      data: rows.take(column, start, end),
-    });
-    const feeds = Object.fromEntries(columns.map((column) => [column.name, take(column)]));
-    yield { firstRow: start, rows: end - start, feeds, labels: take(labels) };
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function trialOf(
+  contents: Contents,
+  { lengths, width }: Sequence,
+  { tokensPerMicroBatchMax }: MicroBatchLimits,
+): Trial | undefined {
+  const rowsMax = Math.max(1, Math.min(TRIAL_ROWS, Math.floor(tokensPerMicroBatchMax / width)));
+  const shortest = shortestOf(lengths, width, rowsMax);
+  if (shortest.length === 0) return undefined;
+  const part = { start: 0, end: shortest.length, order: Int32Array.from(shortest) };
+  const tokens = Math.max(...shortest.map((place) => lengths[place]));
+  return {
+    rows: shortest.length,
+    cutShare: 1 - tokens / width,
+    whole: feedsOf(contents, part),
+    cut: feedsOf(contents, { ...part, tokens }),
+  };
+}
+
+/** Places of the shortest rows with padding, at most `rowsMax`. */
+function shortestOf(lengths: Int32Array, width: number, rowsMax: number): number[] {
+  const places: number[] = [];
+  for (const [place, length] of lengths.entries()) {
+    if (length === width) continue;
+    const at = places.findLastIndex((other) => lengths[other] <= length) + 1;
+    if (at >= rowsMax) continue;
+    places.splice(at, 0, place);
+    places.length = Math.min(places.length, rowsMax);
   }
+  return places;
 }
 
 /** The number of rows that the model insists on; undefined where it takes any. */

@@ -1,7 +1,8 @@
 // The mean loss of a batch: forward passes over micro-batches, losses summed in the order of rows.
 import type { Forward } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Batch, MicroBatch } from './batch.ts';
+import type { Batch } from './batch.ts';
+import type { MicroBatch } from './gather.ts';
 import { type Objective, rejectOutput } from './objective.ts';
 import { OutputCollector } from './outputs.ts';
 
@@ -13,7 +14,8 @@ export type EvaluateOptions = {
   readonly perExample: boolean;
   /** Model outputs to return, whole. */
   readonly outputs: readonly string[];
-  readonly rowsPerMicroBatchMax: number;
+  /** Whether rows go by length and without padding, which the model has to be known for (padding.ts). */
+  readonly isCut: boolean;
   /** For the outputs together. */
   readonly replyBytesMax: number;
   /** Called before every forward pass; what it throws ends the evaluation. */
@@ -37,32 +39,30 @@ export async function evaluate(
   batch: Batch,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { objective, perExample, rowsPerMicroBatchMax } = options;
+  const { objective, perExample, isCut } = options;
   const names = [...new Set([options.output, ...options.outputs])];
   const collector = new OutputCollector(options.outputs, batch.rows, options.replyBytesMax);
-  const losses = perExample ? new Float64Array(batch.rows) : undefined;
-  let sum = 0;
-  for (const microBatch of batch.microBatches(rowsPerMicroBatchMax)) {
+  const losses = new Float64Array(batch.rows);
+  for (const microBatch of batch.microBatches(isCut)) {
     options.onMicroBatch?.();
     const outputs = await forward.run(microBatch.feeds, names);
     const part = score(objective, outputs[options.output], microBatch, batch);
-    for (const loss of part) sum += loss;
-    losses?.set(part, microBatch.firstRow);
+    for (const [i, loss] of part.entries()) losses[microBatch.placeOf(i)] = loss;
     collector.add(outputs, microBatch);
   }
   return {
-    loss: sum / batch.rows,
+    loss: losses.reduce((sum, loss) => sum + loss) / batch.rows,
     examples: batch.rows,
-    ...(losses && { perExampleLosses: losses }),
+    ...(perExample && { perExampleLosses: losses }),
     ...(options.outputs.length > 0 && { outputs: collector.finish() }),
   };
 }
 
 function score(objective: Objective, output: Tensor, microBatch: MicroBatch, batch: Batch): Float64Array {
-  const { firstRow, rows, labels } = microBatch;
+  const { rows, placeOf, labels } = microBatch;
   objective.checkOutput(output);
   if (output.shape[0] !== rows) rejectOutput(`a row for each of ${rows} examples`, output);
   const { field, rowOf } = batch.labels;
   objective.checkLabels(labels, output, field);
-  return objective.losses(output, labels, { field, rowOf: (row) => rowOf(firstRow + row) });
+  return objective.losses(output, labels, { field, rowOf: (i) => rowOf(placeOf(i)) });
 }

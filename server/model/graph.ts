@@ -14,9 +14,12 @@ export type Parameter = TensorSpec & {
   readonly trainable: boolean;
 };
 
+/** An input, with the names that the graph has for its dimensions: equal names are equal sizes, "" is none. */
+export type InputSpec = TensorSpec & { readonly dimensionNames?: readonly string[] };
+
 export type ModelGraph = {
   /** What a batch must bring. A dimension of -1 is free; an empty shape is one that is not known. */
-  readonly inputs: readonly TensorSpec[];
+  readonly inputs: readonly InputSpec[];
   /** The outputs that are tensors of numbers; shapes as of the inputs. */
   readonly outputs: readonly TensorSpec[];
   /** In the order of the graph; without those of an element type that we do not pass on. */
@@ -82,9 +85,10 @@ function toParameter(tensor: TensorProto): Parameter | undefined {
   return { ...spec, bytes: tensorBytes(spec), trainable: whyUntrainable(tensor) === undefined };
 }
 
-function toInput(value: ValueInfoProto): TensorSpec {
+function toInput(value: ValueInfoProto): InputSpec {
   const spec = toSpec(value);
-  if (spec !== undefined) return spec;
+  const dimensions = value.type?.tensorType?.shape?.dim ?? [];
+  if (spec !== undefined) return { ...spec, dimensionNames: dimensions.map(({ dimParam = '' }) => dimParam) };
   const elementType = value.type?.tensorType?.elemType;
   const kind = elementType === undefined ? 'no tensor' : `a tensor of ${elementTypeName(elementType)}`;
   throw invalid('path', 'inputs that are tensors of numbers', `input "${value.name}", which is ${kind}`);

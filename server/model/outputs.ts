@@ -1,7 +1,7 @@
 // Model outputs that a client asked to see, put together from micro-batches.
 import { invalid, ZerothError } from '../errors.ts';
 import { type Tensor, type TensorSpec, tensorBytes } from '../tensor.ts';
-import type { MicroBatch } from './batch.ts';
+import type { MicroBatch } from './gather.ts';
 import { describe } from './objective.ts';
 
 /** @throws ZerothError naming `field` where the model has no such output. */
@@ -25,12 +25,16 @@ export class OutputCollector {
     this.#bytesMax = bytesMax;
   }
 
-  add(outputs: Readonly<Record<string, Tensor>>, { firstRow, rows }: MicroBatch): void {
-    if (firstRow === 0) this.#allocate(outputs, rows);
+  add(outputs: Readonly<Record<string, Tensor>>, { rows, placeOf }: MicroBatch): void {
+    if (this.#collected.size === 0) this.#allocate(outputs, rows);
     for (const [name, whole] of this.#collected) {
       const part = outputs[name];
       if (!haveRowsAlike(part, whole) || part.shape[0] !== rows) throw notByRow(name, rows, part);
-      whole.data.set(part.data, (whole.data.byteLength / this.#rows) * firstRow);
+      const rowBytes = whole.data.byteLength / this.#rows;
+      for (let i = 0; i < rows; i++) {
+        const row = part.data.subarray(i * rowBytes, (i + 1) * rowBytes);
+        whole.data.set(row, placeOf(i) * rowBytes);
+      }
     }
   }
 

@@ -6,10 +6,15 @@ export type Rows = {
   /** At least 1. */
   readonly count: number;
   /** The client's own number of a row: that of the dataset, or its place in an inline tensor. */
-  rowOf(row: number): number;
-  /** Rows [start, end) of the batch, in memory that is not shared; holds until the next call. */
-  take(column: Column, start: number, end: number): Uint8Array;
+  rowOf(place: number): number;
+  /** Whether a row's number is that of the one before it and one. */
+  readonly areConsecutive: boolean;
+  /** Whether other threads see the columns too. */
+  readonly areShared: boolean;
 };
+
+/** The rows of one forward pass: places [start, end) of the batch, or of an order of its places. */
+export type Part = { readonly start: number; readonly end: number; readonly order?: Int32Array };
 
 /** Memory that rows are copied into, kept from batch to batch. */
 export class BatchBuffers {
@@ -27,45 +32,60 @@ export class BatchBuffers {
 }
 
 /**
- * @param rows How many the columns have.
+ * @param count How many rows the columns have.
  * @throws ZerothError where a selection is empty or goes beyond them.
  */
-export function selectRows(source: BatchSource, rows: number, buffers: BatchBuffers): Rows {
+export function selectRows(source: BatchSource, count: number): Rows {
   if (source.kind === 'inline')
-    return { count: rows, rowOf: (row) => row, take: (column, start, end) => slice(column, start, end) };
+    return { count, rowOf: (place) => place, areConsecutive: true, areShared: false };
   const selection = source.rows;
-  if (selection.kind === 'rows') return gathered(checkIndices(selection.indices, rows), buffers);
-  const { start: from, end: to } = selection.kind === 'all' ? { start: 0, end: rows } : selection;
-  if (selection.kind === 'range') checkRange(selection, rows);
-  return {
-    count: to - from,
-    rowOf: (row) => from + row,
-    take: (column, start, end) => copied(column, from + start, from + end, buffers),
-  };
+  if (selection.kind === 'rows') {
+    const indices = checkIndices(selection.indices, count);
+    return {
+      count: indices.length,
+      rowOf: (place) => indices[place],
+      areConsecutive: false,
+      areShared: true,
+    };
+  }
+  const { start, end } = selection.kind === 'all' ? { start: 0, end: count } : selection;
+  if (selection.kind === 'range') checkRange(selection, count);
+  return { count: end - start, rowOf: (place) => start + place, areConsecutive: true, areShared: true };
 }
 
-function slice({ data, rowBytes }: Column, start: number, end: number): Uint8Array {
-  return data.subarray(start * rowBytes, end * rowBytes);
+export function placeIn({ start, order }: Part, i: number): number {
+  return order === undefined ? start + i : order[start + i];
 }
 
-/** onnxruntime-node 1.30 refused shared memory under Node.js 20 and takes it under 24.21; a copy is safe. */
-function copied(column: Column, start: number, end: number, buffers: BatchBuffers): Uint8Array {
-  const buffer = buffers.get(column.name, (end - start) * column.rowBytes);
-  buffer.set(slice(column, start, end));
+/**
+ * The first `rowBytes` of every row of a part, in memory that is not shared: where they lie, if
+ * that is possible, and in `memory()` otherwise.
+ */
+export function takeRows(
+  column: Column,
+  rows: Rows,
+  part: Part,
+  rowBytes: number,
+  memory: () => Uint8Array,
+): Uint8Array {
+  const count = part.end - part.start;
+  if (rows.areConsecutive && part.order === undefined && rowBytes === column.rowBytes) {
+    const first = rows.rowOf(part.start);
+    const lying = column.data.subarray(first * rowBytes, (first + count) * rowBytes);
+    // onnxruntime-node 1.30 refused shared memory under Node.js 20 and takes it under 24.21; a copy is safe.
+    return rows.areShared ? copied(lying, memory()) : lying;
+  }
+  const buffer = memory();
+  for (let i = 0; i < count; i++) {
+    const first = rows.rowOf(placeIn(part, i)) * column.rowBytes;
+    buffer.set(column.data.subarray(first, first + rowBytes), i * rowBytes);
+  }
   return buffer;
 }
 
-function gathered(indices: readonly number[], buffers: BatchBuffers): Rows {
-  return {
-    count: indices.length,
-    rowOf: (row) => indices[row],
-    take(column, start, end) {
-      const buffer = buffers.get(column.name, (end - start) * column.rowBytes);
-      for (let i = start; i < end; i++)
-        buffer.set(slice(column, indices[i], indices[i] + 1), (i - start) * column.rowBytes);
-      return buffer;
-    },
-  };
+function copied(bytes: Uint8Array, into: Uint8Array): Uint8Array {
+  into.set(bytes);
+  return into;
 }
 
 function checkIndices(indices: readonly number[], rows: number): readonly number[] {

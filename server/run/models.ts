@@ -121,6 +121,7 @@ export class Models {
     const options = {
       threads: config.threads,
       rowsPerMicroBatchMax: config.rowsPerMicroBatchMax,
+      tokensPerMicroBatchMax: config.tokensPerMicroBatchMax,
       replyBytesMax: config.replyBytesMax,
       snapshotWayMax: config.snapshotWayMax,
       budget: this.budget.shared,

@@ -1,10 +1,11 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
 import { ZerothError } from '../errors.ts';
-import { type Batch, type MicroBatch, openBatch } from '../model/batch.ts';
+import { openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
 import { findObjective, scoredOutput } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
+import { PaddingCheck } from '../model/padding.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, WorkerOptions } from './messages.ts';
@@ -25,6 +26,7 @@ export type Evaluator = {
 export function evaluatorFor({ inputs, outputs }: Shape, options: WorkerOptions): Evaluator {
   const abandoned = new Int32Array(options.abandoned);
   const buffers = new BatchBuffers();
+  const padding = new PaddingCheck();
   const choose = ({ name, output }: ObjectiveChoice) => {
     const objective = findObjective(name);
     return { objective, output: scoredOutput(objective, outputs, output).name };
@@ -34,16 +36,21 @@ export function evaluatorFor({ inputs, outputs }: Shape, options: WorkerOptions)
     prepare(forward, work) {
       const chosen = choose(work.objective);
       for (const [i, name] of work.outputs.entries()) findOutput(outputs, name, `outputs[${i}]`);
-      const batch = gatheredOnce(openBatch(work.batch, inputs, work.objective.labels, buffers));
+      const batch = openBatch(work.batch, inputs, work.objective.labels, { ...options, buffers });
       const evaluation = {
         ...chosen,
-        ...options,
         perExample: work.perExampleLosses,
         outputs: work.outputs,
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
         onMicroBatch: () => refuseIfAbandoned(abandoned),
       };
-      return () => evaluate(forward, batch, evaluation);
+      const names = [...new Set([chosen.output, ...work.outputs])];
+      /** Once a request: micro-batches that differed between its points would differ in rounding. */
+      let isCut: boolean | undefined;
+      return async () => {
+        isCut ??= await padding.mayCut(forward, batch, names);
+        return evaluate(forward, batch, { ...evaluation, isCut });
+      };
     },
   };
 }
@@ -59,20 +66,6 @@ function outputBytesOfPoint(work: EvaluateWork, rows: number, replyBytesMax: num
   if (bytes <= replyBytesMax) return Math.floor((replyBytesMax - bytes) / points);
   const message = `points, per_example_losses: expected a reply of at most ${replyBytesMax} bytes (replyBytesMax), got ${bytes}`;
   throw new ZerothError('exhausted', `${message}; ask for fewer points or rows`);
-}
-
-/** Rows that fit one micro-batch are gathered for the first point and stay where they are for the others. */
-function gatheredOnce(batch: Batch): Batch {
-  let whole: MicroBatch | undefined;
-  return {
-    ...batch,
-    *microBatches(rowsMax) {
-      for (const microBatch of whole === undefined ? batch.microBatches(rowsMax) : [whole]) {
-        if (microBatch.rows === batch.rows) whole = microBatch;
-        yield microBatch;
-      }
-    },
-  };
 }
 
 /** The main thread says so through shared memory, as this thread hears no messages while it works. */

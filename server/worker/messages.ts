@@ -114,6 +114,7 @@ export type WorkerError = {
 export type WorkerOptions = {
   readonly threads: number;
   readonly rowsPerMicroBatchMax: number;
+  readonly tokensPerMicroBatchMax: number;
   readonly replyBytesMax: number;
   readonly snapshotWayMax: number;
   /** What weights may take, in all workers. */

@@ -5,6 +5,8 @@ import { BatchBuffers } from '../../server/model/rows.ts';
 import type { Tensor, TensorSpec } from '../../server/tensor.ts';
 import { float32, floats, int64, message } from './models.ts';
 
+const limits = { rowsPerMicroBatchMax: 100, tokensPerMicroBatchMax: 100 };
+
 const x: TensorSpec = { name: 'x', dataType: 'float32', shape: [-1, 2] };
 
 /** Row i is [i, -i] with the label i. */
@@ -30,6 +32,15 @@ function labelsOf({ data }: Tensor): number[] {
   return [...new BigInt64Array(data.slice().buffer)].map(Number);
 }
 
+function elements({ data }: Tensor): BigInt64Array {
+  return new BigInt64Array(data.slice().buffer);
+}
+
+/** Row i has 2 i + 1 tokens. */
+function* maskEntries(rows: number, width: number): Iterable<number> {
+  for (let i = 0; i < rows * width; i++) yield i % width <= 2 * Math.floor(i / width) ? 1 : 0;
+}
+
 describe('handing out rows', () => {
   const indices = [6, 0, 6, 3, 1];
   test.each([
@@ -39,10 +50,11 @@ describe('handing out rows', () => {
     ['rows of a dataset', dataset(tensors(9), { kind: 'rows', indices }), indices],
   ])('%s: every row once and in order, at most as many at a time as wanted', (_, source, expected) => {
     for (const rowsMax of [1, 2, 3, 5, 100]) {
-      const batch = openBatch(source, [x], 'labels');
+      const batch = openBatch(source, [x], 'labels', { ...limits, rowsPerMicroBatchMax: rowsMax });
       expect(batch.rows).toBe(5);
       const seen: number[] = [];
-      for (const { firstRow, rows, feeds, labels } of batch.microBatches(rowsMax)) {
+      for (const { placeOf, rows, feeds, labels } of batch.microBatches(false)) {
+        const firstRow = placeOf(0);
         expect(firstRow).toBe(seen.length);
         expect(rows).toBe(Math.min(rowsMax, 5 - firstRow));
         expect(feeds.x.shape).toEqual([rows, 2]);
@@ -59,27 +71,61 @@ describe('handing out rows', () => {
   test('buffers are used again from batch to batch', () => {
     const buffers = new BatchBuffers();
     const source = dataset(tensors(9), { kind: 'rows', indices });
-    const memories = [4, 2, 2].map((rowsMax) => {
-      const [first] = openBatch(source, [x], '', buffers).microBatches(rowsMax);
+    const memories = [2, 4, 4].map((rowsMax) => {
+      const options = { ...limits, rowsPerMicroBatchMax: rowsMax, buffers };
+      const [first] = openBatch(source, [x], '', options).microBatches(false);
       return first.feeds.x.data.buffer;
     });
     expect(new Set(memories).size).toBe(1);
   });
 
+  test.each([
+    ['kept', 40],
+    ['too large to be kept', 40_000],
+  ])('rows that are %s between the points of a request are the same at every point', (_, width) => {
+    const [rows, order] = [12, [7, 0, 3, 11, 2, 2, 5]];
+    const mask = int64([rows, width], maskEntries(rows, width));
+    const ids = int64([rows, width], Array(rows * width).keys());
+    const named = { ids, attention_mask: mask, labels: int64([rows], Array(rows).keys()) };
+    const spec = { dataType: 'int64', shape: [-1, -1] } as const;
+    const inputs = [
+      { ...spec, name: 'ids' },
+      { ...spec, name: 'attention_mask' },
+    ];
+    const two = { rowsPerMicroBatchMax: 2, tokensPerMicroBatchMax: 1e6, buffers: new BatchBuffers() };
+    const many = Array.from({ length: 5 }, () => order).flat();
+    const batch = openBatch(dataset(named, { kind: 'rows', indices: many }), inputs, '', two);
+    for (const isCut of [false, true, false, true]) {
+      const seen: number[] = [];
+      for (const { feeds, labels, placeOf } of batch.microBatches(isCut))
+        for (const [i, label] of labelsOf(labels).entries()) {
+          const tokens = feeds.ids.shape[1];
+          const first = elements(feeds.ids)[i * tokens];
+          const last = elements(feeds.ids)[(i + 1) * tokens - 1];
+          expect([label, Number(first)]).toEqual([many[placeOf(i)], label * width]);
+          expect(last - first).toBe(BigInt(tokens - 1));
+          expect(tokens === width).toBe(!isCut);
+          seen.push(placeOf(i));
+        }
+      expect(seen.sort((a, b) => a - b)).toEqual([...many.keys()]);
+    }
+  });
+
   test('a model that fixes the number of rows gets exactly as many', () => {
     const fixed = { ...x, shape: [3, 2] };
-    const batch = openBatch(inline(tensors(6)), [fixed], 'labels');
-    expect([...batch.microBatches(2)].map(({ rows }) => rows)).toEqual([3, 3]);
+    const two = { ...limits, rowsPerMicroBatchMax: 2 };
+    const batch = openBatch(inline(tensors(6)), [fixed], 'labels', two);
+    expect([...batch.microBatches(false)].map(({ rows }) => rows)).toEqual([3, 3]);
   });
 
   test('an input whose shape is not known takes any', () => {
-    const batch = openBatch(inline(tensors(6)), [{ ...x, shape: [] }], 'labels');
+    const batch = openBatch(inline(tensors(6)), [{ ...x, shape: [] }], 'labels', limits);
     expect(batch.rows).toBe(6);
   });
 
   test('labels may be an input as well', () => {
     const labels: TensorSpec = { name: 'labels', dataType: 'int64', shape: [-1] };
-    const [only] = openBatch(inline(tensors(2)), [x, labels], 'labels').microBatches(9);
+    const [only] = openBatch(inline(tensors(2)), [x, labels], 'labels', limits).microBatches(false);
     expect(only.feeds.labels).toEqual(only.labels);
   });
 });
@@ -189,6 +235,6 @@ describe('batches that are refused', () => {
       'model: expected inputs of 2 rows, as "x", got "y" of 1',
     ],
   ])('%s', async (_, source, inputs, expected) => {
-    expect(await message(() => openBatch(source, inputs, ''))).toBe(`ZerothError: ${expected}`);
+    expect(await message(() => openBatch(source, inputs, '', limits))).toBe(`ZerothError: ${expected}`);
   });
 });

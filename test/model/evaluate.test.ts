@@ -26,18 +26,20 @@ const defaults: EvaluateOptions = {
   output: 'logits',
   perExample: true,
   outputs: [],
-  rowsPerMicroBatchMax: ROWS,
+  isCut: false,
   replyBytesMax: 1e6,
 };
+
+/** All rows in one micro-batch, unless a test wants fewer. */
+const limits = (rowsPerMicroBatchMax = ROWS) => ({ rowsPerMicroBatchMax, tokensPerMicroBatchMax: 4096 });
 
 describe('the mean loss of a batch', () => {
   test('is the mean of the losses of its rows, in float64', async () => {
     const model = await promoted(smallMlp());
-    const batch = openBatch(source(model, 9), model.graph.inputs, '');
+    const batch = openBatch(source(model, 9), model.graph.inputs, '', limits(4));
     const { loss, examples, perExampleLosses, outputs } = await evaluate(bound(model), batch, {
       ...defaults,
       outputs: ['logits'],
-      rowsPerMicroBatchMax: 4,
     });
     const logits = outputs!.get('logits')!;
     expect(logits.shape).toEqual([9, 3]);
@@ -52,7 +54,7 @@ describe('the mean loss of a batch', () => {
 
   test('comes with no more than was asked for', async () => {
     const model = await promoted(smallMlp());
-    const batch = openBatch(source(model), model.graph.inputs, '');
+    const batch = openBatch(source(model), model.graph.inputs, '', limits());
     const evaluation = await evaluate(bound(model), batch, { ...defaults, perExample: false });
     expect(Object.keys(evaluation)).toEqual(['loss', 'examples']);
     await model.session.release();
@@ -60,9 +62,10 @@ describe('the mean loss of a batch', () => {
 
   test('an elementwise model: not a bit depends on the size of micro-batches', async () => {
     const model = await promoted(elementwise());
-    const batch = openBatch(source(model), model.graph.inputs, '');
-    const at = (rowsPerMicroBatchMax: number) =>
-      evaluate(bound(model), batch, { ...defaults, outputs: ['logits'], rowsPerMicroBatchMax });
+    const at = (rowsMax: number) => {
+      const batch = openBatch(source(model), model.graph.inputs, '', limits(rowsMax));
+      return evaluate(bound(model), batch, { ...defaults, outputs: ['logits'] });
+    };
     const whole = await at(64);
     expect(whole.loss).toBeGreaterThan(0);
     expect(await at(1)).toEqual(whole);
@@ -77,9 +80,10 @@ describe('the mean loss of a batch', () => {
     async (name) => {
       const model = await promoted(fixture(name));
       const output = name === 'sklearn-mlp' ? 'probabilities' : 'logits';
-      const batch = openBatch(source(model), model.graph.inputs, '');
-      const at = (rowsPerMicroBatchMax: number) =>
-        evaluate(bound(model), batch, { ...defaults, output, outputs: [output], rowsPerMicroBatchMax });
+      const at = (rowsMax: number) => {
+        const batch = openBatch(source(model), model.graph.inputs, '', limits(rowsMax));
+        return evaluate(bound(model), batch, { ...defaults, output, outputs: [output] });
+      };
       const whole = await at(64);
       const wanted = floats(whole.outputs!.get(output)!);
       expect(await at(64)).toEqual(whole);
@@ -95,19 +99,19 @@ describe('the mean loss of a batch', () => {
   test('a weight that is NaN gives a loss that is NaN', async () => {
     const model = await promoted(smallMlp());
     model.weights[3].view[0] = Number.NaN;
-    const batch = openBatch(source(model), model.graph.inputs, '');
+    const batch = openBatch(source(model), model.graph.inputs, '', limits());
     expect((await evaluate(bound(model), batch, defaults)).loss).toBeNaN();
     await model.session.release();
   });
 
   test('what is thrown before a micro-batch ends the evaluation there', async () => {
     const model = await promoted(smallMlp());
-    const batch = openBatch(source(model), model.graph.inputs, '');
+    const batch = openBatch(source(model), model.graph.inputs, '', limits(1));
     let begun = 0;
     const onMicroBatch = () => {
       if (++begun === 3) throw new ZerothError('cancelled', 'the caller has gone');
     };
-    const options = { ...defaults, rowsPerMicroBatchMax: 1, onMicroBatch };
+    const options = { ...defaults, onMicroBatch };
     const text = await message(() => evaluate(bound(model), batch, options));
     expect(text).toBe('ZerothError: the caller has gone');
     expect(begun).toBe(3);
@@ -124,15 +128,14 @@ describe('evaluations that are refused', () => {
 
   test('a label that is no class is named with its row', async () => {
     const labels = source(model, 12, (row) => (row === 9 ? 7 : 0));
-    const batch = openBatch(labels, model.graph.inputs, '');
-    const options = { ...defaults, rowsPerMicroBatchMax: 4 };
-    expect(await message(() => evaluate(bound(model), batch, options))).toBe(
+    const batch = openBatch(labels, model.graph.inputs, '', limits(4));
+    expect(await message(() => evaluate(bound(model), batch, defaults))).toBe(
       'ZerothError: batch.inline.tensors["labels"]: expected classes from 0 to 2, got 7 in row 9',
     );
   });
 
   test('labels that do not fit the output', async () => {
-    const batch = openBatch(source(model), model.graph.inputs, '');
+    const batch = openBatch(source(model), model.graph.inputs, '', limits());
     const options = { ...defaults, objective: findObjective('mean_squared_error') };
     expect(await message(() => evaluate(bound(model), batch, options))).toBe(
       'ZerothError: batch.inline.tensors["labels"]: expected float32 or float64 labels [64, 3], got int64 [64]',
@@ -140,13 +143,12 @@ describe('evaluations that are refused', () => {
   });
 
   test('outputs beyond the bound, before they are all computed', async () => {
-    const batch = openBatch(source(model), model.graph.inputs, '');
+    const batch = openBatch(source(model), model.graph.inputs, '', limits(8));
     let runs = 0;
     const options: EvaluateOptions = {
       ...defaults,
       outputs: ['logits'],
       replyBytesMax: 767,
-      rowsPerMicroBatchMax: 8,
       onMicroBatch: () => runs++,
     };
     expect(await message(() => evaluate(bound(model), batch, options))).toBe(
@@ -159,7 +161,7 @@ describe('evaluations that are refused', () => {
 
   test('outputs without a row for each example', async () => {
     const turned = await promoted(withTransposedLogits());
-    const batch = openBatch(source(turned), turned.graph.inputs, '');
+    const batch = openBatch(source(turned), turned.graph.inputs, '', limits());
     const scored = { ...defaults, output: 'turned' };
     expect(await message(() => evaluate(bound(turned), batch, scored))).toBe(
       'ZerothError: objective.output: expected a row for each of 64 examples, got float32 [3, 64]',
@@ -178,7 +180,7 @@ describe('evaluations that are refused', () => {
       ['ids', ids],
       ['labels', int64([1], [0])],
     ]);
-    const batch = openBatch({ kind: 'inline', tensors }, transformer.graph.inputs, '');
+    const batch = openBatch({ kind: 'inline', tensors }, transformer.graph.inputs, '', limits());
     expect(await message(() => evaluate(bound(transformer), batch, defaults))).toMatch(
       /^ZerothError: batch: expected tensors that the model can run on, got ONNX Runtime's error: .*idx=20 must be within the inclusive range \[-20,19\]$/,
     );

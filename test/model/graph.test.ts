@@ -8,7 +8,7 @@ const REFUSED = 'ZerothError: path: expected an ONNX model, got';
 describe('reading a model', () => {
   test('mlp: inputs, outputs and parameters are those of the graph', () => {
     const { inputs, outputs, parameters } = readModel(smallMlp());
-    expect(inputs).toEqual([{ name: 'x', dataType: 'float32', shape: [-1, 4] }]);
+    expect(inputs).toEqual([{ name: 'x', dataType: 'float32', shape: [-1, 4], dimensionNames: ['n', ''] }]);
     expect(outputs).toEqual([{ name: 'logits', dataType: 'float32', shape: [-1, 3] }]);
     const float32 = { dataType: 'float32', trainable: true };
     expect(parameters).toEqual([
@@ -21,7 +21,7 @@ describe('reading a model', () => {
 
   test('helper-ir3: initializers that are listed as inputs are not wanted from a batch', () => {
     const { inputs, outputs, parameters } = readModel(fixture('helper-ir3'));
-    expect(inputs).toEqual([{ name: 'x', dataType: 'float32', shape: [-1, 3] }]);
+    expect(inputs).toEqual([{ name: 'x', dataType: 'float32', shape: [-1, 3], dimensionNames: ['n', ''] }]);
     expect(outputs).toEqual([{ name: 'y', dataType: 'float32', shape: [-1, 2] }]);
     expect(parameters.map(({ name, dataType, trainable }) => [name, dataType, trainable])).toEqual([
       ['w', 'float32', true],

@@ -1,0 +1,66 @@
+// How long the rows of a batch are: with an attention mask, what follows a row's last token is padding.
+import type { Column } from './columns.ts';
+import type { InputSpec } from './graph.ts';
+import type { Rows } from './rows.ts';
+
+/**
+ * What exporters call the mask over tokens: Hugging Face's (and so torch.onnx and Optimum) the
+ * first, TensorFlow's BERT and what was converted from it the second. A plain "mask" may be
+ * anything, of an image for one.
+ */
+const MASK_NAMES = ['attention_mask', 'input_mask'];
+
+export type Sequence = {
+  /** Entries of a row of the mask. */
+  readonly width: number;
+  /** Names of the inputs [rows, sequence, ...], the mask among them. */
+  readonly inputs: ReadonlySet<string>;
+  /** Tokens of every row of the batch up to the last that is not padding, from 1 to `width`. */
+  readonly lengths: Int32Array;
+};
+
+/** Undefined where there is no mask, or the model fixes how long the sequence is. */
+export function findSequence(
+  inputs: readonly InputSpec[],
+  columns: readonly Column[],
+  rows: Rows,
+): Sequence | undefined {
+  const at = inputs.findIndex(({ name }, i) => MASK_NAMES.includes(name) && columns[i].shape.length === 2);
+  if (at === -1) return undefined;
+  const width = columns[at].shape[1];
+  const nameOfSequence = inputs[at].dimensionNames?.[1] ?? '';
+  const along = inputs.filter(({ dimensionNames = [] }, i) => {
+    const name = dimensionNames[1] ?? '';
+    return name !== '' && nameOfSequence !== '' ? name === nameOfSequence : columns[i].shape[1] === width;
+  });
+  if (along.some(({ shape }) => shape[1] !== -1)) return undefined;
+  const lengths = Int32Array.from({ length: rows.count }, (_, place) =>
+    lengthOf(columns[at], rows.rowOf(place)),
+  );
+  return { width, inputs: new Set(along.map(({ name }) => name)), lengths };
+}
+
+/**
+ * Up to the last entry that is not 0, if that is positive: a mask that is added to attention scores
+ * has 0 for tokens and negative numbers for padding. A row of zeros has its whole length, as what
+ * attends to nothing is up to the model, and may well depend on how much of it there is. The byte
+ * that says both of an entry is its last, of whatever type it is: little-endian, the sign on top.
+ */
+function lengthOf({ data, shape, rowBytes }: Column, row: number): number {
+  const first = row * rowBytes;
+  let last = first + rowBytes - 1;
+  while (last >= first && data[last] === 0) last--;
+  if (last < first) return shape[1];
+  const entryBytes = rowBytes / shape[1];
+  const entry = Math.floor((last - first) / entryBytes);
+  const sign = data[first + (entry + 1) * entryBytes - 1] & 0x80;
+  return sign === 0 ? entry + 1 : shape[1];
+}
+
+const INTEGERS: readonly string[] = ['int32', 'int64'];
+
+/** Tokens of a row as it comes: the length of its ids. 0 where nothing looks like ids: an image has no tokens. */
+export function tokensOf(columns: readonly Column[]): number {
+  const ids = columns.filter(({ dataType, shape }) => shape.length === 2 && INTEGERS.includes(dataType));
+  return Math.max(0, ...ids.map(({ shape }) => shape[1]));
+}
