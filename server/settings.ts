@@ -72,8 +72,8 @@ export const settings = {
   pointsPerRequestMax: countLimit(4096, 'points in one request'),
   shiftsPerRequestMax: countLimit(65_536, 'shifts in one request, all points together'),
   rowsPerMicroBatchMax: countLimit(256, 'rows in one forward pass; larger batches take several'),
-  // A token costs the same in passes of 1,024 to 4,096 of them and a tenth more in one of 8,192, whose activations
-  // no cache holds (6 layers of 384, 2 threads of 2 cores); 32 rows of 128 fit.
+  // Where the figure lies matters little: a token cost 95 to 111 us in passes of 512 to 4,096 of them and 118 in one of 8,192
+  // (6 layers of 384, 2 threads of 2 cores that others used too). 32 rows of 128 fit.
   tokensPerMicroBatchMax: countLimit(4096, 'tokens in one forward pass, except where one row has more'),
   // 32 directions cost 13 ns a weight to cross (bench: snapshot.move), an eighth of the four forward passes of a
   // MeZO-SVRG step at 2,048 tokens; from there on a copy is worth its memory.
