@@ -23,10 +23,11 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     each.close(),
   );
   const datasets = opened.adopt(await openDatasetStore({ ...config, now: Date.now }), (each) => each.close());
-  const checkpoints = opened.adopt(await openCheckpoints(config, journal, log), (each) => each.close());
+  const checkpoints = await openCheckpoints(config, journal, log);
   const onLost = (name: string) => runs.sleepAll(name);
   const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
-  const runs = new Runs({ config, journal, datasets, checkpoints, log, now: Date.now }, models);
+  const context = { config, journal, datasets, checkpoints, log, now: Date.now };
+  const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const rpc = opened.adopt(new RpcServer({ config, journal, datasets, models, runs }, log), (each) =>
     each.close(),
   );

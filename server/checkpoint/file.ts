@@ -13,33 +13,56 @@ const FORMAT = 'zeroth-checkpoint/1';
 /** Written and hashed at a time. */
 const PIECE_BYTES = 2 ** 24;
 
+/** As safetensors has it: a longer head is a damaged one, and not read into memory. */
+const HEAD_BYTES_MAX = 1e8;
+
+const UNKNOWN_SHA256 = '0'.repeat(64);
+
 export type WrittenCheckpoint = { readonly bytes: number; readonly weightsSha256: string };
 
-/** The file of weights that are at the identity's revision. Not flushed to the disk yet. */
+/**
+ * The file of weights that are at the identity's revision, written and hashed in one go: the head is written again when the
+ * digest is known, and until then the file is no checkpoint. Not flushed to the disk yet.
+ * @param onPiece called before each piece; what it throws ends the writing.
+ */
 export function writeCheckpoint(
   path: string,
   weights: Weights,
   identity: CheckpointIdentity,
+  onPiece: () => void,
 ): WrittenCheckpoint {
-  const weightsSha256 = weights.digest();
-  const head = headOf(weights.specs, weights.grids, identity, weightsSha256);
+  const { specs, grids } = weights;
+  const headWith = (weightsSha256: string) => headOf(specs, grids, identity, weightsSha256);
+  const digest = createHash('sha256');
   const file = openSync(path, 'w');
   try {
-    writeAll(file, head);
+    let at = writeAll(file, headWith(UNKNOWN_SHA256), 0);
     for (const view of weights.views()) {
       const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-      for (let at = 0; at < bytes.length; at += PIECE_BYTES)
-        writeAll(file, bytes.subarray(at, at + PIECE_BYTES));
+      for (let start = 0; start < bytes.length; start += PIECE_BYTES) {
+        onPiece();
+        const piece = bytes.subarray(start, start + PIECE_BYTES);
+        digest.update(piece);
+        at = writeAll(file, piece, at);
+      }
     }
+    const weightsSha256 = digest.digest('hex');
+    writeAll(file, headWith(weightsSha256), 0);
+    return { bytes: at, weightsSha256 };
   } finally {
     closeSync(file);
   }
-  return { bytes: head.byteLength + weights.bytes, weightsSha256 };
+}
+
+/** A bound on the bytes of a checkpoint: exponents are only known where the weights are. */
+export function checkpointBytesMax(specs: readonly WeightSpec[], identity: CheckpointIdentity): number {
+  const longest = specs.map(() => ({ exponent: -1000 }));
+  return headOf(specs, longest, identity, UNKNOWN_SHA256).byteLength + weightBytes(specs);
 }
 
 /**
- * The tensors one after the other. What they hold together is known to be right when the last has been taken: until
- * then they may be anything.
+ * The tensors one after the other, in the same memory. What they hold together is known to be right when the generator
+ * has ended: until then they may be anything.
  * @throws ZerothError data-loss where the file is not the checkpoint of this identity, whole and unchanged.
  */
 export function* readCheckpoint(
@@ -51,11 +74,13 @@ export function* readCheckpoint(
   try {
     const { metadata, grids, bytes } = readHead(file, specs, identity);
     const digest = createHash('sha256');
+    const buffer = new ArrayBuffer(4 * Math.max(0, ...specs.map(lengthOf)));
     let at = bytes;
     for (const [tensor, spec] of specs.entries()) {
-      const values = new Float32Array(lengthOf(spec));
-      readAll(file, new Uint8Array(values.buffer), at);
-      digest.update(new Uint8Array(values.buffer));
+      const values = new Float32Array(buffer, 0, lengthOf(spec));
+      const piece = new Uint8Array(buffer, 0, values.byteLength);
+      readAll(file, piece, at);
+      digest.update(piece);
       at += values.byteLength;
       yield { values, grid: grids[tensor] };
     }
@@ -99,7 +124,7 @@ function readHead(file: number, specs: readonly WeightSpec[], identity: Checkpoi
   readAll(file, found, 0);
   if (!found.equals(expected)) throw damaged(`the head of ${describe(identity)}`, describe(metadata));
   const bytes = expected.byteLength;
-  const size = bytes + specs.reduce((sum, spec) => sum + 4 * lengthOf(spec), 0);
+  const size = bytes + weightBytes(specs);
   if (fstatSync(file).size !== size) throw damaged(`${size} bytes`, `${fstatSync(file).size}`);
   return { metadata, grids, bytes };
 }
@@ -108,15 +133,21 @@ function metadataOf(file: number): { metadata: Metadata; exponents: readonly num
   const length = Buffer.alloc(LENGTH_BYTES);
   readAll(file, length, 0);
   const bytes = length.readBigUInt64LE();
-  if (bytes > BigInt(fstatSync(file).size))
-    throw damaged('a head that is shorter than the file', `${bytes} bytes`);
+  if (bytes > HEAD_BYTES_MAX) throw damaged(`a head of at most ${HEAD_BYTES_MAX} bytes`, `${bytes}`);
   const json = Buffer.alloc(Number(bytes));
   readAll(file, json, LENGTH_BYTES);
+  const { __metadata__: metadata } = parsed(json.toString()) as { __metadata__?: Metadata };
+  const exponents = parsed(metadata?.exponents ?? '');
+  if (metadata === undefined || !Array.isArray(exponents))
+    throw damaged('a list of exponents', 'another head');
+  return { metadata, exponents: exponents as number[] };
+}
+
+function parsed(json: string): object {
   try {
-    const { __metadata__: metadata } = JSON.parse(json.toString()) as { __metadata__: Metadata };
-    return { metadata, exponents: JSON.parse(metadata.exponents) as number[] };
+    return Object(JSON.parse(json)) as object;
   } catch (error) {
-    throw damaged('a head of safetensors with metadata', 'something else', error);
+    throw damaged('a head in JSON, of safetensors with metadata', 'something else', error);
   }
 }
 
@@ -135,8 +166,14 @@ function expectSame(what: string, expected: string | undefined, got: string): vo
   if (expected !== got) throw damaged(`${what} ${String(expected)}`, got);
 }
 
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+function weightBytes(specs: readonly WeightSpec[]): number {
+  return specs.reduce((sum, spec) => sum + 4 * lengthOf(spec), 0);
+}
+
+/** @returns where it ends. */
+function writeAll(file: number, bytes: Uint8Array, position: number): number {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, position + at);
+  return position + bytes.length;
 }
 
 function readAll(file: number, into: Uint8Array, position: number): void {

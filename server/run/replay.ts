@@ -1,6 +1,6 @@
 // From a journal back to weights: a restart, a fork and a verification do the same.
 import { setImmediate } from 'node:timers/promises';
-import type { Entry, Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Regrid } from '../worker/messages.ts';
 import type { ModelWorker } from '../worker/worker.ts';
 import type { RunCheckpoints } from './checkpoints.ts';
@@ -24,21 +24,15 @@ export type ReplayOptions = {
  */
 export async function replay(options: ReplayOptions): Promise<readonly Regrid[]> {
   const { run, journal, worker, snapshots, checkpoints } = options;
-  /** By revision: shifts up to there. */
-  const shifts = [0];
+  let after = 0;
   for (;;) {
-    const entries = journal.entries(run, shifts.length - 1, ENTRIES_PER_PAGE);
+    const entries = journal.entries(run, after, ENTRIES_PER_PAGE);
     if (entries.length === 0) break;
-    for (const entry of entries) shifts.push(shifts[shifts.length - 1] + shiftsOf(entry));
+    after += entries.length;
     await worker.call('extend', { run, changes: entries.map((entry) => entry.change) });
     await setImmediate();
   }
-  const head = shifts.length - 1;
-  await checkpoints?.restore(worker, head, (revision) => shifts[head] - shifts[revision]);
+  await checkpoints?.restore(worker);
   await worker.call('setSnapshots', { run, revisions: snapshots });
   return worker.call('settle', { run });
-}
-
-function shiftsOf({ change }: Entry): number {
-  return change.kind === 'shifts' ? change.shifts.length : 0;
 }

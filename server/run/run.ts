@@ -96,10 +96,13 @@ export class Run {
     this.#size = size;
     this.#state = { kind: 'active', model };
     await model.scheduler.insist(this.name, () => this.#untilItFails(model, () => this.#replay(model)));
+    // A replay that was long is not to be so again.
+    if (this.#state.kind === 'active') this.#checkpoints.writeIfDue(model, size.trainable);
   }
 
   /** Its model has gone. */
   sleep(error: ZerothError = notLoaded(this.record)): void {
+    this.#checkpoints.stop();
     this.#state = { kind: 'dormant', error };
     this.#size = { ...this.#size, weightsBytes: 0, copies: undefined };
   }
@@ -172,12 +175,18 @@ export class Run {
     });
   }
 
+  /** The server goes down: nothing is being written any more when it resolves. */
+  async stopWriting(): Promise<void> {
+    this.#checkpoints.stop();
+    await this.#checkpoints.idle();
+  }
+
   /** The run is deleted: refuses what waits, and gives the seat back to the worker. */
   async close(): Promise<void> {
     const { state } = this;
     this.history.close();
     this.sleep(notFound(this.name, '; it was deleted'));
-    if (state.kind === 'dormant') return;
+    if (state.kind === 'dormant') return this.#checkpoints.idle();
     const closeRun = () => state.model.worker.call('closeRun', { run: this.name });
     try {
       await state.model.scheduler.insist(this.name, closeRun);
@@ -260,6 +269,7 @@ export class Run {
     const applying = model.worker.call('append', work, signal);
     const revision = await this.#appendBeside(model, request, applying);
     if (change.kind === 'rollback') this.#state = { kind: 'active', model };
+    this.#checkpoints.note(change);
 
     let evaluated: WorkerCalls['append']['out']['evaluated'];
     await this.#untilItFails(model, async () => {
@@ -268,7 +278,7 @@ export class Run {
       await this.#regrid(model, applied.due);
     });
     this.#refuseIfFailed();
-    this.#checkpoints.note(change, model, this.#size.weightsBytes / 4, () => this.history.head);
+    this.#checkpoints.writeIfDue(model, this.#size.trainable);
     const { head } = this.history;
     const outcome = { revision, head, replayed: false };
     if (asked === undefined || evaluate === undefined) return { change: outcome, evaluation: undefined };

@@ -129,6 +129,11 @@ export class Runs {
     }
   }
 
+  /** Gives up on checkpoints that are being written, so that models can stop. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((run) => run.stopWriting()));
+  }
+
   /** The model is there (again): its runs come back. One that cannot keeps sleeping and says why. */
   async wakeAll(model: LoadedModel): Promise<void> {
     for (const run of this.list(model.name)) await this.#bringBack(run, model);

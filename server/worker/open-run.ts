@@ -102,10 +102,18 @@ export class OpenRun {
     return null;
   }
 
-  writeCheckpoint(path: string, identity: CheckpointIdentity): WrittenCheckpoint {
+  wayToHead(from: number): number {
+    return this.#seat.wayToHead(from);
+  }
+
+  /** @param onPiece called between pieces; what it throws ends the writing. */
+  writeCheckpoint(path: string, identity: CheckpointIdentity, onPiece: () => void): WrittenCheckpoint {
     const { revision } = identity;
+    // Weights that are ahead of the journal must never be taken for those of a revision.
+    if (revision !== this.#seat.head)
+      throw new Error(`checkpoint: expected the head ${this.#seat.head}, got ${revision}`);
     withinRange(() => this.#seat.moveTo({ revision, shifts: [] }), runFailed);
-    return writeCheckpoint(path, this.#seat.weights, identity);
+    return writeCheckpoint(path, this.#seat.weights, identity, onPiece);
   }
 
   exportAs(format: ExportFormat, revision: number): WorkerCalls['exportRun']['out'] {

@@ -74,6 +74,11 @@ export class Seat {
       : wayLength(this.#timeline, this.#position, target);
   }
 
+  /** How many directions are moved on the way from a revision to the head. Infinite back over a regrid. */
+  wayToHead(from: number): number {
+    return wayLength(this.#timeline, { revision: from, shifts: [] }, { revision: this.head, shifts: [] });
+  }
+
   /** Puts the weights where a checkpoint has them. Entries up to `revision` have to be known. */
   restore(revision: number, tensors: Iterable<KeptTensor>): void {
     this.#position = undefined;

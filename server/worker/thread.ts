@@ -1,5 +1,6 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
+import { ZerothError } from '../errors.ts';
 import type { CallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './messages.ts';
 import { ModelHost } from './model-host.ts';
 import { settled } from './outcome.ts';
@@ -7,7 +8,9 @@ import { settled } from './outcome.ts';
 const port = parentPort;
 if (port === null) throw new Error('thread.ts runs in a worker thread');
 
-const host = new ModelHost(workerData as WorkerOptions);
+const options = workerData as WorkerOptions;
+const host = new ModelHost(options);
+const abandoned = new Int32Array(options.abandoned);
 
 type Handlers = {
   [Name in CallName]: (
@@ -29,7 +32,9 @@ const handlers: Handlers = {
   read: ({ run, point, tensor }) => host.run(run).read(point, tensor),
   digest: ({ run, revision }) => host.run(run).digest(revision),
   restoreCheckpoint: ({ run, path, identity }) => host.run(run).restoreCheckpoint(path, identity),
-  writeCheckpoint: ({ run, path, identity }) => host.run(run).writeCheckpoint(path, identity),
+  writeCheckpoint: ({ run, path, identity }) =>
+    host.run(run).writeCheckpoint(path, identity, refuseIfAbandoned),
+  wayToHead: ({ run, from }) => host.run(run).wayToHead(from),
   exportRun: ({ run, revision, format }) => host.run(run).exportAs(format, revision),
   close: () => host.close(),
 };
@@ -46,6 +51,10 @@ async function answer({ id, name, payload }: WorkerRequest): Promise<void> {
   const outcome = await settled(() => handler(payload));
   port!.postMessage({ id, outcome } satisfies WorkerReply, outcome.ok ? ownedBuffers(outcome.value) : []);
   if (name === 'close') port!.close();
+}
+
+function refuseIfAbandoned(): void {
+  if (Atomics.load(abandoned, 0) !== 0) throw new ZerothError('cancelled', 'the caller has gone');
 }
 
 /** Files and tensors change hands instead of being copied, where their memory is theirs alone. */

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { CheckpointIdentity } from '../../server/checkpoint/checkpoint.ts';
-import { readCheckpoint, writeCheckpoint } from '../../server/checkpoint/file.ts';
+import { checkpointBytesMax, readCheckpoint, writeCheckpoint } from '../../server/checkpoint/file.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { temporaryFolder } from '../support/server-process.ts';
 
@@ -39,7 +39,7 @@ async function written() {
   const folder = await temporaryFolder();
   const path = join(folder.path, '12.safetensors');
   const weights = movedWeights();
-  const { bytes, weightsSha256 } = writeCheckpoint(path, weights, identity);
+  const { bytes, weightsSha256 } = writeCheckpoint(path, weights, identity, () => undefined);
   return { path, weights, bytes, weightsSha256, [Symbol.asyncDispose]: folder[Symbol.asyncDispose] };
 }
 
@@ -68,6 +68,27 @@ describe('a checkpoint', () => {
       scale: { dtype: 'F32', shape: [], data_offsets: [548, 552] },
     });
     expect(bytes.readFloatLE(end + 520)).toBe(file.weights.read(1)[0]);
+  });
+
+  test('whose writing is ended half way is none, however far it came', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'half');
+    for (let pieces = 0; pieces < specs.length; pieces++) {
+      let left = pieces;
+      const onPiece = () => {
+        if (left-- === 0) throw new Error('enough');
+      };
+      expect(() => writeCheckpoint(path, movedWeights(), identity, onPiece)).toThrow('enough');
+      expect(() => [...readCheckpoint(path, specs, identity)]).toThrow(
+        expect.objectContaining({ kind: 'data-loss' }),
+      );
+    }
+  });
+
+  test('takes no more than it was foretold', async () => {
+    await using file = await written();
+    expect(file.bytes).toBeLessThanOrEqual(checkpointBytesMax(specs, identity));
+    expect(checkpointBytesMax(specs, identity)).toBeLessThan(file.bytes + 64);
   });
 
   const read = (path: string, of = identity, as = specs) => [...readCheckpoint(path, as, of)];

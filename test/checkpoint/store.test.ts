@@ -7,8 +7,11 @@ import { temporaryFolder } from '../support/server-process.ts';
 const limits = { checkpointsPerRunMax: 2, checkpointBytesMax: 100 };
 
 async function put(store: CheckpointStore, run: string, revision: number, bytes = 10): Promise<boolean> {
-  await writeFile(await store.begin(run, revision), new Uint8Array(bytes));
-  return store.keep(run, revision);
+  const path = await store.begin(run, revision, bytes);
+  if (path === undefined) return false;
+  await writeFile(path, new Uint8Array(bytes));
+  await store.keep(run, revision);
+  return true;
 }
 
 const revisions = async (store: CheckpointStore, run: string) =>
@@ -42,7 +45,7 @@ describe('the folder of checkpoints', () => {
     expect(await revisions(store, 'runs/a')).toEqual([]);
     expect(await revisions(store, 'runs/b')).toEqual([2]);
     expect(await put(store, 'runs/d', 4, 101)).toBe(false);
-    expect(await readdir(join(folder.path, 'd'))).toEqual([]);
+    expect(await revisions(store, 'runs/d')).toEqual([]);
     expect(await revisions(store, 'runs/b')).toEqual([2]);
   });
 
@@ -51,11 +54,19 @@ describe('the folder of checkpoints', () => {
     const first = await openCheckpointStore({ ...limits, folder: folder.path }, []);
     await put(first, 'runs/a', 1);
     await put(first, 'runs/gone', 1);
-    await writeFile(await first.begin('runs/a', 2), 'half');
+    await writeFile((await first.begin('runs/a', 2, 4))!, 'half');
     await writeFile(join(folder.path, 'a', 'notes.txt'), 'mine');
+    await mkdir(join(folder.path, 'backup'));
+    await writeFile(join(folder.path, 'backup', 'weights.bin'), 'mine too');
     const second = await openCheckpointStore({ ...limits, folder: folder.path }, ['runs/a']);
     expect((await readdir(folder.path, { recursive: true })).sort()).toEqual(
-      ['a', join('a', '1.safetensors'), join('a', 'notes.txt')].sort(),
+      [
+        'a',
+        join('a', '1.safetensors'),
+        join('a', 'notes.txt'),
+        'backup',
+        join('backup', 'weights.bin'),
+      ].sort(),
     );
     expect(await revisions(second, 'runs/a')).toEqual([1]);
   });
@@ -71,6 +82,24 @@ describe('the folder of checkpoints', () => {
     await store.delete('runs/a');
     const [{ path }] = await store.list('runs/b');
     expect((await stat(path)).size).toBe(10);
+  });
+
+  test('counts a file of two names once, and one that is being written too', async () => {
+    await using folder = await temporaryFolder();
+    const store = await openCheckpointStore({ ...limits, folder: folder.path }, []);
+    await put(store, 'runs/a', 1, 60);
+    await store.share('runs/a', 'runs/b', 1);
+    expect(await put(store, 'runs/c', 2, 40)).toBe(true);
+    expect(await revisions(store, 'runs/b')).toEqual([1]);
+    await store.delete('runs/c');
+
+    expect(await store.begin('runs/d', 3, 40)).toBeDefined();
+    expect(await store.begin('runs/e', 4, 61)).toBeUndefined();
+    expect(await revisions(store, 'runs/a')).toEqual([1]);
+    await store.discard('runs/d', 3);
+    expect(await put(store, 'runs/e', 4, 61)).toBe(true);
+    expect(await revisions(store, 'runs/a')).toEqual([]);
+    expect(await revisions(store, 'runs/b')).toEqual([]);
   });
 
   test('keeps nothing where it is switched off', async () => {
@@ -89,6 +118,6 @@ describe('the folder of checkpoints', () => {
     await writeFile(join(folder.path, 'a'), 'a file');
     const store = await openCheckpointStore({ ...limits, folder: folder.path }, ['runs/a']);
     expect(await revisions(store, 'runs/a')).toEqual([]);
-    await expect(store.begin('runs/a', 1)).rejects.toThrow('EEXIST');
+    await expect(store.begin('runs/a', 1, 10)).rejects.toThrow('EEXIST');
   });
 });

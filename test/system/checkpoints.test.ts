@@ -91,7 +91,7 @@ describe('checkpoints', () => {
     const weightsSha256 = await killedAfterTwelve(folder.path);
     await damage(join(folder.checkpoints, 'long', '12.safetensors'));
 
-    const server = await startServerProcess(folder.path, OFTEN);
+    const server = await startServerProcess(folder.path);
     await using zeroth = connect(server.address);
     expect(lines(server, 'checkpoint passed over')).toMatchObject([{ run: RUN, revision: 12, level: 40 }]);
     expect(lines(server, 'checkpoint restored')).toMatchObject([{ revision: 8, shiftsAfter: 4 }]);
@@ -140,7 +140,7 @@ describe('checkpoints', () => {
     await createRun(before);
     await update(before, 4);
     await untilWritten(first, 4);
-    await before.runs.rollback({ name: RUN, revision: 2n, requestId: 'back' });
+    await before.runs.rollback({ name: RUN, revision: 3n, requestId: 'back' });
     // Beyond half the range of the first layer, so that tensors are regridded.
     const revision = await update(before, 1, RUN, 1.4);
     expect(revision).toBeGreaterThan(6n);
@@ -149,9 +149,125 @@ describe('checkpoints', () => {
 
     const second = await startServerProcess(folder.path, OFTEN);
     await using after = connect(second.address);
-    expect(lines(second, 'checkpoint restored')).toMatchObject([{ revision: 4 }]);
+    expect(lines(second, 'checkpoint restored')).toMatchObject([{ revision: 4, shiftsAfter: 2 }]);
     expect((await verified(after)).weightsSha256).toBe(weightsSha256);
     await second.stop();
+  });
+
+  test('a restart begins where the way to the head is shortest, the base included', async () => {
+    await using folder = await place();
+    await killedAfterTwelve(folder.path);
+    const first = await startServerProcess(folder.path);
+    await using before = connect(first.address);
+    await before.runs.rollback({ name: RUN, revision: 9n, requestId: 'near-the-older' });
+    await first.kill();
+    const second = await startServerProcess(folder.path);
+    await using between = connect(second.address);
+    expect(lines(second, 'checkpoint restored')).toMatchObject([{ revision: 8, shiftsAfter: 1 }]);
+    await verified(between);
+    await between.runs.rollback({ name: RUN, revision: 1n, requestId: 'near-the-base' });
+    await second.kill();
+    const third = await startServerProcess(folder.path);
+    await using after = connect(third.address);
+    expect(lines(third, 'checkpoint restored')).toEqual([]);
+    await verified(after);
+    await third.stop();
+  });
+
+  test('a rollback far behind the checkpoint, or back over a regrid, makes the next one due', async () => {
+    await using folder = await place();
+    const server = await startServerProcess(folder.path, OFTEN);
+    await using zeroth = connect(server.address);
+    await createRun(zeroth);
+    for (const revision of [4, 8]) {
+      await update(zeroth, 4);
+      await untilWritten(server, revision);
+    }
+    await zeroth.runs.rollback({ name: RUN, revision: 2n, requestId: 'far' });
+    await untilWritten(server, 9);
+    const regridded = await update(zeroth, 1, RUN, 1.4);
+    expect(regridded).toBeGreaterThan(10n);
+    await update(zeroth, 3);
+    await untilWritten(server, Number(regridded) + 3);
+    await zeroth.runs.rollback({ name: RUN, revision: 9n, requestId: 'over-the-regrid' });
+    await untilWritten(server, Number(regridded) + 4);
+    const { weightsSha256 } = await verified(zeroth);
+    await server.kill();
+    const again = await startServerProcess(folder.path, OFTEN);
+    await using after = connect(again.address);
+    expect(lines(again, 'checkpoint restored')).toMatchObject([
+      { revision: Number(regridded) + 4, shiftsAfter: 0 },
+    ]);
+    expect((await verified(after)).weightsSha256).toBe(weightsSha256);
+    await again.stop();
+  });
+
+  test('steps that are taken back make none due', async () => {
+    await using folder = await place();
+    const server = await startServerProcess(folder.path, OFTEN);
+    await using zeroth = connect(server.address);
+    await createRun(zeroth);
+    for (let i = 0; i < 12; i++) {
+      const head = await update(zeroth, 1);
+      await zeroth.runs.rollback({ name: RUN, revision: 0n, requestId: `back-${head}` });
+    }
+    // In the queue behind whatever the updates have made due.
+    await verified(zeroth);
+    await update(zeroth, 4);
+    await untilWritten(server, 28);
+    expect(lines(server, 'checkpoint written')).toHaveLength(1);
+    await server.stop();
+  });
+
+  test('a restart that had to begin at the base writes one, so that the next need not', async () => {
+    await using folder = await place();
+    const first = await startServerProcess(folder.path, ['--checkpoints-per-run-max', '0']);
+    await using before = connect(first.address);
+    await createRun(before);
+    await update(before, 9);
+    await first.kill();
+    const second = await startServerProcess(folder.path, OFTEN);
+    await untilWritten(second, 9);
+    await second.kill();
+    const third = await startServerProcess(folder.path, OFTEN);
+    expect(lines(third, 'checkpoint restored')).toMatchObject([{ revision: 9, shiftsAfter: 0 }]);
+    await third.stop();
+  });
+
+  test('one that does not fit checkpointBytesMax is not begun, and is spoken of once', async () => {
+    await using folder = await place();
+    const server = await startServerProcess(folder.path, [...OFTEN, '--checkpoint-bytes-max', '100']);
+    await using zeroth = connect(server.address);
+    await createRun(zeroth);
+    await update(zeroth, 16);
+    await verified(zeroth);
+    expect(await readdir(folder.checkpoints)).toEqual([]);
+    expect(lines(server, 'checkpoint not written: checkpointBytesMax has no room for it')).toHaveLength(1);
+    expect(await server.stop()).toBe(0);
+  });
+
+  test('stopping and unloading while one is written leaves nothing half written', async () => {
+    await using folder = await place();
+    const always = ['--checkpoint-shifts', '1', '--checkpoint-work', '1'];
+    for (let round = 0; round < 3; round++) {
+      const server = await startServerProcess(folder.path, always);
+      await using zeroth = connect(server.address);
+      if (round === 0) await createRun(zeroth);
+      await update(zeroth, 5);
+      if (round === 1) {
+        await zeroth.models.unload('models/mlp', { force: true });
+        await zeroth.models.load('mlp.onnx');
+        await update(zeroth, 1);
+      }
+      if (round === 2) {
+        await zeroth.models.unload('models/mlp', { force: true });
+        await zeroth.runs.delete(RUN);
+      }
+      expect(await server.stop()).toBe(0);
+      const files = await readdir(folder.checkpoints, { recursive: true });
+      expect(files.filter((name) => name.endsWith('.part'))).toEqual([]);
+      if (round === 2) expect(files).toEqual([]);
+    }
   });
 
   test('a fork begins at the newest of its past, and both go with their runs', async () => {
