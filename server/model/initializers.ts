@@ -13,23 +13,45 @@ export function shapeOf(tensor: TensorProto): number[] {
 
 /**
  * A copy of the values of a float32 tensor, from whichever of ONNX's two fields holds them.
+ * @param memory for the copy; one of its own where there is none.
  * @throws ZerothError where there are more or fewer than the shape wants.
  */
-export function floatValues(tensor: TensorProto): Float32Array {
-  const { floatData, rawData = Buffer.alloc(0) } = tensor;
+export function floatValues(tensor: TensorProto, memory?: ArrayBuffer): Float32Array {
+  const length = checkedLength(tensor);
+  const values = memory === undefined ? new Float32Array(length) : new Float32Array(memory, 0, length);
+  const { floatData, rawData = NONE } = tensor;
+  if (floatData.length > 0) values.set(floatData);
+  else new Uint8Array(values.buffer, 0, values.byteLength).set(rawData);
+  return values;
+}
+
+const NONE = new Uint8Array();
+
+/** Elements that there are, which are those that the shape wants. */
+function checkedLength(tensor: TensorProto): number {
+  const { floatData, rawData = NONE } = tensor;
   const bytes = floatData.length > 0 ? floatData.length * 4 : rawData.byteLength;
-  const expected = elementCount(shapeOf(tensor)) * 4;
-  if (bytes !== expected)
-    throw invalid('path', `${expected} bytes of values for tensor "${tensor.name}"`, String(bytes));
-  if (floatData.length > 0) return Float32Array.from(floatData);
-  return new Float32Array(rawData.buffer.slice(rawData.byteOffset, rawData.byteOffset + bytes));
+  const length = elementCount(shapeOf(tensor));
+  if (bytes !== length * 4)
+    throw invalid('path', `${length * 4} bytes of values for tensor "${tensor.name}"`, String(bytes));
+  return length;
+}
+
+/** Looked at where they lie, wherever that is: a copy of a large model's values would double its memory. */
+function areFinite({ floatData, rawData = NONE }: TensorProto): boolean {
+  if (floatData.length > 0) return floatData.every(Number.isFinite);
+  // Not finite is an exponent of all ones: the 7 bits below the sign and the next one.
+  for (let last = 3; last < rawData.length; last += 4)
+    if ((rawData[last] & 0x7f) === 0x7f && rawData[last - 1] >= 0x80) return false;
+  return true;
 }
 
 /** Why a run cannot train this tensor; undefined where it can. */
 export function whyUntrainable(tensor: TensorProto): string | undefined {
   if (tensor.dataType !== TensorProto_DataType.FLOAT) return elementTypeName(tensor.dataType ?? 0);
   if (tensor.dims.includes(0n)) return 'no elements';
-  return floatValues(tensor).every(Number.isFinite) ? undefined : 'NaN or infinite values';
+  checkedLength(tensor);
+  return areFinite(tensor) ? undefined : 'NaN or infinite values';
 }
 
 /** The name of a tensor, anywhere in the model, whose values are in another file. */

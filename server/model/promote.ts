@@ -2,8 +2,9 @@
 
 import type { GraphProto, TensorProto, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
 import { ModelProto, TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
+import { elementCount } from '../tensor.ts';
 import type { ModelGraph } from './graph.ts';
-import { floatValues } from './initializers.ts';
+import { floatValues, shapeOf } from './initializers.ts';
 
 /**
  * The model with these float32 initializers as inputs of the same names and without their values;
@@ -20,9 +21,9 @@ export function promote(graph: ModelGraph, names: readonly string[]): Uint8Array
   });
 }
 
-/** A copy of the values that the file has for a float32 initializer. */
-export function initialValues(graph: ModelGraph, name: string): Float32Array {
-  return floatValues(findInitializer(graph, name));
+/** A copy of the values that the file has for a float32 initializer; in `memory`, if that is given. */
+export function initialValues(graph: ModelGraph, name: string, memory?: ArrayBuffer): Float32Array {
+  return floatValues(findInitializer(graph, name), memory);
 }
 
 /** The model's file with these values in the place of its own, and nothing else changed. */
@@ -38,7 +39,7 @@ export function withWeights(graph: ModelGraph, values: ReadonlyMap<string, Float
 }
 
 function replaceValues(tensor: TensorProto, weights: Float32Array): TensorProto {
-  const expected = floatValues(tensor).length;
+  const expected = elementCount(shapeOf(tensor));
   if (weights.length !== expected)
     throw new Error(`model: ${tensor.name} has ${expected} values, not ${weights.length}`);
   const rawData = Buffer.from(weights.buffer, weights.byteOffset, weights.byteLength);

@@ -132,7 +132,8 @@ export class Models {
       this.#refuseIfClosing();
       const model = { name, path, info, worker, scheduler: new Scheduler(config) };
       this.#loaded.set(name, model);
-      log.info({ model: name, path, parameters: info.parameters.length }, 'model loaded');
+      const { parameters, isProbed } = info;
+      log.info({ model: name, path, parameters: parameters.length, isProbed }, 'model loaded');
       return model;
     } catch (error) {
       await worker.close();

@@ -10,18 +10,22 @@ import type { BoundWeight, Feeds, Forward, Session, SessionOptions } from './run
 const LOG_FATAL_ONLY = 4;
 
 /**
- * @param model An ONNX file.
+ * @param model An ONNX file, or its path: then it is never in our memory.
  * @throws ZerothError invalid-argument naming `options.field` where the runtime refuses the model.
  */
-export async function createSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
+export async function createSession(model: Uint8Array | string, options: SessionOptions): Promise<Session> {
+  const settings: InferenceSession.SessionOptions = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: options.threads,
+    logSeverityLevel: LOG_FATAL_ONLY,
+    extra: { session: { intra_op: { allow_spinning: options.spinning === true ? '1' : '0' } } },
+  };
   try {
-    const session = await InferenceSession.create(model, {
-      executionProviders: ['cpu'],
-      intraOpNumThreads: options.threads,
-      logSeverityLevel: LOG_FATAL_ONLY,
-      extra: { session: { intra_op: { allow_spinning: options.spinning === true ? '1' : '0' } } },
-    });
-    return new NodeSession(session);
+    const session =
+      typeof model === 'string'
+        ? InferenceSession.create(model, settings)
+        : InferenceSession.create(model, settings);
+    return new NodeSession(await session);
   } catch (error) {
     throw sessionError(error, options.field ?? 'path');
   }

@@ -17,6 +17,8 @@ export type ModelInfo = {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly parameters: readonly Parameter[];
+  /** Whether it runs on made-up rows: what runs make of its graph is compared with it then. */
+  readonly isProbed: boolean;
 };
 
 export type ObjectiveChoice = { readonly name: string; readonly output: string; readonly labels: string };

@@ -1,19 +1,20 @@
 // A model in its worker: the file it came from, its sessions, and the runs that are open on it.
-import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { ZerothError } from '../errors.ts';
 import { type ModelGraph, type Parameter, readModel } from '../model/graph.ts';
+import { checkAgainst, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
 import { createSession } from '../runtime/node.ts';
-import type { Session } from '../runtime/runtime.ts';
+import type { Forward, Session } from '../runtime/runtime.ts';
 import { CREW_WEIGHTS_MIN, Crew } from '../weights/crew.ts';
 import { HostWeights } from '../weights/host.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
 import { evaluatorFor } from './evaluator.ts';
 import type { ExportFormat, ModelInfo, TrainableChoice, WorkerCalls, WorkerOptions } from './messages.ts';
+import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
 import { Seat } from './seat.ts';
 
@@ -27,6 +28,8 @@ export class ModelHost {
   readonly #crew: Crew | undefined;
   /** By the names of the promoted tensors. */
   readonly #sessions = new Map<string, SharedSession>();
+  /** What the original gives on made-up rows: every session of a run is held against it. */
+  #probe: Probe | undefined;
   #path = '';
   #sha256 = '';
 
@@ -40,13 +43,20 @@ export class ModelHost {
     if (size > bytesMax)
       throw new ZerothError('exhausted', `path: the file has ${size} bytes, modelBytesMax is ${bytesMax}`);
     this.#path = path;
-    const file = readFileSync(path);
-    this.#sha256 = sha256Of(file);
-    const { inputs, outputs, parameters } = readModel(file);
-    // Thrown away: it shows that the runtime can run the model at all.
-    const session = await createSession(file, { ...this.#options, field: 'path' });
+    const { inputs, outputs, parameters } = this.#describe();
+    // Thrown away: it shows that the runtime can run the model at all, and what comes out.
+    const session = await createSession(path, { ...this.#options, field: 'path' });
+    this.#probe = await probe(session, inputs, outputs);
     await session.release();
-    return { sha256: this.#sha256, inputs, outputs, parameters };
+    const isProbed = this.#probe !== undefined;
+    return { sha256: this.#sha256, inputs, outputs, parameters, isProbed };
+  }
+
+  #describe(): Pick<ModelGraph, 'inputs' | 'outputs' | 'parameters'> {
+    using file = ModelFile.read(this.#path);
+    this.#sha256 = file.sha256;
+    const { inputs, outputs, parameters } = readModel(file.bytes);
+    return { inputs, outputs, parameters };
   }
 
   run(name: string): OpenRun {
@@ -56,10 +66,7 @@ export class ModelHost {
   }
 
   async openRun(request: WorkerCalls['openRun']['in']): Promise<WorkerCalls['openRun']['out']> {
-    const graph = this.#read();
-    const trainable = choose(graph, request.trainable);
-    const evaluator = evaluatorFor(graph, this.#options);
-    evaluator.checkObjective(request.objective);
+    const { trainable, evaluator, promoted } = this.#plan(request);
     const budget = new WeightsBudget(this.#options.budget);
     checkRoom(trainable, budget.left);
     const crew = this.#crew && { threads: this.#crew, weightsMin: CREW_WEIGHTS_MIN };
@@ -70,8 +77,7 @@ export class ModelHost {
     const seat = new Seat({ weights, baseValues, copies, snapshotWayMax });
     const baseSha256 = seat.digestAt(0);
     const names = trainable.map(({ name }) => name);
-    const session = await this.#acquire(graph, names);
-    const forward = session.bind(bindings(weights));
+    const forward = await this.#bind(names, promoted, weights);
     this.#runs.set(
       request.run,
       new OpenRun({
@@ -99,31 +105,48 @@ export class ModelHost {
     return null;
   }
 
+  /** What a run needs of the file, without holding the file. */
+  #plan({ trainable: choice, objective }: WorkerCalls['openRun']['in']) {
+    using file = this.#open();
+    const graph = readModel(file.bytes);
+    const trainable = choose(graph, choice);
+    const evaluator = evaluatorFor(graph, this.#options);
+    evaluator.checkObjective(objective);
+    const promoted = promote(
+      graph,
+      trainable.map(({ name }) => name),
+    );
+    return { trainable, evaluator, promoted };
+  }
+
   /**
    * The file, read again: the base weights are needed for a rebuild and an export only, and keeping
    * them would double the memory of a model.
    * @throws ZerothError data-loss where the file is gone or another one.
    */
-  #read(): ModelGraph {
-    let file: Buffer;
+  #open(): ModelFile {
+    let file: ModelFile;
     try {
-      file = readFileSync(this.#path);
+      file = ModelFile.read(this.#path);
     } catch (error) {
       throw new ZerothError('data-loss', 'the file of the model cannot be read any more', {}, error);
     }
-    const found = sha256Of(file);
-    if (found !== this.#sha256)
-      throw new ZerothError(
-        'data-loss',
-        `the file of the model has changed: expected SHA-256 ${this.#sha256}, got ${found}`,
-      );
-    return readModel(file);
+    const found = file.sha256;
+    if (found === this.#sha256) return file;
+    file[Symbol.dispose]();
+    const message = `the file of the model has changed: expected SHA-256 ${this.#sha256}, got ${found}`;
+    throw new ZerothError('data-loss', message);
   }
 
+  /** Tensor by tensor, in the same memory. */
   #baseValues(trainable: readonly Parameter[]): Iterable<Float32Array> {
-    const graph = this.#read();
+    const opened = this.#open();
     return (function* () {
-      for (const { name } of trainable) yield initialValues(graph, name);
+      using file = opened;
+      const graph = readModel(file.bytes);
+      const memory = new ArrayBuffer(Math.max(0, ...trainable.map(({ bytes }) => bytes)));
+      for (const { name } of trainable) yield initialValues(graph, name, memory);
+      memory.transfer(0);
     })();
   }
 
@@ -132,7 +155,10 @@ export class ModelHost {
     trainable: readonly Parameter[],
     values: ReadonlyMap<string, Float32Array>,
   ): Uint8Array {
-    if (format === 'onnx') return withWeights(this.#read(), values);
+    if (format === 'onnx') {
+      using file = this.#open();
+      return withWeights(readModel(file.bytes), values);
+    }
     const tensors = trainable.map((parameter) => {
       const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
       return { ...parameter, data: new Uint8Array(buffer, byteOffset, byteLength) };
@@ -140,10 +166,23 @@ export class ModelHost {
     return exportSafetensors(tensors);
   }
 
-  async #acquire(graph: ModelGraph, names: readonly string[]): Promise<Session> {
+  /** A session on these weights that gives what the file's own graph gives. */
+  async #bind(names: readonly string[], promoted: Uint8Array, weights: Weights): Promise<Forward> {
+    const session = await this.#acquire(names, promoted);
+    const forward = session.bind(bindings(weights));
+    try {
+      if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
+      return forward;
+    } catch (error) {
+      await this.#release(names);
+      throw error;
+    }
+  }
+
+  async #acquire(names: readonly string[], promoted: Uint8Array): Promise<Session> {
     const key = JSON.stringify(names);
     const shared = this.#sessions.get(key) ?? {
-      session: await createSession(promote(graph, names), { ...this.#options, field: 'model' }),
+      session: await createSession(promoted, { ...this.#options, field: 'model' }),
       users: 0,
     };
     shared.users++;
@@ -174,8 +213,4 @@ function checkRoom(trainable: readonly Parameter[], weightsBytesMax: number): vo
 function bindings(weights: Weights) {
   const views = weights.views();
   return weights.specs.map(({ name, shape }, tensor) => ({ name, shape, view: views[tensor] }));
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

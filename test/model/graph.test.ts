@@ -57,7 +57,7 @@ describe('reading a model', () => {
   test('tensors that are empty, not finite or not float32 cannot be trained', () => {
     const model = ModelProto.decode(smallMlp());
     const [a, b, c, d] = model.graph!.initializer;
-    a.rawData!.writeFloatLE(Number.NaN, 4);
+    Buffer.from(a.rawData!.buffer, a.rawData!.byteOffset).writeFloatLE(Number.NaN, 4);
     b.dims = [0n];
     b.rawData = Buffer.alloc(0);
     c.dataType = TensorProto_DataType.INT32;

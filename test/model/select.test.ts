@@ -119,6 +119,7 @@ describe('patterns', () => {
 
 function withNaN() {
   const model = ModelProto.decode(smallMlp());
-  model.graph!.initializer[0].rawData!.writeFloatLE(Number.NaN, 0);
+  const { buffer, byteOffset } = model.graph!.initializer[0].rawData!;
+  Buffer.from(buffer, byteOffset).writeFloatLE(Number.NaN, 0);
   return readModel(ModelProto.encode(model).finish());
 }

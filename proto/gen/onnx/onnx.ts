@@ -198,7 +198,7 @@ export interface AttributeProto {
     | undefined;
   /** UTF-8 string */
   s?:
-    | Buffer
+    | Uint8Array
     | undefined;
   /** tensor value */
   t?:
@@ -224,7 +224,7 @@ export interface AttributeProto {
   /** list of ints */
   ints: bigint[];
   /** list of UTF-8 strings */
-  strings: Buffer[];
+  strings: Uint8Array[];
   /** list of tensors */
   tensors: TensorProto[];
   /** list of graph */
@@ -843,7 +843,7 @@ export interface TensorProto {
    * scalar type is not used to match ML community conventions.
    * When this field is present, the data_type field MUST be STRING
    */
-  stringData: Buffer[];
+  stringData: Uint8Array[];
   /**
    * For int64.
    * When this field is present, the data_type field MUST be INT64
@@ -883,7 +883,7 @@ export interface TensorProto {
    * When this field is present, the data_type field MUST NOT be STRING or UNDEFINED
    */
   rawData?:
-    | Buffer
+    | Uint8Array
     | undefined;
   /**
    * Data can be stored inside the protobuf file using type-specific fields or raw_data.
@@ -1311,7 +1311,7 @@ function createBaseAttributeProto(): AttributeProto {
     type: 0,
     f: 0,
     i: 0n,
-    s: Buffer.alloc(0),
+    s: new Uint8Array(0),
     t: undefined,
     g: undefined,
     sparseTensor: undefined,
@@ -1466,7 +1466,7 @@ export const AttributeProto: MessageFns<AttributeProto> = {
               break;
             }
 
-            message.s = Buffer.from(reader.bytes());
+            message.s = reader.bytes();
             continue;
           }
           case 5: {
@@ -1542,7 +1542,7 @@ export const AttributeProto: MessageFns<AttributeProto> = {
               break;
             }
 
-            message.strings.push(Buffer.from(reader.bytes()));
+            message.strings.push(reader.bytes());
             continue;
           }
           case 10: {
@@ -1608,7 +1608,7 @@ export const AttributeProto: MessageFns<AttributeProto> = {
     message.type = object.type ?? 0;
     message.f = object.f ?? 0;
     message.i = (object.i !== undefined && object.i !== null) ? BigInt(object.i) : 0n;
-    message.s = object.s ?? Buffer.alloc(0);
+    message.s = object.s ?? new Uint8Array(0);
     message.t = (object.t !== undefined && object.t !== null) ? TensorProto.fromPartial(object.t) : undefined;
     message.g = (object.g !== undefined && object.g !== null) ? GraphProto.fromPartial(object.g) : undefined;
     message.sparseTensor = (object.sparseTensor !== undefined && object.sparseTensor !== null)
@@ -3237,7 +3237,7 @@ function createBaseTensorProto(): TensorProto {
     int64Data: [],
     name: "",
     docString: "",
-    rawData: Buffer.alloc(0),
+    rawData: new Uint8Array(0),
     externalData: [],
     dataLocation: 0,
     doubleData: [],
@@ -3422,7 +3422,7 @@ export const TensorProto: MessageFns<TensorProto> = {
               break;
             }
 
-            message.stringData.push(Buffer.from(reader.bytes()));
+            message.stringData.push(reader.bytes());
             continue;
           }
           case 7: {
@@ -3464,7 +3464,7 @@ export const TensorProto: MessageFns<TensorProto> = {
               break;
             }
 
-            message.rawData = Buffer.from(reader.bytes());
+            message.rawData = reader.bytes();
             continue;
           }
           case 13: {
@@ -3563,7 +3563,7 @@ export const TensorProto: MessageFns<TensorProto> = {
     message.int64Data = object.int64Data?.map((e) => BigInt(e)) || [];
     message.name = object.name ?? "";
     message.docString = object.docString ?? "";
-    message.rawData = object.rawData ?? Buffer.alloc(0);
+    message.rawData = object.rawData ?? new Uint8Array(0);
     message.externalData = object.externalData?.map((e) => StringStringEntryProto.fromPartial(e)) || [];
     message.dataLocation = object.dataLocation ?? 0;
     message.doubleData = object.doubleData?.map((e) => e) || [];

@@ -1,0 +1,88 @@
+// Whether a rewritten graph still is the model: both run on the same few made-up rows, and give the same outputs.
+import { ZerothError } from '../errors.ts';
+import type { Feeds, Forward } from '../runtime/runtime.ts';
+import { elementBytes, elementCount, type Tensor, type TensorSpec } from '../tensor.ts';
+import { elements } from './objective.ts';
+
+/** Of dimensions that the model leaves free. The first is the rows. */
+const ROWS = 2;
+const FREE = 8;
+
+/**
+ * Of an output's largest magnitude. Weights on their grid differ from those of the file by 2^-24 of sixteen times their
+ * largest, and fused operators round differently; a graph that was rewritten wrongly differs by about all of it.
+ */
+const TOLERANCE = 1e-3;
+
+export type Probe = { readonly feeds: Feeds; readonly outputs: Readonly<Record<string, Tensor>> };
+
+/**
+ * What the original gives on made-up rows; undefined where it cannot run on them, as it wants inputs that fit each other in a
+ * way that its graph does not tell.
+ */
+export async function probe(
+  original: Forward,
+  inputs: readonly TensorSpec[],
+  outputs: readonly TensorSpec[],
+): Promise<Probe | undefined> {
+  const feeds = Object.fromEntries(inputs.map((input, i) => [input.name, madeUp(input, i)]));
+  const names = floatOutputs(outputs);
+  try {
+    return { feeds, outputs: await original.run(feeds, names) };
+  } catch (error) {
+    if (error instanceof ZerothError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws ZerothError where the rewritten graph gives something else, or cannot run. */
+export async function checkAgainst({ feeds, outputs }: Probe, rewritten: Forward): Promise<void> {
+  const names = Object.keys(outputs);
+  const got = await rewritten.run(feeds, names);
+  for (const name of names) {
+    const difference = differenceOf(outputs[name], got[name]);
+    if (difference <= TOLERANCE) continue;
+    const message =
+      `model: expected output "${name}" as the file's own graph gives it when weights are inputs of the graph, ` +
+      `got one that differs by ${difference.toPrecision(3)} of its largest value`;
+    throw new ZerothError('invalid-argument', message, { field: 'model' });
+  }
+}
+
+function floatOutputs(outputs: readonly TensorSpec[]): string[] {
+  return outputs.filter(({ dataType }) => dataType === 'float32').map(({ name }) => name);
+}
+
+/** Relative to the largest magnitude; what is not finite on either side is no evidence. */
+function differenceOf(wanted: Tensor, got: Tensor): number {
+  if (wanted.shape.join() !== got.shape.join()) return Number.POSITIVE_INFINITY;
+  const [a, b] = [wanted, got].map((tensor) => elements(tensor, Float32Array, 4));
+  let [largest, most] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    if (!Number.isFinite(a[i]) || !Number.isFinite(b[i])) continue;
+    largest = Math.max(largest, Math.abs(a[i]));
+    most = Math.max(most, Math.abs(a[i] - b[i]));
+  }
+  return most === 0 ? 0 : most / largest;
+}
+
+/**
+ * Integers are 0 and 1, valid as token ids and classes; a mask is all ones; numbers look random and are the same every time, but for
+ * those of half precision, which are 0.
+ */
+function madeUp({ name, dataType, shape }: TensorSpec, input: number): Tensor {
+  const dimensions =
+    shape.length === 0 ? [ROWS] : shape.map((size, i) => (size !== -1 ? size : i === 0 ? ROWS : FREE));
+  const count = elementCount(dimensions);
+  const bytes = elementBytes[dataType];
+  const data = new Uint8Array(count * bytes);
+  const view = new DataView(data.buffer);
+  const isMask = name.includes('mask');
+  for (let i = 0; i < count; i++) {
+    const number = isMask ? 1 : Math.sin(1 + i + 100 * input);
+    if (dataType === 'float32') view.setFloat32(i * bytes, number, true);
+    else if (dataType === 'float64') view.setFloat64(i * bytes, number, true);
+    else if (dataType !== 'float16') view.setUint8(i * bytes, isMask ? 1 : i % 2);
+  }
+  return { dataType, shape: dimensions, data };
+}

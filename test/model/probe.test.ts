@@ -1,0 +1,56 @@
+// Whether what was made of a graph still is the model, on rows that nobody sent.
+import { describe, expect, test } from 'vitest';
+import { readModel } from '../../server/model/graph.ts';
+import { checkAgainst, probe } from '../../server/model/probe.ts';
+import { initialValues, promote } from '../../server/model/promote.ts';
+import { createSession } from '../../server/runtime/node.ts';
+import { fixture } from './models.ts';
+
+const models = [
+  'torch-mlp',
+  'torch-mlp-batch4',
+  'torch-transformer',
+  'torchscript-transformer',
+  'sklearn-mlp',
+] as const;
+
+/** The file's own session, and one whose weights are inputs, changed by `change`. */
+async function both(name: (typeof models)[number], change: (values: Float32Array, tensor: number) => void) {
+  const file = fixture(name);
+  const graph = readModel(file);
+  const trainable = graph.parameters.filter((parameter) => parameter.trainable);
+  const names = trainable.map((parameter) => parameter.name);
+  const original = await createSession(file, { threads: 1 });
+  const session = await createSession(promote(graph, names), { threads: 1 });
+  const weights = trainable.map((parameter, tensor) => {
+    const view = initialValues(graph, parameter.name);
+    change(view, tensor);
+    return { ...parameter, view };
+  });
+  return { graph, original, rewritten: session.bind(weights) };
+}
+
+describe('a rewritten graph', () => {
+  test.each(models)('of %s passes for the model', async (name) => {
+    const { graph, original, rewritten } = await both(name, () => undefined);
+    const probed = await probe(original, graph.inputs, graph.outputs);
+    expect(probed).toBeDefined();
+    await checkAgainst(probed!, rewritten);
+  });
+
+  test.each(models)('of %s is refused where a tensor is not what it was', async (name) => {
+    const { graph, original, rewritten } = await both(name, (values, tensor) => {
+      if (tensor === 0) values.fill(1);
+    });
+    const probed = await probe(original, graph.inputs, graph.outputs);
+    await expect(checkAgainst(probed!, rewritten)).rejects.toThrow(
+      /^model: expected output ".+" as the file's own graph gives it .* differs by .* of its largest value$/,
+    );
+  });
+
+  test('is not compared where the original cannot run on made-up rows', async () => {
+    const { original, graph } = await both('torch-mlp', () => undefined);
+    const wrong = graph.inputs.map((input) => ({ ...input, shape: [-1, -1] }));
+    expect(await probe(original, wrong, graph.outputs)).toBeUndefined();
+  });
+});
