@@ -263,5 +263,6 @@ test('a server that is asked to end in the middle of a LoadModel ends', async ()
   await zeroth.info();
   expect(await server.stop()).toBe(0);
   await loading;
-  expect(server.log.at(-1)).toMatchObject({ msg: 'stopped' });
+  // Whether the refused call or the end is logged first, nobody says.
+  expect(server.log.map(({ msg }) => msg)).toContain('stopped');
 });

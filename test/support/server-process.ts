@@ -27,6 +27,8 @@ export async function startServerProcess(
   const child = spawn(process.execPath, ['server/main.ts', ...settings, ...folders, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Its output has been read to the end then, which it need not have when it exits.
+  const closed = once(child, 'close');
   const log: Record<string, unknown>[] = [];
   const address = await listening(child, log);
   return {
@@ -34,11 +36,11 @@ export async function startServerProcess(
     log,
     kill: async () => {
       child.kill('SIGKILL');
-      await exited(child);
+      await closed;
     },
     stop: async () => {
       child.kill('SIGTERM');
-      await exited(child);
+      await closed;
       return child.exitCode;
     },
   };
@@ -64,8 +66,4 @@ async function listening(child: ChildProcess, log: Record<string, unknown>[]): P
       if (entry.msg === 'listening') resolve(String(entry.address));
     });
   });
-}
-
-async function exited(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
