@@ -56,6 +56,10 @@ export const settings = {
     'full: an update survives a power cut; normal: it survives the death of the process',
   ),
   threads: integer(Math.max(1, availableParallelism()), [1, 1024], 'threads of a forward pass, per model'),
+  spinning: choice(
+    ['on', 'off'],
+    'whether threads that wait within a forward pass keep their core busy; off where several models share the cores',
+  ),
   shutdownGraceMs: integer(10_000, [0, INT32_MAX], 'how long calls may go on once a stop was asked for'),
   keepaliveMs: integer(30_000, [1000, INT32_MAX], 'how often a silent connection is checked'),
 

@@ -120,6 +120,7 @@ export class Models {
     this.#reserve(name);
     const options = {
       threads: config.threads,
+      spinning: config.spinning === 'on',
       rowsPerMicroBatchMax: config.rowsPerMicroBatchMax,
       tokensPerMicroBatchMax: config.tokensPerMicroBatchMax,
       replyBytesMax: config.replyBytesMax,

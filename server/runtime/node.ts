@@ -9,6 +9,10 @@ import type { BoundWeight, Feeds, Forward, Session, SessionOptions } from './run
 /** Errors reach the caller as exceptions; ONNX Runtime would also write them to stderr. */
 const LOG_FATAL_ONLY = 4;
 
+const RESTING = { intra_op: { allow_spinning: '0' } };
+/** Within a run; between two runs the threads rest. */
+const SPINNING = { intra_op: { allow_spinning: '1' }, force_spinning_stop: '1' };
+
 /**
  * @param model An ONNX file, or its path: then it is never in our memory.
  * @throws ZerothError invalid-argument naming `options.field` where the runtime refuses the model.
@@ -18,7 +22,7 @@ export async function createSession(model: Uint8Array | string, options: Session
     executionProviders: ['cpu'],
     intraOpNumThreads: options.threads,
     logSeverityLevel: LOG_FATAL_ONLY,
-    extra: { session: { intra_op: { allow_spinning: options.spinning === true ? '1' : '0' } } },
+    extra: { session: options.spinning === true ? SPINNING : RESTING },
   };
   try {
     const session =

@@ -37,9 +37,9 @@ export type SessionOptions = {
   /** Threads within one operator; 0 is one a core. */
   readonly threads: number;
   /**
-   * Whether threads without work keep their core busy for a while, to be there sooner. Off, because
-   * several models share the cores: two sessions of two threads on two cores took 20-45 % more
-   * processor time with it, and were slower (ORT.md, section 4).
+   * Whether threads that wait within a run keep their core busy, to be there sooner: forward passes of an encoder are 4 to 7 %
+   * faster with it (bench: step). Where several models share the cores it hurts: two sessions of two threads on two cores took
+   * 20-45 % more processor time with it, and were slower (ORT.md, section 4).
    */
   readonly spinning?: boolean;
   /** The request field that names the model, for error messages. */

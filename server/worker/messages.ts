@@ -117,6 +117,7 @@ export type WorkerError = {
 /** What a worker is born with. */
 export type WorkerOptions = {
   readonly threads: number;
+  readonly spinning: boolean;
   readonly rowsPerMicroBatchMax: number;
   readonly tokensPerMicroBatchMax: number;
   readonly replyBytesMax: number;
