@@ -44,7 +44,8 @@ export class Scheduler {
       const drop = () => this.#drop(run, job);
       const begin = () => signal?.removeEventListener('abort', drop);
       const job: Job = { work, begin, resolve: resolve as (value: unknown) => void, reject };
-      signal?.addEventListener('abort', drop, { once: true });
+      // Where nothing runs, its turn is now.
+      if (this.#busy) signal?.addEventListener('abort', drop, { once: true });
       queue.push(job);
       this.#queues.set(run, queue);
       this.#waiting++;

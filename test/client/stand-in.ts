@@ -55,6 +55,11 @@ export class StandIn {
   readonly calls: string[] = [];
   /** Which call fails, and how; the first is 1. */
   fault: (call: number) => Fault | Partial<ServiceError> | undefined = () => undefined;
+  /** Of a drive, in steps. */
+  window = 1;
+  /** Whether the answers of a drive wait in `parked` for whoever sends them. */
+  parks = false;
+  readonly parked: (() => void)[] = [];
   readonly #server = new Server();
   #port = 0;
 
@@ -126,7 +131,7 @@ export class StandIn {
 
   /** A lost request or answer breaks the stream; an error with a code of its own leaves it open. */
   #drive(call: ServerDuplexStream<DriveRequest, DriveResponse>) {
-    call.write({ tag: 0n, answer: { $case: 'window', value: { steps: 1 } } });
+    call.write({ tag: 0n, answer: { $case: 'window', value: { steps: this.window } } });
     call.on('data', ({ tag, step }: DriveRequest) => {
       const fault = this.#nextFault('step');
       if (typeof fault === 'object') {
@@ -135,7 +140,8 @@ export class StandIn {
       }
       const value = fault === 'lost request' ? undefined : this.#step(step!);
       if (fault !== undefined) return call.emit('error', { code: status.UNAVAILABLE, details: fault });
-      return call.write({ tag, answer: { $case: 'step', value: value! } });
+      const answer = () => call.write({ tag, answer: { $case: 'step', value: value! } });
+      return this.parks ? this.parked.push(answer) : answer();
     });
     call.on('end', () => call.end());
   }
