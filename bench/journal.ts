@@ -1,12 +1,20 @@
-// What it costs to write an update down: one entry, durable before it is answered.
-import { mkdtemp, rm } from 'node:fs/promises';
+// What it costs to write an update down: one entry, durable before it is answered; and its bytes.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect, type Zeroth } from '../client/client.ts';
+import { toTensor } from '../client/tensor.ts';
+import { train } from '../client/train.ts';
+import { mlpModel } from '../examples/mlp.ts';
+import { ServerProcess } from '../examples/server-process.ts';
 import { openJournal } from '../server/journal/sqlite.ts';
+import { mezo } from '../server/strategy/mezo.ts';
 import type { Bench } from './bench.ts';
 
 const SAMPLES = 9;
 const APPENDS = 200;
+/** Of a training whose journal is weighed. */
+const UPDATES = 1000;
 
 const record = {
   name: 'runs/bench',
@@ -22,11 +30,12 @@ const record = {
 } as const;
 
 /** `full` waits for the disk at every append, `normal` for the file system's memory. */
-export const journalBenches: readonly Bench[] = (['full', 'normal'] as const).map((sync) => ({
-  name: `journal.append.${sync}`,
-  unit: 'us',
-  run: (report) => appends(sync, report),
-}));
+export const journalBenches: readonly Bench[] = [
+  ...(['full', 'normal'] as const).map(
+    (sync): Bench => ({ name: `journal.append.${sync}`, unit: 'us', run: (report) => appends(sync, report) }),
+  ),
+  { name: 'journal.bytes', unit: 'B/update', run: bytesOfUpdates },
+];
 
 async function appends(sync: 'full' | 'normal', report: (sample: number) => void): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'zeroth-bench-'));
@@ -44,4 +53,41 @@ async function appends(sync: 'full' | 'normal', report: (sample: number) => void
   }
   journal.close();
   await rm(folder, { recursive: true, force: true });
+}
+
+/** A MeZO training: what its run says of its journal, by its updates. The same at every repetition. */
+async function bytesOfUpdates(report: (sample: number) => void): Promise<void> {
+  const [inputs, outputs, rows] = [8, 3, 64];
+  await using server = await ServerProcess.start(async (modelDir) => {
+    await mkdir(modelDir, { recursive: true });
+    await writeFile(join(modelDir, 'mlp.onnx'), mlpModel({ inputs, hidden: 16, outputs, seed: 1 }));
+  });
+  await using zeroth = connect(server.address);
+  const x = toTensor(
+    Float32Array.from({ length: rows * inputs }, (_, i) => Math.sin(i)),
+    [rows, inputs],
+  );
+  const labels = toTensor(
+    BigInt64Array.from({ length: rows }, (_, i) => BigInt(i % outputs)),
+    [rows],
+  );
+  const { dataset } = await zeroth.datasets.create({ x, labels });
+  const { name: model } = await zeroth.models.load('mlp.onnx');
+  const { name: run } = await zeroth.runs.create({ model, objective: { name: 'cross_entropy' } });
+  await trainFor({ zeroth, run, dataset });
+  const { journalBytes, revision } = await zeroth.runs.get(run);
+  if (revision < BigInt(UPDATES)) throw new Error(`journal: expected ${UPDATES} updates, got ${revision}`);
+  report(Number(journalBytes) / UPDATES);
+}
+
+type Training = {
+  readonly zeroth: Zeroth;
+  readonly run: string;
+  readonly dataset: { readonly name: string; readonly rows: bigint };
+};
+
+async function trainFor({ zeroth, run, dataset }: Training): Promise<void> {
+  const strategy = mezo({ learningRate: 1e-3, seed: 1n });
+  const batches = { batchSize: 16, batchSeed: 1n, trainingId: 'bench', budget: { steps: UPDATES } };
+  for await (const _ of train(zeroth, { run, dataset, strategy, ...batches }));
 }

@@ -6,11 +6,26 @@ import Table from 'cli-table3';
 import type { Bench } from './bench.ts';
 import { journalBenches } from './journal.ts';
 import { kernelBenches } from './kernel.ts';
+import { lengthsBenches } from './lengths.ts';
 import { machine } from './machine.ts';
+import { memoryBenches } from './memory.ts';
 import { moveBenches } from './moves.ts';
+import { restartBenches } from './restart.ts';
+import { sessionBenches } from './session.ts';
+import { stepBenches } from './step.ts';
 import { wireBenches } from './wire.ts';
 
-const benches: readonly Bench[] = [...kernelBenches, ...moveBenches, ...journalBenches, ...wireBenches];
+const benches: readonly Bench[] = [
+  ...kernelBenches,
+  ...moveBenches,
+  ...lengthsBenches,
+  ...journalBenches,
+  ...wireBenches,
+  ...sessionBenches,
+  ...stepBenches,
+  ...memoryBenches,
+  ...restartBenches,
+];
 
 type Result = {
   readonly name: string;

@@ -116,7 +116,9 @@ function gelu(graph: GraphWriter, input: string): string {
 
 function linear(graph: GraphWriter, input: string, name: string, shape: readonly [number, number]): string {
   const product = graph.add('MatMul', [input, graph.weight(`${name}.weight`, shape)]);
-  return graph.add('Add', [graph.weight(`${name}.bias`, [shape[1]]), product]);
+  const bias = graph.weight(`${name}.bias`, [shape[1]]);
+  // ONNX Runtime makes one Attention of what old exporters wrote; newer ones put the bias first.
+  return graph.add('Add', graph.opset < 13 ? [product, bias] : [bias, product]);
 }
 
 /** Of rows: exporters write a linear layer over two dimensions as one operator. */
