@@ -53,13 +53,17 @@ function floatOutputs(outputs: readonly TensorSpec[]): string[] {
   return outputs.filter(({ dataType }) => dataType === 'float32').map(({ name }) => name);
 }
 
-/** Relative to the largest magnitude; what is not finite on either side is no evidence. */
+/** Relative to the largest magnitude; what is not finite has to be the same on both sides. */
 function differenceOf(wanted: Tensor, got: Tensor): number {
   if (wanted.shape.join() !== got.shape.join()) return Number.POSITIVE_INFINITY;
   const [a, b] = [wanted, got].map((tensor) => elements(tensor, Float32Array, 4));
   let [largest, most] = [0, 0];
   for (let i = 0; i < a.length; i++) {
-    if (!Number.isFinite(a[i]) || !Number.isFinite(b[i])) continue;
+    if (Object.is(a[i], b[i])) {
+      if (Number.isFinite(a[i])) largest = Math.max(largest, Math.abs(a[i]));
+      continue;
+    }
+    if (!Number.isFinite(a[i]) || !Number.isFinite(b[i])) return Number.POSITIVE_INFINITY;
     largest = Math.max(largest, Math.abs(a[i]));
     most = Math.max(most, Math.abs(a[i] - b[i]));
   }
