@@ -1,6 +1,6 @@
 // A transformer encoder of the size of MiniLM-L6 with random weights, as an ONNX file: what most figures
 // about steps and memory are measured on. The graph is what torch.onnx writes of such a model.
-import { GraphWriter } from './graph-writer.ts';
+import { RandomGraph } from './random-graph.ts';
 
 const VOCABULARY = 30522;
 const POSITIONS = 512;
@@ -34,7 +34,7 @@ export function tokens(rows: number, sequence: number) {
  * weights. The same options give the same file.
  */
 export function transformerModel({ opset = 17 }: TransformerOptions = {}): Uint8Array {
-  const graph = new GraphWriter(opset, uniforms(DEVIATION));
+  const graph = new RandomGraph(opset, uniforms(DEVIATION));
   graph.input('input_ids', ['batch', 'sequence']);
   graph.input('attention_mask', ['batch', 'sequence']);
   const mask = attentionMask(graph);
@@ -43,12 +43,15 @@ export function transformerModel({ opset = 17 }: TransformerOptions = {}): Uint8
     hidden = encoderLayer(graph, hidden, mask, `encoder.layer.${layer}`);
   const first = graph.add('Gather', [hidden, graph.constant(0n)], { axis: 1 });
   const pooled = graph.add('Tanh', [gemm(graph, first, 'pooler.dense', HIDDEN)]);
-  graph.output(gemm(graph, pooled, 'classifier', CLASSES), 'logits', ['batch', CLASSES]);
+  graph.output(graph.add('Identity', [gemm(graph, pooled, 'classifier', CLASSES)], {}, 'logits'), [
+    'batch',
+    CLASSES,
+  ]);
   return graph.finish();
 }
 
 /** 0 for tokens and -10,000 for padding, [batch, 1, 1, sequence]. */
-function attentionMask(graph: GraphWriter): string {
+function attentionMask(graph: RandomGraph): string {
   const float32 = graph.add('Cast', [graph.unsqueeze(graph.unsqueeze('attention_mask', [1]), [2])], {
     to: 1,
   });
@@ -56,7 +59,7 @@ function attentionMask(graph: GraphWriter): string {
   return graph.add('Mul', [padding, graph.constant(-10000)]);
 }
 
-function embeddings(graph: GraphWriter): string {
+function embeddings(graph: RandomGraph): string {
   const words = graph.weight('embeddings.word_embeddings.weight', [VOCABULARY, HIDDEN]);
   const positions = graph.weight('embeddings.position_embeddings.weight', [POSITIONS, HIDDEN]);
   // As RoBERTa and MPNet count: tokens from 1, padding 0. A slice of ids 0, 1, ..., as BERT has it, hides the
@@ -70,7 +73,7 @@ function embeddings(graph: GraphWriter): string {
   return normalized(graph, sum, 'embeddings.LayerNorm');
 }
 
-function encoderLayer(graph: GraphWriter, hidden: string, mask: string, name: string): string {
+function encoderLayer(graph: RandomGraph, hidden: string, mask: string, name: string): string {
   const attended = attention(graph, hidden, mask, `${name}.attention`);
   const output = linear(graph, attended, `${name}.attention.output.dense`, [HIDDEN, HIDDEN]);
   const between = normalized(graph, graph.add('Add', [output, hidden]), `${name}.attention.output.LayerNorm`);
@@ -79,7 +82,7 @@ function encoderLayer(graph: GraphWriter, hidden: string, mask: string, name: st
   return normalized(graph, graph.add('Add', [narrow, between]), `${name}.output.LayerNorm`);
 }
 
-function attention(graph: GraphWriter, hidden: string, mask: string, name: string): string {
+function attention(graph: RandomGraph, hidden: string, mask: string, name: string): string {
   const [query, key, value] = ['query', 'key', 'value'].map((part) =>
     inHeads(graph, linear(graph, hidden, `${name}.self.${part}`, [HIDDEN, HIDDEN]), part),
   );
@@ -93,28 +96,28 @@ function attention(graph: GraphWriter, hidden: string, mask: string, name: strin
 }
 
 /** [batch, heads, sequence, size], and the last two exchanged for the keys. */
-function inHeads(graph: GraphWriter, input: string, part: string): string {
+function inHeads(graph: RandomGraph, input: string, part: string): string {
   const split = graph.add('Reshape', [input, shapeLike(graph, input, [HEADS, HIDDEN / HEADS])]);
   return graph.add('Transpose', [split], { perm: part === 'key' ? [0, 2, 3, 1] : [0, 2, 1, 3] });
 }
 
 /** The first two dimensions of a value, and these. */
-function shapeLike(graph: GraphWriter, like: string, rest: readonly number[]): string {
+function shapeLike(graph: RandomGraph, like: string, rest: readonly number[]): string {
   const [batch, sequence] = [0, 1].map((axis) => graph.unsqueeze(sizeOf(graph, like, axis), [0]));
   return graph.add('Concat', [batch, sequence, ...rest.map((size) => graph.constant([size]))], { axis: 0 });
 }
 
-function sizeOf(graph: GraphWriter, value: string, axis: number): string {
+function sizeOf(graph: RandomGraph, value: string, axis: number): string {
   return graph.add('Gather', [graph.add('Shape', [value]), graph.constant(BigInt(axis))], { axis: 0 });
 }
 
-function gelu(graph: GraphWriter, input: string): string {
+function gelu(graph: RandomGraph, input: string): string {
   const error = graph.add('Erf', [graph.add('Div', [input, graph.constant(Math.SQRT2)])]);
   const factor = graph.add('Add', [error, graph.constant(1)]);
   return graph.add('Mul', [graph.add('Mul', [input, factor]), graph.constant(0.5)]);
 }
 
-function linear(graph: GraphWriter, input: string, name: string, shape: readonly [number, number]): string {
+function linear(graph: RandomGraph, input: string, name: string, shape: readonly [number, number]): string {
   const product = graph.add('MatMul', [input, graph.weight(`${name}.weight`, shape)]);
   const bias = graph.weight(`${name}.bias`, [shape[1]]);
   // ONNX Runtime makes one Attention of what old exporters wrote; newer ones put the bias first.
@@ -122,12 +125,12 @@ function linear(graph: GraphWriter, input: string, name: string, shape: readonly
 }
 
 /** Of rows: exporters write a linear layer over two dimensions as one operator. */
-function gemm(graph: GraphWriter, input: string, name: string, outputs: number): string {
+function gemm(graph: RandomGraph, input: string, name: string, outputs: number): string {
   const weight = graph.weight(`${name}.weight`, [outputs, HIDDEN]);
   return graph.add('Gemm', [input, weight, graph.weight(`${name}.bias`, [outputs])], { transB: 1 });
 }
 
-function normalized(graph: GraphWriter, input: string, name: string): string {
+function normalized(graph: RandomGraph, input: string, name: string): string {
   const scale = graph.weight(`${name}.weight`, [HIDDEN], 1);
   return graph.layerNormalization(input, scale, graph.weight(`${name}.bias`, [HIDDEN]), EPSILON);
 }

@@ -40,7 +40,11 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^server\//, /^proto\/gen\/(zeroth|google|grpc)/, /^server\/rpc\//),
   ],
   ['on the server rpc alone imports grpc', through(/^server\//, /^(@grpc\/|grpc-)/, /^server\/rpc\//)],
-  ['model alone knows ONNX graphs', through(/^server\//, /^proto\/gen\/onnx/, /^server\/model\//)],
+  [
+    'model and onnx alone know ONNX graphs',
+    through(/^server\//, /^proto\/gen\/onnx/, /^server\/(model|onnx)\//),
+  ],
+  ['onnx imports no room', through(/^server\/onnx\//, /^server\/(?!onnx\/|tensor\.ts)/)],
   ['runtime alone imports ONNX Runtime', through(/^server\//, /^onnxruntime/, /^server\/runtime\//)],
   ['journal alone imports SQLite', through(/^(server|client)\//, /^node:sqlite$/, /^server\/journal\//)],
   ['kernel alone knows the compiled kernel', through(/^server\//, /kernel\.wasm/, /^server\/kernel\//)],

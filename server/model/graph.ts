@@ -3,8 +3,8 @@
 import type { GraphProto, TensorProto, TensorShapeProto, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
 import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid, ZerothError } from '../errors.ts';
+import { elementTypeName, findDataType } from '../onnx/element-types.ts';
 import { type TensorSpec, tensorBytes } from '../tensor.ts';
-import { elementTypeName, findDataType } from './element-types.ts';
 import { findExternal, shapeOf, whyUntrainable } from './initializers.ts';
 
 /** An initializer of the graph. */

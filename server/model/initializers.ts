@@ -3,8 +3,8 @@
 import type { GraphProto, NodeProto, TensorProto } from '../../proto/gen/onnx/onnx.ts';
 import { TensorProto_DataLocation, TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
+import { elementTypeName } from '../onnx/element-types.ts';
 import { elementCount } from '../tensor.ts';
-import { elementTypeName } from './element-types.ts';
 import type { ModelGraph } from './graph.ts';
 
 export function shapeOf(tensor: TensorProto): number[] {

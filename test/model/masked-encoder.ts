@@ -1,5 +1,5 @@
 // A tiny transformer encoder with an attention mask, written the way exporters write one.
-import { GraphWriter } from '../../bench/graph-writer.ts';
+import { RandomGraph } from '../../bench/random-graph.ts';
 
 export const VOCABULARY = 50;
 export const CLASSES = 3;
@@ -25,7 +25,7 @@ export type EncoderOptions = {
 export function maskedEncoder(options: EncoderOptions = {}): Uint8Array {
   const { meanOver = 'tokens', sequence = 'sequence', mask = 'attention_mask' } = options;
   let drawn = 0;
-  const graph = new GraphWriter(17, () => Math.sin(++drawn * 12.9898) / 2);
+  const graph = new RandomGraph(17, () => Math.sin(++drawn * 12.9898) / 2);
   graph.input('input_ids', ['n', sequence]);
   graph.input(mask, ['n', sequence]);
   const weights = graph.add('Cast', [mask], { to: 1 });
@@ -37,12 +37,12 @@ export function maskedEncoder(options: EncoderOptions = {}): Uint8Array {
   const sum = graph.add('ReduceSum', [graph.add('Mul', [states, counted]), axis], { keepdims: 0 });
   const count = graph.add('ReduceSum', [counted, axis], { keepdims: 0 });
   const mean = graph.add('Div', [sum, graph.add('Max', [count, one(graph)])]);
-  graph.output(linear(graph, mean, 'head', CLASSES), 'logits', ['n', CLASSES]);
-  graph.output(states, 'tokens', ['n', sequence, HIDDEN]);
+  graph.output(graph.add('Identity', [linear(graph, mean, 'head', CLASSES)], {}, 'logits'), ['n', CLASSES]);
+  graph.output(graph.add('Identity', [states], {}, 'tokens'), ['n', sequence, HIDDEN]);
   return graph.finish();
 }
 
-function embedded(graph: GraphWriter, { tracedAt }: EncoderOptions): string {
+function embedded(graph: RandomGraph, { tracedAt }: EncoderOptions): string {
   const words = graph.add('Gather', [graph.weight('words', [VOCABULARY, HIDDEN]), 'input_ids']);
   if (tracedAt !== undefined)
     return graph.add('Add', [words, graph.weight('positions', [1, tracedAt, HIDDEN])]);
@@ -53,7 +53,7 @@ function embedded(graph: GraphWriter, { tracedAt }: EncoderOptions): string {
   return graph.add('Add', [words, placed]);
 }
 
-function encoderLayer(graph: GraphWriter, states: string, mask: string): string {
+function encoderLayer(graph: RandomGraph, states: string, mask: string): string {
   const heads = ['query', 'key', 'value'].map((role) => {
     const all = linear(graph, states, role, HIDDEN);
     const split = graph.add('Reshape', [all, graph.constant([0, 0, HEADS, HIDDEN / HEADS])]);
@@ -70,11 +70,11 @@ function encoderLayer(graph: GraphWriter, states: string, mask: string): string 
   return graph.layerNormalization(sum, scale, shift, 1e-5);
 }
 
-function linear(graph: GraphWriter, input: string, name: string, outputs: number): string {
+function linear(graph: RandomGraph, input: string, name: string, outputs: number): string {
   const product = graph.add('MatMul', [input, graph.weight(`${name}.weight`, [HIDDEN, outputs])]);
   return graph.add('Add', [product, graph.weight(`${name}.bias`, [outputs])]);
 }
 
-function one(graph: GraphWriter): string {
+function one(graph: RandomGraph): string {
   return graph.constant(1);
 }

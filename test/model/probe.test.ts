@@ -51,7 +51,9 @@ describe('a rewritten graph', () => {
   test('is refused where it gives no numbers', async () => {
     const { graph, original, rewritten } = await both('torch-mlp', (values) => values.fill(Number.NaN));
     const probed = await probe(original, graph.inputs, graph.outputs);
-    await expect(checkAgainst(probed!, rewritten)).rejects.toThrow(/differs by Infinity of its largest value$/);
+    await expect(checkAgainst(probed!, rewritten)).rejects.toThrow(
+      /differs by Infinity of its largest value$/,
+    );
   });
 
   test('is not compared where the original cannot run on made-up rows', async () => {

@@ -27,3 +27,11 @@ export function elementTypeName(elementType: number): string {
   const known = Object.entries(TensorProto_DataType).find(([, code]) => code === elementType);
   return findDataType(elementType) ?? known?.[0].toLowerCase() ?? `element type ${elementType}`;
 }
+
+const elementTypes: ReadonlyMap<DataType, TensorProto_DataType> = new Map(
+  [...dataTypes].map(([code, dataType]) => [dataType, code as TensorProto_DataType]),
+);
+
+export function elementTypeOf(dataType: DataType): TensorProto_DataType {
+  return elementTypes.get(dataType)!;
+}

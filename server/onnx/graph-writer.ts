@@ -5,9 +5,13 @@ import {
   ModelProto,
   type NodeProto,
   type TensorProto,
-  TensorProto_DataType,
   type ValueInfoProto,
-} from '../proto/gen/onnx/onnx.ts';
+} from '../../proto/gen/onnx/onnx.ts';
+import type { DataType } from '../tensor.ts';
+import { elementTypeOf } from './element-types.ts';
+
+/** Text is a free dimension of that name. */
+type Shape = readonly (number | string)[];
 
 type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
@@ -18,27 +22,24 @@ const AXES_AS_INPUT = 13;
 
 export class GraphWriter {
   readonly opset: number;
-  readonly #draw: () => number;
   readonly #nodes: DeepPartial<NodeProto>[] = [];
   readonly #initializers: DeepPartial<TensorProto>[] = [];
   readonly #inputs: DeepPartial<ValueInfoProto>[] = [];
   readonly #outputs: DeepPartial<ValueInfoProto>[] = [];
 
-  /** @param draw gives the values of weights, one after the other. */
-  constructor(opset: number, draw: () => number) {
+  constructor(opset: number) {
     this.opset = opset;
-    this.#draw = draw;
   }
 
-  /** An int64 input; text is a free dimension of that name. */
-  input(name: string, shape: readonly (number | string)[]): void {
-    this.#inputs.push(value(name, TensorProto_DataType.INT64, shape));
+  /** @returns its name. */
+  input(name: string, shape: Shape, dataType: DataType = 'int64'): string {
+    this.#inputs.push(value(name, dataType, shape));
+    return name;
   }
 
-  /** Names a value, which is float32, as an output. */
-  output(from: string, name: string, shape: readonly (number | string)[]): void {
-    this.add('Identity', [from], {}, name);
-    this.#outputs.push(value(name, TensorProto_DataType.FLOAT, shape));
+  /** Makes an output of the value of this name. */
+  output(name: string, shape: Shape, dataType: DataType = 'float32'): void {
+    this.#outputs.push(value(name, dataType, shape));
   }
 
   /** @returns the name of the node's only output. */
@@ -49,24 +50,22 @@ export class GraphWriter {
     return name;
   }
 
-  weight(name: string, shape: readonly number[], around = 0): string {
-    const length = shape.reduce((product, size) => product * size, 1);
-    const values = Float32Array.from({ length }, () => around + this.#draw());
-    const [dataType, dims] = [TensorProto_DataType.FLOAT, shape.map(BigInt)];
+  initializer(name: string, shape: readonly number[], values: Float32Array): string {
+    const [dataType, dims] = [elementTypeOf('float32'), shape.map(BigInt)];
     this.#initializers.push({ name, dataType, dims, rawData: bytesOf(values) });
     return name;
   }
 
   /** A float32 for a number, an int64 for a bigint, int64s for a list. */
   constant(of: number | bigint | readonly number[]): string {
+    if (typeof of === 'number') return this.constantTensor('float32', [], Float32Array.of(of));
+    if (typeof of === 'bigint') return this.constantTensor('int64', [], BigInt64Array.of(of));
+    return this.constantTensor('int64', [of.length], BigInt64Array.from(of, BigInt));
+  }
+
+  constantTensor(dataType: DataType, shape: readonly number[], values: ArrayBufferView): string {
     const name = `/Constant_${this.#nodes.length}`;
-    const [dataType, shape, values] =
-      typeof of === 'number'
-        ? ([TensorProto_DataType.FLOAT, [], Float32Array.of(of)] as const)
-        : typeof of === 'bigint'
-          ? ([TensorProto_DataType.INT64, [], BigInt64Array.of(of)] as const)
-          : ([TensorProto_DataType.INT64, [of.length], BigInt64Array.from(of, BigInt)] as const);
-    const t = { dataType, dims: shape.map(BigInt), rawData: bytesOf(values) };
+    const t = { dataType: elementTypeOf(dataType), dims: shape.map(BigInt), rawData: bytesOf(values) };
     const attribute = [{ name: 'value', type: AttributeProto_AttributeType.TENSOR, t }];
     this.#nodes.push({ opType: 'Constant', name: `node${name}`, output: [name], attribute });
     return name;
@@ -116,15 +115,11 @@ function toAttribute(name: string, of: number | readonly number[]) {
     : { name, type: AttributeProto_AttributeType.FLOAT, f: of };
 }
 
-function value(
-  name: string,
-  elemType: (typeof TensorProto_DataType)['FLOAT' | 'INT64'],
-  shape: readonly (number | string)[],
-): DeepPartial<ValueInfoProto> {
+function value(name: string, dataType: DataType, shape: Shape): DeepPartial<ValueInfoProto> {
   const dim = shape.map((size) =>
     typeof size === 'string' ? { dimParam: size } : { dimValue: BigInt(size) },
   );
-  return { name, type: { tensorType: { elemType, shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: elementTypeOf(dataType), shape: { dim } } } };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
