@@ -1,5 +1,6 @@
 // 1 - accuracy: not differentiable, and no trouble to a zeroth-order method.
-import { checkClassLabels, checkScores, scoreRows } from './class-labels.ts';
+import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
+import { LossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
 
 export const accuracy: Objective = {
@@ -7,6 +8,7 @@ export const accuracy: Objective = {
   checkOutput: checkScores,
   checkLabels: checkClassLabels,
   losses: (output, labels, names) => scoreRows(output, labels, names, missed),
+  device: { graph, labels: toClassColumn },
 };
 
 /** 0 where the label has the largest score, else 1; of equal scores the first counts. */
@@ -17,4 +19,26 @@ function missed(scores: Float32Array, label: number): number {
     if (scores[i] > scores[best]) best = i;
   }
   return best === label ? 0 : 1;
+}
+
+/**
+ * The same of [rows, classes], row by row: 1 where a class is ahead of the label, before it with a score as
+ * large or behind it with a larger one.
+ */
+function graph(): Uint8Array {
+  const graph = new LossGraph('int32');
+  const { scored: scores, labels } = graph;
+  const ofLabel = graph.add('GatherElements', [scores, labels], { axis: 1 });
+  const isBefore = graph.add('Less', [columns(graph, scores), labels]);
+  const asLarge = graph.indicator('GreaterOrEqual', scores, ofLabel);
+  const larger = graph.indicator('Greater', scores, ofLabel);
+  const isAhead = graph.add('Where', [isBefore, asLarge, larger]);
+  const missed = graph.reduce('ReduceMax', isAhead);
+  return graph.finishWith(graph.add('Add', [missed, graph.nothingOrNaN(scores)]));
+}
+
+/** int32 [classes]: 0, 1 and so on. Shapes are known to the host, which therefore computes the end. */
+function columns(graph: LossGraph, scores: string): string {
+  const end = graph.cast(graph.add('Squeeze', [graph.add('Shape', [scores], { start: 1, end: 2 })]), 'int32');
+  return graph.add('Range', [graph.int32(0), end, graph.int32(1)]);
 }

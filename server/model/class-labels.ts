@@ -34,10 +34,23 @@ export function scoreRows(
   const losses = new Float64Array(rows);
   for (let i = 0; i < rows; i++) {
     const label = classOf(i);
-    if (label < 0 || label >= classes) throw outOfRange(names, i, label, classes);
+    checkClass(names, i, label, classes);
     losses[i] = score(scores.subarray(i * classes, (i + 1) * classes), label);
   }
   return losses;
+}
+
+/** Labels as the graphs of the classifiers' objectives take them: int32 [rows, 1]. */
+export function toClassColumn(labels: Tensor, output: Described, names: LabelNames): Tensor {
+  const [rows, classes] = output.shape;
+  const classOf = classReader(labels);
+  const column = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) {
+    const label = classOf(i);
+    checkClass(names, i, label, classes);
+    column[i] = label;
+  }
+  return { dataType: 'int32', shape: [rows, 1], data: new Uint8Array(column.buffer) };
 }
 
 function classReader(labels: Tensor): (row: number) => number {
@@ -49,6 +62,7 @@ function classReader(labels: Tensor): (row: number) => number {
   return (row) => Number(classes[row]);
 }
 
-function outOfRange(names: LabelNames, i: number, label: number, classes: number): Error {
-  return invalid(names.field, `classes from 0 to ${classes - 1}`, `${label} in row ${names.rowOf(i)}`);
+function checkClass(names: LabelNames, i: number, label: number, classes: number): void {
+  if (label < 0 || label >= classes)
+    throw invalid(names.field, `classes from 0 to ${classes - 1}`, `${label} in row ${names.rowOf(i)}`);
 }

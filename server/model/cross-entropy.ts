@@ -1,5 +1,6 @@
 // The negative logarithm of the probability that softmax(logits) gives to the label.
-import { checkClassLabels, checkScores, scoreRows } from './class-labels.ts';
+import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
+import { LossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
 
 export const crossEntropy: Objective = {
@@ -7,6 +8,7 @@ export const crossEntropy: Objective = {
   checkOutput: checkScores,
   checkLabels: checkClassLabels,
   losses: (output, labels, names) => scoreRows(output, labels, names, negativeLogLikelihood),
+  device: { graph, labels: toClassColumn },
 };
 
 /** log(sum exp(logits)) - logits[label], with the largest taken out so that nothing overflows. */
@@ -16,4 +18,15 @@ function negativeLogLikelihood(logits: Float32Array, label: number): number {
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - largest);
   return Math.log(sum) - (logits[label] - largest);
+}
+
+/** The same of [rows, classes], row by row. */
+function graph(): Uint8Array {
+  const graph = new LossGraph('int32');
+  const { scored: logits, labels } = graph;
+  const shifted = graph.add('Sub', [logits, graph.reduce('ReduceMax', logits)]);
+  const sum = graph.reduce('ReduceSum', graph.add('Exp', [shifted]));
+  const ofLabel = graph.add('GatherElements', [shifted, labels], { axis: 1 });
+  const loss = graph.add('Sub', [graph.add('Log', [sum]), ofLabel]);
+  return graph.finishWith(graph.add('Add', [loss, graph.nothingOrNaN(shifted)]));
 }

@@ -1,6 +1,7 @@
 // The mean, over the elements of an example, of the squared difference from its label.
 import { invalid } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
+import { LossGraph } from './loss-graph.ts';
 import { type Described, describe, elements, type Objective, rejectOutput } from './objective.ts';
 
 export const meanSquaredError: Objective = {
@@ -26,6 +27,7 @@ export const meanSquaredError: Objective = {
     }
     return losses;
   },
+  device: { graph, labels: toTargets },
 };
 
 function fits(labels: Described, output: Described): boolean {
@@ -40,4 +42,20 @@ function toFloats(labels: Tensor): Float32Array | Float64Array {
   return labels.dataType === 'float64'
     ? elements(labels, Float64Array, 8)
     : elements(labels, Float32Array, 4);
+}
+
+/** The same of an output of any shape but [], flattened to [rows, n]. */
+function graph(): Uint8Array {
+  const graph = new LossGraph('float32');
+  const predictions = graph.add('Flatten', [graph.scored], { axis: 1 });
+  const difference = graph.add('Sub', [predictions, graph.labels]);
+  return graph.finishWith(graph.reduce('ReduceMean', graph.add('Mul', [difference, difference])));
+}
+
+/** float32 [rows, n], rounded where they are float64. */
+function toTargets(labels: Tensor, output: Described): Tensor {
+  const targets = Float32Array.from(toFloats(labels));
+  const [rows] = output.shape;
+  const data = new Uint8Array(targets.buffer);
+  return { dataType: 'float32', shape: [rows, targets.length / rows], data };
 }

@@ -31,8 +31,11 @@ export class GraphWriter {
     this.opset = opset;
   }
 
-  /** @returns its name. */
-  input(name: string, shape: Shape, dataType: DataType = 'int64'): string {
+  /**
+   * @param shape Undefined where not even the number of dimensions is fixed.
+   * @returns its name.
+   */
+  input(name: string, shape: Shape | undefined, dataType: DataType = 'int64'): string {
     this.#inputs.push(value(name, dataType, shape));
     return name;
   }
@@ -69,6 +72,10 @@ export class GraphWriter {
     const attribute = [{ name: 'value', type: AttributeProto_AttributeType.TENSOR, t }];
     this.#nodes.push({ opType: 'Constant', name: `node${name}`, output: [name], attribute });
     return name;
+  }
+
+  cast(input: string, dataType: DataType): string {
+    return this.add('Cast', [input], { to: elementTypeOf(dataType) });
   }
 
   unsqueeze(input: string, axes: readonly number[]): string {
@@ -115,11 +122,12 @@ function toAttribute(name: string, of: number | readonly number[]) {
     : { name, type: AttributeProto_AttributeType.FLOAT, f: of };
 }
 
-function value(name: string, dataType: DataType, shape: Shape): DeepPartial<ValueInfoProto> {
-  const dim = shape.map((size) =>
+function value(name: string, dataType: DataType, shape: Shape | undefined): DeepPartial<ValueInfoProto> {
+  const dim = shape?.map((size) =>
     typeof size === 'string' ? { dimParam: size } : { dimValue: BigInt(size) },
   );
-  return { name, type: { tensorType: { elemType: elementTypeOf(dataType), shape: { dim } } } };
+  const elemType = elementTypeOf(dataType);
+  return { name, type: { tensorType: { elemType, ...(dim !== undefined && { shape: { dim } }) } } };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
