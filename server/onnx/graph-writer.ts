@@ -41,7 +41,7 @@ export class GraphWriter {
   }
 
   /** Makes an output of the value of this name. */
-  output(name: string, shape: Shape, dataType: DataType = 'float32'): void {
+  output(name: string, shape: Shape | undefined, dataType: DataType = 'float32'): void {
     this.#outputs.push(value(name, dataType, shape));
   }
 

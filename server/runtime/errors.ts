@@ -1,5 +1,5 @@
 // ONNX Runtime's errors are text; what they mean to a caller is told by how they begin.
-import { ZerothError } from '../errors.ts';
+import { invalid, ZerothError } from '../errors.ts';
 
 const TEXT_LENGTH_MAX = 300;
 
@@ -14,7 +14,13 @@ const ABOUT_TENSORS = new RegExp(
   ].join('|'),
 );
 
-const OUT_OF_MEMORY = /Failed to allocate memory|bad_alloc/;
+/** WebGPU tells of memory that it could not give only when it is used. */
+const OUT_OF_MEMORY = /Failed to allocate memory|bad_alloc|is invalid due to a previous error|out of memory/i;
+
+const TERMINATED = /Exiting due to terminate flag/;
+
+/** The adapter has gone: everything on it is lost, and nothing of this process can have another one. */
+const DEVICE_LOST = /device (?:is |was )?lost/i;
 
 /** @param field The request field that named the model. */
 export function sessionError(error: unknown, field: string): ZerothError {
@@ -25,6 +31,8 @@ export function sessionError(error: unknown, field: string): ZerothError {
 
 export function runError(error: unknown): ZerothError {
   const text = shorten(error);
+  if (TERMINATED.test(text)) return new ZerothError('cancelled', 'the caller has gone', {}, error);
+  if (DEVICE_LOST.test(text)) return deviceLost(text, error);
   if (OUT_OF_MEMORY.test(text))
     return new ZerothError('exhausted', `no memory for the forward pass: ${text}`, {}, error);
   if (!ABOUT_TENSORS.test(text)) return new ZerothError('internal', `ONNX Runtime: ${text}`, {}, error);
@@ -32,8 +40,34 @@ export function runError(error: unknown): ZerothError {
   return new ZerothError('invalid-argument', message, { field: 'batch' }, error);
 }
 
+/** Of work that no caller has a part in: weights that are moved or copied. */
+export function deviceError(error: unknown): ZerothError {
+  const text = shorten(error);
+  if (DEVICE_LOST.test(text)) return deviceLost(text, error);
+  if (OUT_OF_MEMORY.test(text))
+    return new ZerothError('exhausted', `no memory on the device: ${text}`, {}, error);
+  return new ZerothError('internal', `ONNX Runtime: ${text}`, {}, error);
+}
+
+function deviceLost(text: string, error: unknown): ZerothError {
+  const message = `the device was lost: ${text}; restart the server, which brings every run back from its journal`;
+  return new ZerothError('unavailable', message, { reason: 'DEVICE_LOST' }, error);
+}
+
+/** @throws ZerothError where a name is none of the session's outputs. */
+export function checkOutputs(names: readonly string[], outputs: readonly string[]): void {
+  for (const name of names)
+    if (!outputs.includes(name))
+      throw invalid('outputs', `names of ${outputs.join(', ')}`, JSON.stringify(name));
+}
+
+/** As onnxruntime-node puts it. */
+export function missingInput(name: string): ZerothError {
+  return runError(new Error(`input '${name}' is missing in 'feeds'.`));
+}
+
 /** One line, without paths, source positions and advice on C++. */
-function shorten(error: unknown): string {
+export function shorten(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const line = text
     .replaceAll(/(?:\/[\w.+-]+){2,}/g, '')

@@ -1,39 +1,129 @@
-// What the other rooms know of ONNX Runtime: a session, run on tensors of ours.
-import type { Tensor } from '../tensor.ts';
+// What the other rooms know of ONNX Runtime: sessions and values, run on tensors of ours, and memory on a device.
+import type { DataType, Tensor } from '../tensor.ts';
+
+/** Where models compute; `cpu` has no memory of its own. */
+export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
+
+export type DeviceName = (typeof deviceNames)[number];
+
+/** Bytes on a device under a description; several may describe one buffer. Valid as long as that is. */
+export type DeviceTensor = {
+  readonly dataType: DataType;
+  readonly shape: readonly number[];
+  /** The runtime's own name of it. */
+  readonly handle: bigint;
+};
 
 /**
- * Weights where they lie: the runtime reads `view` at every run, without a copy, so that a weight
- * moved between two runs is seen by the second. The memory behind it must not grow: that would
- * detach the view.
+ * Weights where they lie: the runtime reads them at every run, without a copy, so that a weight moved between two runs is
+ * seen by the second. Host memory must not grow: that would detach the view.
  */
 export type BoundWeight = {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly view: Float32Array;
+  readonly value: Float32Array | DeviceTensor;
 };
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
-/** Something that runs forward, one call at a time; the thread is blocked meanwhile. */
+/** Something that runs forward, one call at a time. */
 export interface Forward {
   /**
-   * @param outputs Names of the outputs to compute; the others are not.
-   * @throws ZerothError invalid-argument where the model cannot run on these tensors.
+   * @param outputs Names of the outputs to bring back; the others stay where they were computed.
+   * @throws ZerothError invalid-argument where the model cannot run on these tensors; cancelled where the caller has gone.
    */
   run(feeds: Feeds, outputs: readonly string[]): Promise<Record<string, Tensor>>;
+  /**
+   * The same, and hands the outputs `kept` to `use` where they lie, which holds until it returns: they never cross to the host.
+   * There where sessions have a device of their own.
+   */
+  runWith?<T>(
+    feeds: Feeds,
+    outputs: readonly string[],
+    kept: readonly string[],
+    use: (outputs: Record<string, Tensor>, kept: Record<string, DeviceTensor>) => T,
+  ): Promise<T>;
 }
+
+/** To be disposed of before the weights that it reads. */
+export type BoundForward = Forward & Disposable;
 
 export interface Session extends Forward {
   /** Names of the inputs that a run has to bring, promoted weights among them. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** The same session with these inputs fixed: its runs bring the others only. */
-  bind(weights: readonly BoundWeight[]): Forward;
+  bind(weights: readonly BoundWeight[]): BoundForward;
+  /**
+   * Nodes that the runs so far computed on the host although the session is of another device, by their operators; of a session
+   * that was created with `isProfiled`. Arithmetic on shapes belongs there and is not listed.
+   */
+  fallbacks?(): readonly string[];
   /** Once; no run may follow. */
   release(): Promise<void>;
 }
 
 export type SessionOptions = {
+  /** The request field that names the model, for error messages. */
+  readonly field?: string;
+  /** Whether to note where nodes are computed, until it is asked for. */
+  readonly isProfiled?: boolean;
+};
+
+/** A small graph on the device: what moves weights, and what makes losses of outputs. All calls block until the device has taken them. */
+export interface Program extends Disposable {
+  /** Runs once. @returns its output, on the host. */
+  call(inputs: Readonly<Record<string, DeviceTensor | Tensor>>, output: string): Tensor;
+  /** For many runs, with inputs and outputs that stay where they are. */
+  bind(
+    inputs: Readonly<Record<string, DeviceTensor>>,
+    outputs: Readonly<Record<string, DeviceTensor>>,
+  ): Binding;
+}
+
+export interface Binding extends Disposable {
+  /** Another value for an input; a tensor of ours is copied to the device, if the device wants it there. */
+  set(input: string, value: DeviceTensor | Tensor): void;
+  run(): void;
+}
+
+/** Memory of a device; there where sessions read it without a copy. */
+export interface DeviceMemory {
+  /**
+   * Filled with anything.
+   * @throws ZerothError exhausted, saying what for and how much, where it is not to be had.
+   */
+  allocate(bytes: number, what: string): DeviceBuffer;
+  upload(copies: readonly { readonly from: ArrayBufferView; readonly to: DeviceTensor }[]): void;
+  /** Waits for everything before it. */
+  download(from: DeviceTensor, into: ArrayBufferView): void;
+  /** From one value on the device to another of the same type and shape. */
+  copy(from: DeviceTensor, to: DeviceTensor): void;
+  /** @param options.isStrict Whether it is an error where the host would have to compute a node. Default true. */
+  program(model: Uint8Array, options?: { readonly isStrict: boolean }): Program;
+}
+
+export interface DeviceBuffer extends Disposable {
+  readonly bytes: number;
+  /** A description of its first bytes; disposed of with the buffer. */
+  tensor(dataType: DataType, shape: readonly number[]): DeviceTensor;
+}
+
+/** One thread's way to ONNX Runtime. */
+export interface Runtime {
+  readonly device: DeviceName;
+  /** Undefined where sessions read the memory of the host. */
+  readonly memory: DeviceMemory | undefined;
+  /**
+   * @param model An ONNX file, or its path: then it is never in our memory.
+   * @throws ZerothError invalid-argument naming `options.field` where the runtime refuses the model.
+   */
+  createSession(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
+  /** After its sessions, programs and buffers. */
+  close(): void;
+}
+
+export type RuntimeOptions = {
   /** Threads within one operator; 0 is one a core. */
   readonly threads: number;
   /**
@@ -42,6 +132,6 @@ export type SessionOptions = {
    * 20-45 % more processor time with it, and were slower (ORT.md, section 4).
    */
   readonly spinning?: boolean;
-  /** The request field that names the model, for error messages. */
-  readonly field?: string;
+  /** One int32 in shared memory: not 0 while the caller of the work in progress is gone. */
+  readonly abandoned?: Int32Array;
 };

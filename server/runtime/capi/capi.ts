@@ -1,0 +1,68 @@
+// ONNX Runtime over its C API: runs that can be ended early, weights that are bound once, and weights on a device.
+import { sessionError } from '../errors.ts';
+import type {
+  DeviceMemory,
+  DeviceName,
+  Runtime,
+  RuntimeOptions,
+  Session,
+  SessionOptions,
+} from '../runtime.ts';
+import { Abandonment } from './abandonment.ts';
+import { type Context, openContext, openSession } from './context.ts';
+import { built, type Owner } from './handles.ts';
+import { DeviceLock } from './lock.ts';
+import { CApiMemory } from './memory.ts';
+import { profilePath } from './placement.ts';
+import { CApiSession } from './session.ts';
+
+export type CApiOptions = RuntimeOptions & {
+  readonly device: DeviceName;
+  /** For the device, of all threads together. */
+  readonly lock?: DeviceLock;
+  /** Whether the host counts as a device: weights are values that are bound and moved by graphs, as on any other. Default: where it is another. */
+  readonly hasMemory?: boolean;
+};
+
+export class CApiRuntime implements Runtime {
+  readonly device: DeviceName;
+  readonly memory: DeviceMemory | undefined;
+  readonly #owner: Owner;
+  readonly #context: Context;
+
+  private constructor(owner: Owner, context: Context) {
+    this.device = context.device;
+    this.#owner = owner;
+    this.#context = context;
+    this.memory = context.hasMemory ? new CApiMemory(context, owner) : undefined;
+  }
+
+  /** @throws Error where the library, the provider or an adapter for it is missing. */
+  static open(options: CApiOptions): CApiRuntime {
+    const { device, threads, spinning = false, abandoned, hasMemory = device !== 'cpu' } = options;
+    // Host sessions of different threads need not wait for each other.
+    const lock = (hasMemory ? options.lock : undefined) ?? new DeviceLock(1);
+    const abandonment = new Abandonment(abandoned);
+    return built((owner) => {
+      const context = openContext(owner, { device, hasMemory, lock, abandonment, threads, spinning });
+      return new CApiRuntime(owner, context);
+    });
+  }
+
+  async createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    const { field = 'path', isProfiled = false } = options;
+    try {
+      return built((owner) => {
+        const profile = isProfiled ? profilePath() : undefined;
+        const session = openSession(owner, this.#context, model, { profile });
+        return new CApiSession(this.#context, owner, session);
+      });
+    } catch (error) {
+      throw sessionError(error, field);
+    }
+  }
+
+  close(): void {
+    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
+  }
+}

@@ -1,0 +1,283 @@
+// Memory of a device over the C API: buffers, values over them, copies, and the small graphs that work on them.
+import { ZerothError } from '../../errors.ts';
+import { GraphWriter } from '../../onnx/graph-writer.ts';
+import type { DataType, Tensor } from '../../tensor.ts';
+import { deviceError } from '../errors.ts';
+import type { Binding, DeviceBuffer, DeviceMemory, DeviceTensor, Program } from '../runtime.ts';
+import { call, make, OrtError, type Pointer } from './api.ts';
+import { type Context, environmentOfProcess, openSession } from './context.ts';
+import { built, count, Owner } from './handles.ts';
+import { boundOutputs, cText, overHost, pointers, toTensor, valueOver } from './values.ts';
+
+/** The least that is allocated: every buffer has an element to be read when it is new. */
+const BUFFER_BYTES_MIN = 4;
+
+/** Anything that is not 0. */
+const PATTERN = 0x5a45524f;
+
+export class CApiMemory implements DeviceMemory {
+  readonly #context: Context;
+  /** Of the session that came first, which lives as long as this. */
+  readonly #allocator: Pointer;
+  readonly #copiers = new Map<DataType, CApiProgram>();
+  /** Undefined until the first copy shows whether the environment can copy to this device. */
+  #canCopyTensors: boolean | undefined;
+
+  constructor(context: Context, owner: Owner) {
+    this.#context = context;
+    const session = openSession(owner, context, identity('float32'));
+    this.#allocator = owner.own('ReleaseAllocator', make('CreateAllocator', session, context.deviceInfo));
+    owner.defer(() => {
+      for (const copier of this.#copiers.values()) copier[Symbol.dispose]();
+    });
+  }
+
+  allocate(bytes: number, what: string): DeviceBuffer {
+    return this.#context.lock.hold(() => {
+      const buffer = this.#allocate(bytes, what);
+      try {
+        this.#checkThere(buffer);
+        return buffer;
+      } catch (error) {
+        buffer[Symbol.dispose]();
+        throw tooMuch(bytes, what, error);
+      }
+    });
+  }
+
+  upload(copies: readonly { readonly from: ArrayBufferView; readonly to: DeviceTensor }[]): void {
+    this.#held((owner) =>
+      copies.map(({ from, to }) => ({
+        from: this.#host(owner, from, to),
+        to: to.handle,
+        dataType: to.dataType,
+      })),
+    );
+  }
+
+  download(from: DeviceTensor, into: ArrayBufferView): void {
+    const { handle, dataType } = from;
+    this.#held((owner) => [{ from: handle, to: this.#host(owner, into, from), dataType }]);
+  }
+
+  copy(from: DeviceTensor, to: DeviceTensor): void {
+    this.#held(() => [{ from: from.handle, to: to.handle, dataType: from.dataType }]);
+  }
+
+  program(model: Uint8Array, { isStrict } = { isStrict: true }): CApiProgram {
+    return built((owner) => {
+      const session = openSession(owner, this.#context, model, { isStrict });
+      return new CApiProgram(this.#context, owner, session);
+    });
+  }
+
+  /** WebGPU gives buffers that it has no memory for, takes what is written to them, and has nothing when it is read back. */
+  #checkThere(buffer: DeviceBuffer): void {
+    const first = buffer.tensor('uint32', [1]);
+    const found = new Uint32Array(1);
+    this.upload([{ from: Uint32Array.of(PATTERN), to: first }]);
+    this.download(first, found);
+    if (found[0] !== PATTERN)
+      throw new Error(`a buffer of ${buffer.bytes} bytes does not keep what is written to it`);
+  }
+
+  #allocate(bytes: number, what: string): DeviceBuffer {
+    const size = Math.max(bytes, BUFFER_BYTES_MIN);
+    try {
+      return new CApiBuffer(this.#context, this.#allocator, size);
+    } catch (error) {
+      throw tooMuch(bytes, what, error);
+    }
+  }
+
+  #host(owner: Owner, bytes: ArrayBufferView, { dataType, shape }: DeviceTensor): Pointer {
+    const data = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return overHost(owner, this.#context.hostInfo, { dataType, shape, data });
+  }
+
+  #held(copiesOf: (owner: Owner) => readonly Copy[]): void {
+    this.#context.lock.hold(() => {
+      using owner = new Owner();
+      const copies = copiesOf(owner);
+      try {
+        if (this.#canCopyTensors !== false && this.#tryCopyTensors(copies)) return;
+        for (const { from, to, dataType } of copies) this.#copier(dataType).copy(from, to);
+      } catch (error) {
+        throw deviceError(error);
+      }
+    });
+  }
+
+  /** The environment copies for providers that say so to it, as WebGPU does. Where there is none, a graph copies. */
+  #tryCopyTensors(copies: readonly Copy[]): boolean {
+    const [from, to] = [pointers(copies.map((copy) => copy.from)), pointers(copies.map((copy) => copy.to))];
+    try {
+      call('CopyTensors', environmentOfProcess(), from, to, null, copies.length);
+      this.#canCopyTensors = true;
+    } catch (error) {
+      if (!(error instanceof OrtError) || error.code !== 'NOT_IMPLEMENTED') throw error;
+      this.#canCopyTensors = false;
+    }
+    return this.#canCopyTensors;
+  }
+
+  #copier(dataType: DataType): CApiProgram {
+    const copier = this.#copiers.get(dataType) ?? this.program(identity(dataType));
+    this.#copiers.set(dataType, copier);
+    return copier;
+  }
+}
+
+type Copy = { readonly from: Pointer; readonly to: Pointer; readonly dataType: DataType };
+
+class CApiBuffer implements DeviceBuffer {
+  readonly bytes: number;
+  readonly #context: Context;
+  readonly #owner = new Owner();
+  readonly #address: Pointer;
+
+  constructor(context: Context, allocator: Pointer, bytes: number) {
+    this.#context = context;
+    this.bytes = bytes;
+    this.#address = make('AllocatorAlloc', allocator, bytes);
+    count('AllocatorFree', 1);
+    this.#owner.defer(() => {
+      call('AllocatorFree', allocator, this.#address);
+      count('AllocatorFree', -1);
+    });
+  }
+
+  tensor(dataType: DataType, shape: readonly number[]): DeviceTensor {
+    const value = valueOver(this.#context.deviceInfo, this.#address, { dataType, shape });
+    return { dataType, shape, handle: this.#owner.own('ReleaseValue', value) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
+  }
+}
+
+class CApiProgram implements Program {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #session: Pointer;
+  readonly #runOptions: Pointer;
+
+  constructor(context: Context, owner: Owner, session: Pointer) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#session = session;
+    this.#runOptions = owner.own('ReleaseRunOptions', make('CreateRunOptions'));
+  }
+
+  bind(
+    inputs: Readonly<Record<string, DeviceTensor>>,
+    outputs: Readonly<Record<string, DeviceTensor>>,
+  ): Binding {
+    return this.#context.lock.hold(() =>
+      built((owner) => {
+        const binding = new CApiBinding(this.#context, owner, this.#session, this.#runOptions);
+        for (const [name, value] of Object.entries(inputs)) binding.set(name, value);
+        for (const [name, value] of Object.entries(outputs)) binding.setOutput(name, value);
+        return binding;
+      }),
+    );
+  }
+
+  call(inputs: Readonly<Record<string, DeviceTensor | Tensor>>, output: string): Tensor {
+    const { lock, hostInfo, allocator } = this.#context;
+    return lock.hold(() => {
+      using owner = new Owner();
+      try {
+        const binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', this.#session));
+        for (const [name, value] of Object.entries(inputs)) {
+          const handle = 'handle' in value ? value.handle : overHost(owner, hostInfo, value);
+          call('BindInput', binding, cText(name), handle);
+        }
+        call('BindOutputToDevice', binding, cText(output), hostInfo);
+        call('RunWithBinding', this.#session, this.#runOptions, binding);
+        return toTensor(boundOutputs(owner, allocator, binding)[0])!;
+      } catch (error) {
+        throw deviceError(error);
+      }
+    });
+  }
+
+  /** Of an identity: from `x` to `y`. */
+  copy(from: Pointer, to: Pointer): void {
+    using owner = new Owner();
+    const binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', this.#session));
+    call('BindInput', binding, cText('x'), from);
+    call('BindOutput', binding, cText('y'), to);
+    call('RunWithBinding', this.#session, this.#runOptions, binding);
+  }
+
+  [Symbol.dispose](): void {
+    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
+  }
+}
+
+class CApiBinding implements Binding {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #session: Pointer;
+  readonly #runOptions: Pointer;
+  readonly #binding: Pointer;
+  /** What inputs of ours are over, until others take their place. */
+  readonly #held = new Map<string, Owner>();
+
+  constructor(context: Context, owner: Owner, session: Pointer, runOptions: Pointer) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#session = session;
+    this.#runOptions = runOptions;
+    owner.defer(() => {
+      for (const held of this.#held.values()) held[Symbol.dispose]();
+    });
+    this.#binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', session));
+  }
+
+  set(input: string, value: DeviceTensor | Tensor): void {
+    this.#context.lock.hold(() => {
+      if ('handle' in value) call('BindInput', this.#binding, cText(input), value.handle);
+      else this.#setHost(input, value);
+    });
+  }
+
+  setOutput(output: string, value: DeviceTensor): void {
+    call('BindOutput', this.#binding, cText(output), value.handle);
+  }
+
+  run(): void {
+    try {
+      this.#context.lock.hold(() => call('RunWithBinding', this.#session, this.#runOptions, this.#binding));
+    } catch (error) {
+      throw deviceError(error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
+  }
+
+  #setHost(input: string, value: Tensor): void {
+    const owner = new Owner();
+    call('BindInput', this.#binding, cText(input), overHost(owner, this.#context.hostInfo, value));
+    this.#held.get(input)?.[Symbol.dispose]();
+    this.#held.set(input, owner);
+  }
+}
+
+/** y = x, of any shape. */
+function identity(dataType: DataType): Uint8Array {
+  const graph = new GraphWriter(18);
+  graph.input('x', undefined, dataType);
+  graph.add('Identity', ['x'], {}, 'y');
+  graph.output('y', undefined, dataType);
+  return graph.finish();
+}
+
+function tooMuch(bytes: number, what: string, cause: unknown): ZerothError {
+  const message = `no memory on the device for ${what}: ${bytes} bytes`;
+  return new ZerothError('exhausted', message, {}, cause);
+}

@@ -1,0 +1,57 @@
+// The execution providers: what a session is told to compute on, and what their memory is called.
+import type { DeviceName } from '../runtime.ts';
+import { call, make, type Pointer } from './api.ts';
+import { Owner } from './handles.ts';
+import { addressOf, cText, pointers } from './values.ts';
+
+type Provider = {
+  /** Of CreateMemoryInfo; undefined where memory is the host's. */
+  readonly memoryName: string | undefined;
+  append(sessionOptions: Pointer): void;
+};
+
+/**
+ * Elementwise operators write where they read: on WebGPU that is outside of the rules, which a validation would refuse or, in one mode,
+ * skip the work of. So it is off, and a self-test at the start shows that the adapter does it right (weights/movers.ts).
+ */
+const webgpuOptions = pairs({ validationMode: 'disabled' });
+
+/** Whole float32 products, and kernels chosen by rule: a trial may choose another one in another process, and round differently. */
+const cudaOptions = pairs({ use_tf32: '0', cudnn_conv_algo_search: 'HEURISTIC' });
+
+export const providers: Readonly<Record<DeviceName, Provider>> = {
+  cpu: { memoryName: undefined, append: () => undefined },
+  webgpu: {
+    memoryName: 'WebGPU_Buf',
+    append(sessionOptions) {
+      const { keys, values, size } = webgpuOptions;
+      call('SessionOptionsAppendExecutionProvider', sessionOptions, 'WebGPU', keys, values, size);
+    },
+  },
+  cuda: {
+    memoryName: 'Cuda',
+    append(sessionOptions) {
+      const { keys, values, size } = cudaOptions;
+      using owner = new Owner();
+      const options = owner.own('ReleaseCUDAProviderOptions', make('CreateCUDAProviderOptions'));
+      call('UpdateCUDAProviderOptions', options, keys, values, size);
+      call('SessionOptionsAppendExecutionProvider_CUDA_V2', sessionOptions, options);
+    },
+  },
+};
+
+export function memoryInfoOf(owner: Owner, device: DeviceName): Pointer {
+  const { memoryName } = providers[device];
+  const info =
+    memoryName === undefined
+      ? make('CreateCpuMemoryInfo', 0, 0)
+      : make('CreateMemoryInfo', memoryName, 0, 0, 0);
+  return owner.own('ReleaseMemoryInfo', info);
+}
+
+/** For as long as the process: pointers do not keep what they point to. */
+function pairs(options: Readonly<Record<string, string>>) {
+  const [keys, values] = [Object.keys(options).map(cText), Object.values(options).map(cText)];
+  const [keysAt, valuesAt] = [keys, values].map((texts) => pointers(texts.map(addressOf)));
+  return { keys: keysAt, values: valuesAt, size: keys.length, texts: [keys, values] };
+}

@@ -1,0 +1,195 @@
+// Sessions over the C API: weights are bound once, a run binds the rest.
+import koffi from 'koffi';
+import { invalid } from '../../errors.ts';
+import type { Tensor } from '../../tensor.ts';
+import { checkOutputs, missingInput, runError } from '../errors.ts';
+import type { BoundForward, BoundWeight, DeviceTensor, Feeds, Session } from '../runtime.ts';
+import { call, callLater, make, type Pointer, release } from './api.ts';
+import type { Context } from './context.ts';
+import { built, Owner } from './handles.ts';
+import { fallbacksIn } from './placement.ts';
+import { boundOutputs, cText, describeValue, overHost, toTensor } from './values.ts';
+
+/**
+ * A run shorter than this is not worth a thread of its own: handing it over and hearing of its end takes some 30 us
+ * (ORT.md, "Overhead per call"), and there is nothing to end early.
+ */
+const WORTH_HANDING_OVER_MS = 2;
+
+export class CApiSession implements Session {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #session: Pointer;
+  readonly #unbound: BoundForward;
+
+  constructor(context: Context, owner: Owner, session: Pointer) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#session = session;
+    this.inputs = names(context, session, 'Input');
+    this.outputs = names(context, session, 'Output');
+    this.#unbound = this.bind([]);
+    owner.defer(() => this.#unbound[Symbol.dispose]());
+  }
+
+  run(feeds: Feeds, outputs: readonly string[]): Promise<Record<string, Tensor>> {
+    return this.#unbound.run(feeds, outputs);
+  }
+
+  bind(weights: readonly BoundWeight[]): BoundForward {
+    if (this.#owner.isDisposed) throw runError(new Error('Session already disposed.'));
+    return built((owner) => new CApiForward(this.#context, owner, this.#session, this, weights));
+  }
+
+  fallbacks(): readonly string[] {
+    const { allocator, device } = this.#context;
+    const path = make('SessionEndProfiling', this.#session, allocator);
+    return device === 'cpu' ? [] : fallbacksIn(takeText(allocator, path));
+  }
+
+  async release(): Promise<void> {
+    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
+  }
+}
+
+type Names = { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
+
+class CApiForward implements BoundForward {
+  readonly #context: Context;
+  readonly #owner: Owner;
+  readonly #session: Pointer;
+  readonly #names: Names;
+  readonly #bound: ReadonlySet<string>;
+  readonly #binding: Pointer;
+  readonly #runOptions: Pointer;
+  #lastMs = Number.POSITIVE_INFINITY;
+
+  constructor(
+    context: Context,
+    owner: Owner,
+    session: Pointer,
+    sessionNames: Names,
+    weights: readonly BoundWeight[],
+  ) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#session = session;
+    this.#names = sessionNames;
+    this.#bound = new Set(weights.map(({ name }) => name));
+    this.#runOptions = owner.own('ReleaseRunOptions', make('CreateRunOptions'));
+    this.#binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', session));
+    context.lock.hold(() => {
+      for (const { name, shape, value } of weights) this.#bind(name, this.#valueOf(shape, value));
+    });
+  }
+
+  async run(feeds: Feeds, outputs: readonly string[]): Promise<Record<string, Tensor>> {
+    return this.runWith(feeds, outputs, [], (results) => results);
+  }
+
+  async runWith<T>(
+    feeds: Feeds,
+    outputs: readonly string[],
+    kept: readonly string[],
+    use: (outputs: Record<string, Tensor>, kept: Record<string, DeviceTensor>) => T,
+  ): Promise<T> {
+    if (this.#owner.isDisposed) throw runError(new Error('Session already disposed.'));
+    checkOutputs([...outputs, ...kept], this.#names.outputs);
+    // A name that is bound twice comes back once.
+    const host = [...new Set(outputs)];
+    this.#checkFeeds(feeds);
+    return this.#context.lock.holdAsync(async () => {
+      using owner = new Owner();
+      try {
+        this.#bindAll(owner, feeds, host, kept);
+        await this.#execute();
+      } catch (error) {
+        throw runError(error);
+      }
+      const results = boundOutputs(owner, this.#context.allocator, this.#binding);
+      return use(
+        Object.fromEntries(host.map((name, i) => [name, onHost(name, results[i])])),
+        Object.fromEntries(kept.map((name, i) => [name, onDevice(name, results[host.length + i])])),
+      );
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
+  }
+
+  #valueOf(shape: readonly number[], value: BoundWeight['value']): Pointer {
+    if (!(value instanceof Float32Array)) return value.handle;
+    const data = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return overHost(this.#owner, this.#context.hostInfo, { dataType: 'float32', shape, data });
+  }
+
+  /** A binding keeps what an earlier run has bound, so nothing may be left out. */
+  #checkFeeds(feeds: Feeds): void {
+    for (const name of this.#names.inputs)
+      if (!this.#bound.has(name) && feeds[name] === undefined) throw missingInput(name);
+  }
+
+  #bindAll(owner: Owner, feeds: Feeds, outputs: readonly string[], kept: readonly string[]): void {
+    const { hostInfo, deviceInfo } = this.#context;
+    for (const [name, tensor] of Object.entries(feeds)) this.#bind(name, overHost(owner, hostInfo, tensor));
+    releaseOutputs(this.#binding);
+    for (const name of outputs) call('BindOutputToDevice', this.#binding, cText(name), hostInfo);
+    for (const name of kept) call('BindOutputToDevice', this.#binding, cText(name), deviceInfo);
+  }
+
+  #bind(name: string, value: Pointer): void {
+    call('BindInput', this.#binding, cText(name), value);
+  }
+
+  async #execute(): Promise<void> {
+    const started = performance.now();
+    if (this.#lastMs < WORTH_HANDING_OVER_MS)
+      call('RunWithBinding', this.#session, this.#runOptions, this.#binding);
+    else await this.#executeLater();
+    this.#lastMs = performance.now() - started;
+  }
+
+  async #executeLater(): Promise<void> {
+    const end = () => call('RunOptionsSetTerminate', this.#runOptions);
+    const running = callLater('RunWithBinding', this.#session, this.#runOptions, this.#binding);
+    try {
+      await this.#context.abandonment.during(end, running);
+    } finally {
+      call('RunOptionsUnsetTerminate', this.#runOptions);
+    }
+  }
+}
+
+/** Lets go of the values of the run before: outputs of another shape would be refused. */
+function releaseOutputs(binding: Pointer): void {
+  release('ClearBoundOutputs', binding);
+}
+
+function onHost(name: string, value: Pointer): Tensor {
+  const tensor = toTensor(value);
+  if (tensor === undefined) throw invalid('outputs', 'tensors of numbers', `${name}, which is none`);
+  return tensor;
+}
+
+function onDevice(name: string, value: Pointer): DeviceTensor {
+  const described = describeValue(value);
+  if (described === undefined) throw invalid('outputs', 'tensors of numbers', `${name}, which is none`);
+  return { ...described, handle: value };
+}
+
+function names(context: Context, session: Pointer, kind: 'Input' | 'Output'): string[] {
+  const count = Number(make(`SessionGet${kind}Count`, session));
+  return Array.from({ length: count }, (_, i) =>
+    takeText(context.allocator, make(`SessionGet${kind}Name`, session, i, context.allocator)),
+  );
+}
+
+/** Text that ONNX Runtime allocated for us. */
+function takeText(allocator: Pointer, at: Pointer): string {
+  const text = koffi.decode(at, 'char', -1) as string;
+  call('AllocatorFree', allocator, at);
+  return text;
+}
