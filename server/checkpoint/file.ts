@@ -37,8 +37,9 @@ export function writeCheckpoint(
   const file = openSync(path, 'w');
   try {
     let at = writeAll(file, headWith(UNKNOWN_SHA256), 0);
-    for (const view of weights.views()) {
-      const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    for (const tensor of specs.keys()) {
+      const { buffer, byteOffset, byteLength } = weights.peek(tensor);
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
       for (let start = 0; start < bytes.length; start += PIECE_BYTES) {
         onPiece();
         const piece = bytes.subarray(start, start + PIECE_BYTES);

@@ -39,6 +39,9 @@ export type Slice = {
   readonly firstBlock: number;
 };
 
+/** Blocks [from, to) of a tensor. */
+export type BlockRange = { readonly tensor: number; readonly from: number; readonly to: number };
+
 type Exports = {
   readonly move1: (offset: number, length: number, firstBlock: number, tensor: number) => number;
   readonly move2: (offset: number, length: number, firstBlock: number, tensor: number) => number;
@@ -95,13 +98,13 @@ export class Kernel {
   }
 
   /**
-   * Writes the hash words of the first blocks of a tensor (noise/1, "Direction") to the memory and
+   * Writes the hash words of blocks of a tensor (noise/1, "Direction"), from a multiple of 16 on, to the memory and
    * returns a view of them. `into` needs room for a multiple of 16 words.
    */
-  blockWords(into: number, blocks: number, tensor: number, seed: bigint): Uint32Array {
-    const sixteens = Math.ceil(blocks / BATCH_BLOCKS);
-    this.#exports.hashBlocks(into, sixteens, 0, tensor, Number(seed & LOW), Number(seed >> 32n));
-    return new Uint32Array(this.#memory.buffer, into, blocks);
+  blockWords(into: number, { tensor, from, to }: BlockRange, seed: bigint): Uint32Array {
+    const sixteens = Math.ceil((to - from) / BATCH_BLOCKS);
+    this.#exports.hashBlocks(into, sixteens, from, tensor, Number(seed & LOW), Number(seed >> 32n));
+    return new Uint32Array(this.#memory.buffer, into, to - from);
   }
 
   /** Reads, changes and writes whole blocks: the measure for everything else. */

@@ -22,7 +22,12 @@ export type Pass = readonly KernelMove[];
  * The order of the moves is kept, so that a caller who undoes before he applies stays in range.
  * Scale 0 and times 0 move nothing: k = floor(u) = 0.
  */
-export function planPasses(moves: readonly Move[], grid: Grid, zMax: number): Pass[] {
+export function planPasses(
+  moves: readonly Move[],
+  grid: Grid,
+  zMax: number,
+  passMoves: number = PASS_MOVES,
+): Pass[] {
   const passes: Pass[] = [];
   let open: KernelMove[] = [];
   let steps = 0;
@@ -40,7 +45,7 @@ export function planPasses(moves: readonly Move[], grid: Grid, zMax: number): Pa
       for (let time = 0; time < Math.abs(move.times); time++) passes.push(once);
       continue;
     }
-    if (open.length === PASS_MOVES || steps + needed > EXACT_STEPS) close();
+    if (open.length === passMoves || steps + needed > EXACT_STEPS) close();
     open.push(toKernelMove(move, move.times, grid));
     steps += needed;
   }

@@ -1,6 +1,7 @@
 // Where weights live and move. One contract, bit for bit the same in every implementation
 // (test/weights/contract.ts holds them to it).
 import type { Grid } from '../noise/grid.ts';
+import type { BoundWeight } from '../runtime/runtime.ts';
 
 /** One trainable tensor. Its place in the list is its tensor index in noise/1. */
 export type WeightSpec = { readonly name: string; readonly shape: readonly number[] };
@@ -25,7 +26,8 @@ export interface Weights {
   /**
    * Applies all moves in as few passes over memory as the kernel has variants for. `only` limits
    * it to some tensors.
-   * @returns the largest magnitude of each tensor after the move (0 for those not moved).
+   * @returns a bound on the magnitudes of each tensor after the move (0 for those not moved): the largest of them where that
+   * comes with the move, and where it would have to be asked for what is known without.
    * @throws WeightsOutOfRange where a weight left its range; what is in memory is then worthless
    * and has to be loaded anew.
    */
@@ -41,14 +43,18 @@ export interface Weights {
   exchange(tensor: number, values: Float32Array, grid: Grid): void;
   /** Rounds a tensor to a coarser grid (noise/1, "Grid"). */
   regrid(tensor: number, exponent: number): void;
+  /** The largest magnitude in one tensor, exactly. */
+  magnitude(tensor: number): number;
   /** A copy of one tensor. */
   read(tensor: number): Float32Array;
+  /** The values of one tensor to look at, until the next call: where they lie, if that is on the host, else a copy. */
+  peek(tensor: number): Float32Array;
   /** SHA-256 over the tensors in order, little-endian float32, hexadecimal. */
   digest(): string;
   /** Gives back what is more than memory (threads that help); they may not be moved afterwards. */
   release(): void;
   /** For a forward pass on this device: the tensors where they lie, without a copy. */
-  views(): readonly Float32Array[];
+  values(): readonly BoundWeight['value'][];
 }
 
 /** A weight left |w| <= 2^24 q; beyond it additions round and nothing is exact. */

@@ -1,9 +1,10 @@
 // One run's weights in the worker: they stay at the point that was evaluated last, and the next
 // one is reached by undoing and applying shifts.
 import type { Change } from '../journal/journal.ts';
-import { gridFor, regridLimit } from '../noise/grid.ts';
+import { gridFor, regridLimit, step as stepOf } from '../noise/grid.ts';
 import { type Path, type Step, Timeline } from '../run/timeline.ts';
 import type { Shift } from '../shift.ts';
+import { largestMagnitude } from '../weights/grid-book.ts';
 import { ShiftCount } from '../weights/moves.ts';
 import { type Weights, WeightsOutOfRange } from '../weights/weights.ts';
 import type { CopyAccount } from './budget.ts';
@@ -30,7 +31,7 @@ export class Seat {
   #timeline = new Timeline();
   /** Undefined where what is in memory is worthless: before the first load, or after a weight left its range. */
   #position: Position | undefined;
-  /** Largest magnitude of each tensor where the weights are; a function of the state, so that replay regrids alike. */
+  /** A bound on the magnitudes of each tensor where the weights are. */
   readonly #magnitudes: Float64Array;
   readonly #kept: KeptTensors;
   readonly #stash: Stash;
@@ -100,7 +101,10 @@ export class Seat {
     this.moveTo({ revision: this.head, shifts: [] });
     const due: { tensor: number; exponent: number }[] = [];
     this.weights.grids.forEach((grid, tensor) => {
-      const magnitude = this.#magnitudes[tensor];
+      if (this.#magnitudes[tensor] <= regridLimit(grid)) return;
+      // Exactly, as it is then a function of the state: replay regrids alike, on whatever device.
+      const magnitude = this.weights.magnitude(tensor);
+      this.#magnitudes[tensor] = magnitude;
       if (magnitude > regridLimit(grid)) due.push({ tensor, exponent: gridFor(magnitude).exponent });
     });
     return due;
@@ -309,16 +313,13 @@ export class Seat {
   }
 
   #regrid(step: Extract<Step, { kind: 'regrid' }>, only?: readonly number[]): void {
-    if (only === undefined || only.includes(step.tensor)) this.weights.regrid(step.tensor, step.exponent);
+    if (only !== undefined && !only.includes(step.tensor)) return;
+    this.weights.regrid(step.tensor, step.exponent);
+    // Rounding goes up by half a step at most.
+    this.#magnitudes[step.tensor] += stepOf(this.weights.grids[step.tensor]) / 2;
   }
 }
 
 function tensorsRegridded(steps: readonly Step[]): Set<number> {
   return new Set(steps.filter((step) => step.kind === 'regrid').map((step) => step.tensor));
-}
-
-function largestMagnitude(values: Float32Array): number {
-  let largest = 0;
-  for (const value of values) largest = Math.max(largest, Math.abs(value));
-  return largest;
 }

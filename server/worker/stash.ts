@@ -1,6 +1,7 @@
 // A second place for a run's weights. Where the way between the head and a snapshot has grown long,
 // what would be walked back and forth is kept as a copy instead: the weights change places with it.
 import type { Grid } from '../noise/grid.ts';
+import { elementCount } from '../tensor.ts';
 import type { Weights } from '../weights/weights.ts';
 import type { CopyAccount } from './budget.ts';
 import type { Position } from './way.ts';
@@ -8,7 +9,7 @@ import type { Position } from './way.ts';
 /** An exchange costs what three directions cost to move: 1.2 ns a weight against 0.4 (bench: snapshot.exchange, snapshot.move). */
 export const EXCHANGE_LENGTH = 3;
 
-/** A position, and the largest magnitude of each tensor there. */
+/** A position, and a bound on the magnitudes of each tensor there. */
 export type Stand = { readonly position: Position; readonly magnitudes: Float64Array };
 
 type Kept = Stand & { readonly values: readonly Float32Array[]; readonly grids: readonly Grid[] };
@@ -31,9 +32,9 @@ export class Stash {
   keep({ position, magnitudes }: Stand): void {
     const weights = this.#weights;
     if (this.#kept === undefined && !this.#account.tryTake(weights.bytes)) return;
-    const views = weights.views();
-    const values = this.#kept?.values ?? views.map(({ length }) => new Float32Array(length));
-    for (const [tensor, copy] of values.entries()) copy.set(views[tensor]);
+    const values =
+      this.#kept?.values ?? weights.specs.map(({ shape }) => new Float32Array(elementCount(shape)));
+    for (const [tensor, copy] of values.entries()) copy.set(weights.peek(tensor));
     this.#kept = { position, magnitudes: magnitudes.slice(), values, grids: [...weights.grids] };
   }
 

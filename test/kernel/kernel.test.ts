@@ -33,7 +33,7 @@ function ramp(length: number, exponent: number): Float32Array {
 describe('kernel: the published vectors', () => {
   test.each(vectors.block_words)('block words of seed $seed, tensor $tensor', ({ seed, tensor, words }) => {
     const { kernel } = open('rademacher', 16);
-    const given = kernel.blockWords(WEIGHTS_OFFSET, words.length, tensor, BigInt(seed));
+    const given = kernel.blockWords(WEIGHTS_OFFSET, { tensor, from: 0, to: words.length }, BigInt(seed));
     expect(Array.from(given)).toEqual(parseHex(words));
   });
 

@@ -77,7 +77,7 @@ describe('host weights: where tensors lie', () => {
 
   test('every tensor starts at a cache line', () => {
     for (const options of [{}, narrow]) {
-      const views = new HostWeights(specs, 'rademacher', options).views();
+      const views = new HostWeights(specs, 'rademacher', options).values();
       expect(views.map((view) => view.byteOffset % 64)).toEqual([0, 0, 0]);
       expect(views.map((view) => view.length)).toEqual([65, 5143, 1]);
     }
@@ -85,14 +85,14 @@ describe('host weights: where tensors lie', () => {
 
   test('tensors share an arena while it has room', () => {
     const buffers = (options: { arenaBytesMax?: number }) =>
-      new Set(new HostWeights(specs, 'rademacher', options).views().map((view) => view.buffer)).size;
+      new Set(new HostWeights(specs, 'rademacher', options).values().map((view) => view.buffer)).size;
     expect(buffers({})).toBe(1);
     expect(buffers(narrow)).toBe(3);
   });
 
   test('a move leaves what lies between tensors alone', () => {
     const weights = new HostWeights(specs, 'gaussian');
-    const [a] = weights.views();
+    const [a] = weights.values();
     // 65 weights are 260 bytes; the next tensor starts at 320.
     const padding = new Float32Array(a.buffer, a.byteOffset + a.byteLength, 15);
     padding.fill(-7);

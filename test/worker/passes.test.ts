@@ -29,7 +29,7 @@ function openRun() {
     return move(moves, only);
   };
   const loss = () =>
-    weights.views()[0].reduce((sum, weight) => sum + weight ** 2, 0) / weights.views()[0].length;
+    weights.values()[0].reduce((sum, weight) => sum + weight ** 2, 0) / weights.values()[0].length;
   const run = new OpenRun({
     seat,
     prepare: () => async () => ({ loss: loss(), examples: 1 }),

@@ -1,0 +1,72 @@
+// Whether a device moves weights as noise/1 has it. A few are moved there and by the reference before any run is: graphs may
+// write where they read on some adapters only (ORT.md, section 2), and a compiler may take liberties with rounding.
+import { ZerothError } from '../errors.ts';
+import { snap } from '../noise/grid.ts';
+import { moveBy } from '../noise/shift.ts';
+import { noiseTable, type TableKind } from '../noise/table.ts';
+import type { DeviceMemory } from '../runtime/runtime.ts';
+import { DeviceWeights } from './device.ts';
+import { Movers } from './movers.ts';
+import type { Move } from './weights.ts';
+
+/** Several parts, and a last block that is not whole. */
+const LENGTH = 40 * 64 + 13;
+const PART_BLOCKS = 16;
+
+const SPECS = [
+  { name: 'small', shape: [77] },
+  { name: 'large', shape: [LENGTH] },
+];
+
+const MOVES: readonly Move[] = [
+  { seed: 3n, scale: 1e-3, times: 1 },
+  { seed: 2n ** 63n + 5n, scale: -7e-4, times: -2 },
+  { seed: 4n, scale: 2.5e-5, times: 3 },
+  { seed: 5n, scale: -1e-2, times: 1 },
+  { seed: 6n, scale: 3e-3, times: 1 },
+];
+
+/**
+ * What moves weights on a device, in place if that is right there.
+ * @throws ZerothError unimplemented where it moves them wrongly in either way.
+ */
+export function openMovers(memory: DeviceMemory, tableKind: TableKind, device: string): Movers {
+  for (const isInPlace of [true, false]) {
+    const movers = new Movers(memory, tableKind, isInPlace);
+    if (isRight(movers)) return movers;
+    movers[Symbol.dispose]();
+  }
+  const message = `${device}: expected weights to be moved bit for bit as noise/1 has it, got others in a self-test`;
+  throw new ZerothError('unimplemented', `${message}; use another device`);
+}
+
+function isRight(movers: Movers): boolean {
+  const weights = new DeviceWeights(SPECS, movers, { partBlocks: PART_BLOCKS });
+  try {
+    return SPECS.every((_, tensor) => isRightFor(weights, tensor, movers.tableKind));
+  } finally {
+    weights.release();
+  }
+}
+
+function isRightFor(weights: DeviceWeights, tensor: number, tableKind: TableKind): boolean {
+  const [length] = SPECS[tensor].shape;
+  const expected = Float32Array.from({ length }, (_, i) => Math.sin(i + 1) / 3);
+  weights.load(tensor, expected);
+  snap(expected, weights.grids[tensor]);
+  const table = noiseTable(tableKind);
+  for (const moves of [MOVES.slice(0, 1), MOVES.slice(1, 3), MOVES]) {
+    weights.move(moves, [tensor]);
+    for (const move of moves) moveBy(expected, table, move, tensor, weights.grids[tensor]);
+    if (!isSame(weights.read(tensor), expected)) return false;
+  }
+  const exponent = weights.grids[tensor].exponent + 2;
+  weights.regrid(tensor, exponent);
+  snap(expected, { exponent });
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return isSame(weights.read(tensor), expected) && weights.magnitude(tensor) === largest;
+}
+
+function isSame(got: Float32Array, expected: Float32Array): boolean {
+  return got.every((value, i) => Object.is(value, expected[i]));
+}

@@ -1,0 +1,98 @@
+// Weights on a device keep the contract of weights on the host: on WebGPU, and on the CPU provider as if it were a device, through
+// the calls that CUDA gets.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TableKind } from '../../server/noise/table.ts';
+import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
+import { liveHandles } from '../../server/runtime/capi/handles.ts';
+import type { DeviceMemory, DeviceName } from '../../server/runtime/runtime.ts';
+import { DeviceWeights } from '../../server/weights/device.ts';
+import { Movers } from '../../server/weights/movers.ts';
+import { openMovers } from '../../server/weights/self-test.ts';
+import type { Move, WeightSpec } from '../../server/weights/weights.ts';
+import { message } from '../model/models.ts';
+import { whyNoWebgpu } from '../support/webgpu.ts';
+import { keepsTheContract } from './contract.ts';
+
+const devices: readonly DeviceName[] = ['cpu', ...(whyNoWebgpu === undefined ? (['webgpu'] as const) : [])];
+
+/** Of each thing before the last, the other way is tried too. */
+const ways = [
+  { name: 'in place, in parts', isInPlace: true, partBlocks: 16 },
+  { name: 'in place, whole', isInPlace: true, partBlocks: 2 ** 14 },
+  { name: 'by a spare place', isInPlace: false, partBlocks: 16 },
+] as const;
+
+describe.each(devices)('weights on %s', (device) => {
+  const movers = new Map<string, Movers>();
+  const closing = new DisposableStack();
+  let memory: DeviceMemory;
+  beforeAll(() => {
+    const runtime = CApiRuntime.open({ device, threads: 1, hasMemory: true });
+    closing.defer(() => runtime.close());
+    memory = runtime.memory!;
+    for (const table of ['gaussian', 'rademacher'] as const)
+      for (const isInPlace of [true, false])
+        movers.set(`${table} ${isInPlace}`, closing.use(new Movers(memory, table, isInPlace)));
+  });
+  afterAll(() => {
+    closing.dispose();
+    expect(liveHandles()).toEqual(new Map());
+  });
+
+  const open = (
+    specs: readonly WeightSpec[],
+    table: TableKind = 'gaussian',
+    { isInPlace, ...options }: { isInPlace: boolean; partBlocks?: number } = { isInPlace: true },
+  ) => {
+    const weights = new DeviceWeights(specs, movers.get(`${table} ${isInPlace}`)!, options);
+    closing.defer(() => weights.release());
+    return weights;
+  };
+
+  for (const { name, ...way } of ways)
+    keepsTheContract(`${device}, ${name}`, (specs, table) => open(specs, table, way));
+
+  test('the self-test passes, in place', () => {
+    using found = openMovers(memory, 'gaussian', device);
+    expect(found.isInPlace).toBe(true);
+  });
+
+  test('a direction is uploaded once, for all moves by it', () => {
+    const specs = [{ name: 'w', shape: [1000] }];
+    const weights = open(specs);
+    weights.load(0, new Float32Array(1000).fill(0.5));
+    const step = (seed: bigint, before: bigint): readonly (readonly Move[])[] => [
+      [
+        { seed: before, scale: 1e-3, times: 1 },
+        { seed: before, scale: 2e-5, times: 1 },
+        { seed, scale: 1e-3, times: 1 },
+      ],
+      [{ seed, scale: 1e-3, times: -2 }],
+    ];
+    for (let seed = 1n; seed <= 10n; seed++) for (const moves of step(seed, seed - 1n)) weights.move(moves);
+    expect(weights.uploads).toBe(11);
+  });
+});
+
+describe.skipIf(whyNoWebgpu !== undefined)('memory that WebGPU does not have', () => {
+  test('is refused when it is asked for, by the name of the tensor, and nothing is left behind', async () => {
+    const runtime = CApiRuntime.open({ device: 'webgpu', threads: 1 });
+    const movers = new Movers(runtime.memory!, 'rademacher', true);
+    const before = liveHandles();
+    const specs: WeightSpec[] = [
+      { name: 'small', shape: [64] },
+      { name: 'huge', shape: [2 ** 20, 2 ** 14] },
+    ];
+    expect(await message(() => new DeviceWeights(specs, movers))).toBe(
+      `ZerothError: no memory on the device for tensor huge of 68719476992 bytes of weights: 68719476736 bytes`,
+    );
+    expect(liveHandles()).toEqual(before);
+    const weights = new DeviceWeights(specs.slice(0, 1), movers);
+    weights.load(0, new Float32Array(64).fill(1));
+    expect(weights.read(0)).toEqual(new Float32Array(64).fill(1));
+    weights.release();
+    movers[Symbol.dispose]();
+    runtime.close();
+    expect(liveHandles()).toEqual(new Map());
+  });
+});
