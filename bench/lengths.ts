@@ -5,7 +5,7 @@ import { evaluate } from '../server/model/evaluate.ts';
 import { type ModelGraph, readModel } from '../server/model/graph.ts';
 import { findObjective } from '../server/model/objectives.ts';
 import { initialValues, promote } from '../server/model/promote.ts';
-import { createSession } from '../server/runtime/node.ts';
+import { openRuntime } from '../server/runtime/open.ts';
 import type { Forward } from '../server/runtime/runtime.ts';
 import { settings } from '../server/settings.ts';
 import type { Tensor } from '../server/tensor.ts';
@@ -90,15 +90,14 @@ function int64(shape: readonly number[], values: BigInt64Array): Tensor {
 async function promotedForward(graph: ModelGraph): Promise<Forward> {
   const trainable = graph.parameters.filter((parameter) => parameter.trainable);
   const threads = availableParallelism();
-  const session = await createSession(
+  const session = await openRuntime({ runtime: 'capi', device: 'cpu', threads }).createSession(
     promote(
       graph,
       trainable.map(({ name }) => name),
     ),
-    { threads },
   );
   return session.bind(
-    trainable.map(({ name, shape }) => ({ name, shape, view: initialValues(graph, name) })),
+    trainable.map(({ name, shape }) => ({ name, shape, value: initialValues(graph, name) })),
   );
 }
 

@@ -26,6 +26,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   const checkpoints = await openCheckpoints(config, journal, log);
   const onLost = (name: string) => runs.sleepAll(name);
   const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
+  await models.chooseDevice();
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const rpc = opened.adopt(new RpcServer({ config, journal, datasets, models, runs }, log), (each) =>
@@ -38,7 +39,8 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   runs.load();
   await restore({ models, runs, journal, log });
   rpc.open();
-  log.info({ address, version: VERSION, modelDir: config.modelDir, dataDir: config.dataDir }, 'listening');
+  const { modelDir, dataDir } = config;
+  log.info({ address, version: VERSION, modelDir, dataDir, device: models.device }, 'listening');
   const everything = opened.move();
   return { port, close: () => everything.disposeAsync() };
 }

@@ -55,6 +55,18 @@ export const settings = {
     ['full', 'normal'],
     'full: an update survives a power cut; normal: it survives the death of the process',
   ),
+  device: choice(
+    ['cpu', 'webgpu', 'cuda', 'auto'],
+    'where models compute and weights lie; auto is the first of cuda, webgpu and cpu that works',
+  ),
+  strictDevice: choice(
+    ['off', 'on'],
+    'on refuses models of which the host would compute a node for the device',
+  ),
+  runtime: choice(
+    ['capi', 'node'],
+    "the way to ONNX Runtime: its C API, or onnxruntime-node's binding (cpu only, runs cannot be ended early)",
+  ),
   threads: integer(Math.max(1, availableParallelism()), [1, 1024], 'threads of a forward pass, per model'),
   spinning: choice(
     ['on', 'off'],

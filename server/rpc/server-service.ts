@@ -5,14 +5,14 @@ import { strategyNames } from '../strategy/index.ts';
 import { VERSION } from '../version.ts';
 import type { Services } from './services.ts';
 
-export function serverService({ adapter, config }: Services): ServerServiceServer {
+export function serverService({ adapter, config, models }: Services): ServerServiceServer {
   return {
     getServerInfo: adapter.unary(() => ({
       version: VERSION,
       noiseSpecs: ['noise/1'],
       strategies: [...strategyNames],
       objectives: [...objectiveNames],
-      devices: ['cpu'],
+      devices: [models.device],
       limits: Object.fromEntries(
         Object.entries(limitsOf(config)).map(([name, value]) => [name, BigInt(value)]),
       ),

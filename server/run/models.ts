@@ -5,8 +5,10 @@ import type { Config } from '../config.ts';
 import { invalid, notFound, ZerothError } from '../errors.ts';
 import type { Journal, ModelRecord } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
+import type { DeviceName } from '../runtime/runtime.ts';
 import { WeightsBudget } from '../worker/budget.ts';
-import type { ModelInfo } from '../worker/messages.ts';
+import { chooseDevice } from '../worker/choose-device.ts';
+import type { ModelInfo, WorkerOptions } from '../worker/messages.ts';
 import { ModelWorker } from '../worker/worker.ts';
 import { toId } from './names.ts';
 import { Scheduler } from './scheduler.ts';
@@ -38,11 +40,40 @@ export class Models {
   readonly #loading = new Set<string>();
   /** Loads and stops in progress: a worker that nobody waits for keeps the process alive. */
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #workerOptions: Omit<WorkerOptions, 'abandoned' | 'device'>;
+  #device: DeviceName = 'cpu';
   #isClosing = false;
 
   constructor(options: ModelsOptions) {
     this.#options = options;
     this.budget = WeightsBudget.of(options.config.weightsBytesMax);
+    const { config } = options;
+    this.#workerOptions = {
+      runtime: config.runtime,
+      strictDevice: config.strictDevice === 'on',
+      queue: new SharedArrayBuffer(4),
+      threads: config.threads,
+      spinning: config.spinning === 'on',
+      rowsPerMicroBatchMax: config.rowsPerMicroBatchMax,
+      tokensPerMicroBatchMax: config.tokensPerMicroBatchMax,
+      replyBytesMax: config.replyBytesMax,
+      snapshotWayMax: config.snapshotWayMax,
+      budget: this.budget.shared,
+    };
+  }
+
+  /** @throws ZerothError where the device that the configuration names cannot be had. */
+  async chooseDevice(): Promise<void> {
+    const { config, log } = this.#options;
+    const { device, passedOver } = await chooseDevice(config.device, this.#workerOptions);
+    for (const each of passedOver)
+      log.info({ device: each.device, reason: each.error.message }, 'passed over');
+    this.#device = device;
+  }
+
+  /** Where models compute. */
+  get device(): DeviceName {
+    return this.#device;
   }
 
   find(name: string): LoadedModel | undefined {
@@ -116,25 +147,17 @@ export class Models {
   }
 
   async #startWorker(name: string, path: string, file: string): Promise<LoadedModel> {
-    const { config, log } = this.#options;
+    const { config } = this.#options;
     this.#reserve(name);
-    const options = {
-      threads: config.threads,
-      spinning: config.spinning === 'on',
-      rowsPerMicroBatchMax: config.rowsPerMicroBatchMax,
-      tokensPerMicroBatchMax: config.tokensPerMicroBatchMax,
-      replyBytesMax: config.replyBytesMax,
-      snapshotWayMax: config.snapshotWayMax,
-      budget: this.budget.shared,
-    };
-    const worker = new ModelWorker(options, (error) => this.#lost(name, error));
+    const worker = new ModelWorker({ ...this.#workerOptions, device: this.device }, (error) =>
+      this.#lost(name, error),
+    );
     try {
       const info = await worker.call('loadModel', { path: file, bytesMax: config.modelBytesMax });
       this.#refuseIfClosing();
       const model = { name, path, info, worker, scheduler: new Scheduler(config) };
       this.#loaded.set(name, model);
-      const { parameters, isProbed } = info;
-      log.info({ model: name, path, parameters: parameters.length, isProbed }, 'model loaded');
+      this.#logLoaded(model);
       return model;
     } catch (error) {
       await worker.close();
@@ -142,6 +165,16 @@ export class Models {
     } finally {
       this.#loading.delete(name);
     }
+  }
+
+  #logLoaded({ name, path, info }: LoadedModel): void {
+    const { parameters, isProbed, device, fallbacks } = info;
+    const { log } = this.#options;
+    log.info({ model: name, path, parameters: parameters.length, isProbed, device }, 'model loaded');
+    if (fallbacks === undefined && device !== 'cpu')
+      log.warn({ model: name, device }, 'where its nodes are computed is not known: it was not probed');
+    else if (fallbacks !== undefined && fallbacks.length > 0)
+      log.warn({ model: name, device, fallbacks }, 'nodes that the host computes');
   }
 
   #refuseIfClosing(): void {

@@ -7,6 +7,7 @@ import { findObjective, scoredOutput } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
 import { PaddingCheck } from '../model/padding.ts';
 import { BatchBuffers } from '../model/rows.ts';
+import type { LossPrograms } from '../model/score.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, WorkerOptions } from './messages.ts';
 
@@ -23,7 +24,11 @@ export type Evaluator = {
   prepare(forward: Forward, work: EvaluateWork): () => Promise<Evaluation>;
 };
 
-export function evaluatorFor({ inputs, outputs }: Shape, options: WorkerOptions): Evaluator {
+export function evaluatorFor(
+  { inputs, outputs }: Shape,
+  options: WorkerOptions,
+  programs?: LossPrograms,
+): Evaluator {
   const abandoned = new Int32Array(options.abandoned);
   const buffers = new BatchBuffers();
   const padding = new PaddingCheck();
@@ -39,6 +44,7 @@ export function evaluatorFor({ inputs, outputs }: Shape, options: WorkerOptions)
       const batch = openBatch(work.batch, inputs, work.objective.labels, { ...options, buffers });
       const evaluation = {
         ...chosen,
+        programs,
         perExample: work.perExampleLosses,
         outputs: work.outputs,
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),

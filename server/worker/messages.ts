@@ -8,6 +8,8 @@ import type { BatchSource } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import type { Parameter } from '../model/graph.ts';
 import type { TableKind } from '../noise/table.ts';
+import type { RuntimeName } from '../runtime/open.ts';
+import type { DeviceName } from '../runtime/runtime.ts';
 import type { Shift } from '../shift.ts';
 import type { TensorSpec } from '../tensor.ts';
 import type { SharedBudget } from './budget.ts';
@@ -19,6 +21,9 @@ export type ModelInfo = {
   readonly parameters: readonly Parameter[];
   /** Whether it runs on made-up rows: what runs make of its graph is compared with it then. */
   readonly isProbed: boolean;
+  readonly device: DeviceName;
+  /** Nodes that the host computes for another device, `Gelu x 6`; not known of a model that was not probed. */
+  readonly fallbacks: readonly string[] | undefined;
 };
 
 export type ObjectiveChoice = { readonly name: string; readonly output: string; readonly labels: string };
@@ -47,6 +52,8 @@ export type ExportFormat = 'onnx' | 'safetensors';
 /** Every request by its name: what goes in, what comes back. */
 export type WorkerCalls = {
   loadModel: { in: { path: string; bytesMax: number }; out: ModelInfo };
+  /** Whether the device can be had and moves weights rightly; an error says why not. */
+  tryDevice: { in: null; out: null };
   /** Checks that an objective and a selector fit the model before a run is written down. */
   openRun: {
     in: {
@@ -116,6 +123,12 @@ export type WorkerError = {
 
 /** What a worker is born with. */
 export type WorkerOptions = {
+  readonly runtime: RuntimeName;
+  readonly device: DeviceName;
+  /** Whether a model is refused of which the host would compute a node. */
+  readonly strictDevice: boolean;
+  /** The queue for the device, which all workers share. */
+  readonly queue: SharedArrayBuffer;
   readonly threads: number;
   readonly spinning: boolean;
   readonly rowsPerMicroBatchMax: number;

@@ -1,22 +1,27 @@
 // A model in its worker: the file it came from, its sessions, and the runs that are open on it.
 import { statSync } from 'node:fs';
-import { ZerothError } from '../errors.ts';
+import { invalid, ZerothError } from '../errors.ts';
 import { type ModelGraph, type Parameter, readModel } from '../model/graph.ts';
 import { checkAgainst, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
-import { createSession } from '../runtime/node.ts';
-import type { Forward, Session } from '../runtime/runtime.ts';
-import { CREW_WEIGHTS_MIN, Crew } from '../weights/crew.ts';
-import { HostWeights } from '../weights/host.ts';
+import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
-import { evaluatorFor } from './evaluator.ts';
+import { Compute } from './compute.ts';
+import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { ExportFormat, ModelInfo, TrainableChoice, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
 import { Seat } from './seat.ts';
+
+/** What a run needs of the model's file, without holding the file. */
+type Plan = {
+  readonly trainable: readonly Parameter[];
+  readonly evaluator: Evaluator;
+  readonly promoted: Uint8Array;
+};
 
 /** Runs that train the same tensors share a session: their weights are its inputs. */
 type SharedSession = { readonly session: Session; users: number };
@@ -24,18 +29,27 @@ type SharedSession = { readonly session: Session; users: number };
 export class ModelHost {
   readonly #options: WorkerOptions;
   readonly #runs = new Map<string, OpenRun>();
-  /** Moves use as many cores as forward passes may, up to two. */
-  readonly #crew: Crew | undefined;
   /** By the names of the promoted tensors. */
   readonly #sessions = new Map<string, SharedSession>();
   /** What the original gives on made-up rows: every session of a run is held against it. */
   #probe: Probe | undefined;
+  #opened: Compute | undefined;
   #path = '';
   #sha256 = '';
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#crew = options.threads > 1 ? new Crew() : undefined;
+  }
+
+  /** Opened when it is first needed: the device may not be there. */
+  get #compute(): Compute {
+    this.#opened ??= new Compute(this.#options);
+    return this.#opened;
+  }
+
+  tryDevice(): null {
+    this.#compute.check();
+    return null;
   }
 
   async load({ path, bytesMax }: WorkerCalls['loadModel']['in']): Promise<ModelInfo> {
@@ -45,11 +59,20 @@ export class ModelHost {
     this.#path = path;
     const { inputs, outputs, parameters } = this.#describe();
     // Thrown away: it shows that the runtime can run the model at all, and what comes out.
-    const session = await createSession(path, { ...this.#options, field: 'path' });
-    this.#probe = await probe(session, inputs, outputs);
-    await session.release();
+    const { runtime, device } = this.#compute;
+    const session = await runtime.createSession(path, { field: 'path', isProfiled: device !== 'cpu' });
+    let fallbacks: readonly string[] | undefined;
+    try {
+      this.#probe = await probe(session, inputs, outputs);
+      fallbacks = session.fallbacks?.();
+    } finally {
+      await session.release();
+    }
     const isProbed = this.#probe !== undefined;
-    return { sha256: this.#sha256, inputs, outputs, parameters, isProbed };
+    const info = { sha256: this.#sha256, inputs, outputs, parameters, isProbed, device };
+    const known = isProbed ? (fallbacks ?? []) : undefined;
+    if (this.#options.strictDevice) checkStrictly(device, known);
+    return { ...info, fallbacks: known };
   }
 
   #describe(): Pick<ModelGraph, 'inputs' | 'outputs' | 'parameters'> {
@@ -66,11 +89,25 @@ export class ModelHost {
   }
 
   async openRun(request: WorkerCalls['openRun']['in']): Promise<WorkerCalls['openRun']['out']> {
-    const { trainable, evaluator, promoted } = this.#plan(request);
+    const plan = this.#plan(request);
+    const { trainable } = plan;
     const budget = new WeightsBudget(this.#options.budget);
     checkRoom(trainable, budget.left);
-    const crew = this.#crew && { threads: this.#crew, weightsMin: CREW_WEIGHTS_MIN };
-    const weights = new HostWeights(trainable, request.table, { crew });
+    const weights = this.#compute.openWeights(trainable, request.table);
+    try {
+      return await this.#openOn(weights, request, plan, budget);
+    } catch (error) {
+      weights.release();
+      throw error;
+    }
+  }
+
+  async #openOn(
+    weights: Weights,
+    request: WorkerCalls['openRun']['in'],
+    { trainable, evaluator, promoted }: Plan,
+    budget: WeightsBudget,
+  ): Promise<WorkerCalls['openRun']['out']> {
     const baseValues = () => this.#baseValues(trainable);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
@@ -85,6 +122,7 @@ export class ModelHost {
         prepare: (work) => evaluator.prepare(forward, work),
         write: (format, values) => this.#write(format, trainable, values),
         release: () => {
+          forward[Symbol.dispose]();
           weights.release();
           return this.#release(names);
         },
@@ -101,16 +139,16 @@ export class ModelHost {
 
   async close(): Promise<null> {
     for (const name of [...this.#runs.keys()]) await this.closeRun(name);
-    await this.#crew?.close();
+    await this.#opened?.close();
     return null;
   }
 
   /** What a run needs of the file, without holding the file. */
-  #plan({ trainable: choice, objective }: WorkerCalls['openRun']['in']) {
+  #plan({ trainable: choice, objective }: WorkerCalls['openRun']['in']): Plan {
     using file = this.#open();
     const graph = readModel(file.bytes);
     const trainable = choose(graph, choice);
-    const evaluator = evaluatorFor(graph, this.#options);
+    const evaluator = evaluatorFor(graph, this.#options, this.#compute.lossPrograms);
     evaluator.checkObjective(objective);
     const promoted = promote(
       graph,
@@ -167,13 +205,14 @@ export class ModelHost {
   }
 
   /** A session on these weights that gives what the file's own graph gives. */
-  async #bind(names: readonly string[], promoted: Uint8Array, weights: Weights): Promise<Forward> {
+  async #bind(names: readonly string[], promoted: Uint8Array, weights: Weights): Promise<BoundForward> {
     const session = await this.#acquire(names, promoted);
     const forward = session.bind(bindings(weights));
     try {
       if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
       return forward;
     } catch (error) {
+      forward[Symbol.dispose]();
       await this.#release(names);
       throw error;
     }
@@ -182,7 +221,7 @@ export class ModelHost {
   async #acquire(names: readonly string[], promoted: Uint8Array): Promise<Session> {
     const key = JSON.stringify(names);
     const shared = this.#sessions.get(key) ?? {
-      session: await createSession(promoted, { ...this.#options, field: 'model' }),
+      session: await this.#compute.runtime.createSession(promoted, { field: 'model' }),
       users: 0,
     };
     shared.users++;
@@ -203,6 +242,15 @@ function choose(graph: ModelGraph, choice: TrainableChoice): Parameter[] {
   return choice.kind === 'patterns' ? selectTrainable(graph, choice) : trainableNamed(graph, choice.names);
 }
 
+function checkStrictly(device: DeviceName, fallbacks: readonly string[] | undefined): void {
+  if (fallbacks?.length === 0) return;
+  const got =
+    fallbacks === undefined
+      ? 'one that does not run on made-up rows, so that it is not known'
+      : `one of which the host computes ${fallbacks.join(', ')}`;
+  throw invalid('path', `a model that ${device} computes all of (strictDevice)`, got);
+}
+
 function checkRoom(trainable: readonly Parameter[], weightsBytesMax: number): void {
   const bytes = trainable.reduce((total, parameter) => total + parameter.bytes, 0);
   if (bytes <= weightsBytesMax) return;
@@ -211,6 +259,6 @@ function checkRoom(trainable: readonly Parameter[], weightsBytesMax: number): vo
 }
 
 function bindings(weights: Weights) {
-  const views = weights.views();
-  return weights.specs.map(({ name, shape }, tensor) => ({ name, shape, view: views[tensor] }));
+  const values = weights.values();
+  return weights.specs.map(({ name, shape }, tensor) => ({ name, shape, value: values[tensor] }));
 }

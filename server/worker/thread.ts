@@ -20,6 +20,7 @@ type Handlers = {
 
 const handlers: Handlers = {
   loadModel: (payload) => host.load(payload),
+  tryDevice: () => host.tryDevice(),
   openRun: (payload) => host.openRun(payload),
   closeRun: ({ run }) => host.closeRun(run),
   extend: ({ run, changes }) => host.run(run).extend(changes),

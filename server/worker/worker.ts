@@ -1,6 +1,7 @@
 // The main thread's end of a model's worker: one promise a request.
 import { Worker } from 'node:worker_threads';
 import { ZerothError } from '../errors.ts';
+import { releaseQueue } from '../runtime/open.ts';
 import type { CallName, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
 import { resultOf } from './outcome.ts';
 
@@ -22,10 +23,12 @@ export class ModelWorker {
     const abandoned = new SharedArrayBuffer(4);
     this.#abandoned = new Int32Array(abandoned);
     this.#worker = new Worker(THREAD, { workerData: { ...options, abandoned } satisfies WorkerOptions });
+    const { threadId } = this.#worker;
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#end(error, onLost));
     this.#exit = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
+        releaseQueue(options.queue, threadId);
         this.#end(new Error(`the thread ended with code ${code}`), onLost);
         resolve();
       });
@@ -40,7 +43,11 @@ export class ModelWorker {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     Atomics.store(this.#abandoned, 0, signal?.aborted ? 1 : 0);
-    const abandon = () => Atomics.store(this.#abandoned, 0, 1);
+    const abandon = () => {
+      Atomics.store(this.#abandoned, 0, 1);
+      // A forward pass that is under way is ended, where the runtime can (runtime/capi/abandonment.ts).
+      Atomics.notify(this.#abandoned, 0);
+    };
     signal?.addEventListener('abort', abandon, { once: true });
     const result = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     this.#worker.postMessage({ id, name, payload });

@@ -98,7 +98,7 @@ describe('the mean loss of a batch', () => {
 
   test('a weight that is NaN gives a loss that is NaN', async () => {
     const model = await promoted(smallMlp());
-    model.weights[3].view[0] = Number.NaN;
+    model.weights[3].value[0] = Number.NaN;
     const batch = openBatch(source(model), model.graph.inputs, '', limits());
     expect((await evaluate(bound(model), batch, defaults)).loss).toBeNaN();
     await model.session.release();

@@ -357,7 +357,7 @@ describe('what a graph declares', () => {
 
   test('a head of zeros shows nothing, so rows are cut from when it has learnt something', async () => {
     await withEncoder({}, async (model) => {
-      const head = model.weights.find(({ name }) => name === 'head.weight')!.view;
+      const head = model.weights.find(({ name }) => name === 'head.weight')!.value;
       const values = head.slice();
       head.fill(0);
       const [padding, limits] = [new PaddingCheck(), { rowsPerMicroBatchMax: 1 }];

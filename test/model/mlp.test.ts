@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { mlpModel } from '../../examples/mlp.ts';
 import { readModel } from '../../server/model/graph.ts';
 import { initialValues } from '../../server/model/promote.ts';
-import { createSession } from '../../server/runtime/node.ts';
+import { createSession } from '../support/sessions.ts';
 import { float32, floats } from './models.ts';
 
 const SIZES = { inputs: 3, hidden: 4, outputs: 2, seed: 7 };
@@ -25,7 +25,7 @@ test('mlp: it computes what it says', async () => {
   const expected = Array.from({ length: 2 }, (_, k) =>
     hidden.reduce((total, value, j) => total + value * w2[k * 4 + j], 0),
   );
-  const session = await createSession(model, { threads: 1 });
+  const session = await createSession(model);
   const { logits } = await session.run({ x: float32([1, 3], x) }, ['logits']);
   for (const [k, value] of floats(logits).entries()) expect(value).toBeCloseTo(expected[k], 5);
   await session.release();

@@ -4,9 +4,9 @@ import { mlpModel } from '../../examples/mlp.ts';
 import { type ModelGraph, type Parameter, readModel } from '../../server/model/graph.ts';
 import { initialValues, promote } from '../../server/model/promote.ts';
 import { selectTrainable } from '../../server/model/select.ts';
-import { createSession } from '../../server/runtime/node.ts';
 import type { BoundWeight, Session } from '../../server/runtime/runtime.ts';
 import { elementCount, type Tensor, type TensorSpec } from '../../server/tensor.ts';
+import { createSession } from '../support/sessions.ts';
 
 const DIRECTORY = new URL('../fixtures/models/', import.meta.url);
 
@@ -61,7 +61,7 @@ export function rowsFor(input: TensorSpec, rows: number): Tensor {
 export type Promoted = {
   readonly graph: ModelGraph;
   readonly trainable: readonly Parameter[];
-  readonly weights: readonly BoundWeight[];
+  readonly weights: readonly (BoundWeight & { readonly value: Float32Array })[];
   readonly session: Session;
 };
 
@@ -70,8 +70,8 @@ export async function promoted(model: Uint8Array, include: readonly string[] = [
   const graph = readModel(model);
   const trainable = selectTrainable(graph, { include, exclude: [] });
   const names = trainable.map(({ name }) => name);
-  const session = await createSession(promote(graph, names), { threads: 1 });
-  const weights = trainable.map(({ name, shape }) => ({ name, shape, view: initialValues(graph, name) }));
+  const session = await createSession(promote(graph, names));
+  const weights = trainable.map(({ name, shape }) => ({ name, shape, value: initialValues(graph, name) }));
   return { graph, trainable, weights, session };
 }
 

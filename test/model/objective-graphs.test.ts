@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
 import type { Objective } from '../../server/model/objective.ts';
 import { findObjective, objectiveNames } from '../../server/model/objectives.ts';
-import { createSession } from '../../server/runtime/node.ts';
 import type { Session } from '../../server/runtime/runtime.ts';
 import type { Tensor } from '../../server/tensor.ts';
+import { createSession } from '../support/sessions.ts';
 import { float32, floats, int64, message, tensor } from './models.ts';
 import { expectClose, objectiveCases } from './objective-cases.ts';
 
@@ -26,7 +26,7 @@ function toDevice({ device }: Objective, output: Tensor, labels: Tensor): Tensor
 describe.each(withDevice.map((each) => [each.name, each] as const))('%s as a graph', (name, objective) => {
   let session: Session;
   beforeAll(async () => {
-    session = await createSession(objective.device!.graph(), { threads: 1 });
+    session = await createSession(objective.device!.graph());
   });
   afterAll(() => session.release());
 

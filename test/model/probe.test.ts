@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readModel } from '../../server/model/graph.ts';
 import { checkAgainst, probe } from '../../server/model/probe.ts';
 import { initialValues, promote } from '../../server/model/promote.ts';
-import { createSession } from '../../server/runtime/node.ts';
+import { createSession } from '../support/sessions.ts';
 import { fixture } from './models.ts';
 
 const models = [
@@ -20,12 +20,12 @@ async function both(name: (typeof models)[number], change: (values: Float32Array
   const graph = readModel(file);
   const trainable = graph.parameters.filter((parameter) => parameter.trainable);
   const names = trainable.map((parameter) => parameter.name);
-  const original = await createSession(file, { threads: 1 });
-  const session = await createSession(promote(graph, names), { threads: 1 });
+  const original = await createSession(file);
+  const session = await createSession(promote(graph, names));
   const weights = trainable.map((parameter, tensor) => {
-    const view = initialValues(graph, parameter.name);
-    change(view, tensor);
-    return { ...parameter, view };
+    const value = initialValues(graph, parameter.name);
+    change(value, tensor);
+    return { ...parameter, value };
   });
   return { graph, original, rewritten: session.bind(weights) };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
 import { readModel } from '../../server/model/graph.ts';
 import { initialValues, promote, withWeights } from '../../server/model/promote.ts';
-import { createSession } from '../../server/runtime/node.ts';
+import { createSession } from '../support/sessions.ts';
 import { exported, fixture, floats, message, promoted, rowsFor, smallMlp } from './models.ts';
 
 /**
@@ -15,7 +15,7 @@ const tolerances: Record<string, number> = { 'torch-transformer': 2 ** -22 };
 describe('promoting initializers to inputs', () => {
   test.each(exported)('%s: fed with its own weights it answers as the file does', async (name) => {
     const { graph, weights, session } = await promoted(fixture(name));
-    const constants = await createSession(fixture(name), { threads: 1 });
+    const constants = await createSession(fixture(name));
     const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, rowsFor(input, 4)]));
     const outputs = graph.outputs
       .filter(({ dataType }) => dataType === 'float32')
@@ -87,7 +87,7 @@ describe('putting tuned weights back', () => {
       return { ...model, graph: { ...model.graph, initializer: rest } };
     };
     expect(valueless(ModelProto.decode(file))).toEqual(valueless(ModelProto.decode(fixture(name))));
-    const session = await createSession(file, { threads: 1 });
+    const session = await createSession(file);
     expect(session.inputs).toEqual(graph.inputs.map((input) => input.name));
     await session.release();
   });
