@@ -2,28 +2,17 @@
 import { invalid } from '../errors.ts';
 import type { TensorSpec } from '../tensor.ts';
 import { type BatchSource, checkInput, commonRows, findColumn } from './columns.ts';
-import { type Contents, type Feeds, feedsOf, gather, type MicroBatch } from './gather.ts';
+import { gather, type MicroBatch } from './gather.ts';
 import type { InputSpec } from './graph.ts';
-import { findSequence, type Sequence, tokensOf } from './lengths.ts';
+import { findSequence, hasPadding, tokensOf } from './lengths.ts';
 import type { Described, LabelNames } from './objective.ts';
 import { type MicroBatchLimits, partsByLength, partsInOrder, partsOf } from './parts.ts';
 import { BatchBuffers, selectRows } from './rows.ts';
-
-/** A few of a batch's shortest rows, as they came and cut after the longest of them. */
-export type Trial = {
-  readonly rows: number;
-  /** Of the tokens of each row, from 0 to 1. */
-  readonly cutShare: number;
-  readonly whole: Feeds;
-  readonly cut: Feeds;
-};
 
 export type Batch = {
   /** At least 1. */
   readonly rows: number;
   readonly labels: Described & LabelNames;
-  /** What shows whether the model can do without padding; undefined where there is none to cut. */
-  trial(): Trial | undefined;
   /**
    * Every row once, within the limits or as many at a time as the model fixes: in order, or, where
    * `isCut`, by length and without the padding that all of a micro-batch have. A micro-batch holds
@@ -33,9 +22,6 @@ export type Batch = {
 };
 
 export type BatchOptions = MicroBatchLimits & { readonly buffers?: BatchBuffers };
-
-/** Two would show whether outputs differ from row to row; more are there for rows that are alike. */
-const TRIAL_ROWS = 4;
 
 /**
  * Checks a batch against the model before any of it is run.
@@ -63,14 +49,13 @@ export function openBatch(
     fixed === undefined ? partsInOrder(rows.count, tokensOf(columns), options) : partsOf(rows.count, fixed);
   const whole = once(() => gather(contents, { name: 'whole', passes: inOrder() }, buffers));
   const cut = once(() => {
-    if (sequence === undefined) return undefined;
+    if (sequence === undefined || !hasPadding(sequence)) return undefined;
     return gather(contents, { name: 'cut', passes: partsByLength(sequence.lengths, options) }, buffers);
   });
   const { field, dataType, shape } = labels;
   return {
     rows: rows.count,
     labels: { field, dataType, shape: [rows.count, ...shape.slice(1)], rowOf: rows.rowOf },
-    trial: () => sequence && trialOf(contents, sequence, options),
     microBatches: (isCut) => ((isCut ? cut() : undefined) ?? whole())(),
   };
 }
@@ -81,37 +66,6 @@ function once<T>(make: () => T): () => T {
     made ??= { value: make() };
     return made.value;
   };
-}
-
-function trialOf(
-  contents: Contents,
-  { lengths, width }: Sequence,
-  { tokensPerMicroBatchMax }: MicroBatchLimits,
-): Trial | undefined {
-  const rowsMax = Math.max(1, Math.min(TRIAL_ROWS, Math.floor(tokensPerMicroBatchMax / width)));
-  const shortest = shortestOf(lengths, width, rowsMax);
-  if (shortest.length === 0) return undefined;
-  const part = { start: 0, end: shortest.length, order: Int32Array.from(shortest) };
-  const tokens = Math.max(...shortest.map((place) => lengths[place]));
-  return {
-    rows: shortest.length,
-    cutShare: 1 - tokens / width,
-    whole: feedsOf(contents, part),
-    cut: feedsOf(contents, { ...part, tokens }),
-  };
-}
-
-/** Places of the shortest rows with padding, at most `rowsMax`. */
-function shortestOf(lengths: Int32Array, width: number, rowsMax: number): number[] {
-  const places: number[] = [];
-  for (const [place, length] of lengths.entries()) {
-    if (length === width) continue;
-    const at = places.findLastIndex((other) => lengths[other] <= length) + 1;
-    if (at >= rowsMax) continue;
-    places.splice(at, 0, place);
-    places.length = Math.min(places.length, rowsMax);
-  }
-  return places;
 }
 
 /** The number of rows that the model insists on; undefined where it takes any. */

@@ -4,7 +4,7 @@ import type { Column } from './columns.ts';
 import type { Sequence } from './lengths.ts';
 import { type BatchBuffers, type Part, placeIn, type Rows, takeRows } from './rows.ts';
 
-export type Feeds = Readonly<Record<string, Tensor>>;
+type Feeds = Readonly<Record<string, Tensor>>;
 
 export type MicroBatch = {
   readonly rows: number;
@@ -14,7 +14,7 @@ export type MicroBatch = {
   readonly labels: Tensor;
 };
 
-export type Contents = {
+type Contents = {
   readonly rows: Rows;
   readonly columns: readonly Column[];
   readonly labels: Column;
@@ -62,11 +62,6 @@ export function gather(
       yield microBatch;
     }
   };
-}
-
-/** Once more, in memory of their own. */
-export function feedsOf(contents: Contents, pass: Pass): Feeds {
-  return microBatchOf(contents, pass, (_, bytes) => new Uint8Array(bytes)).feeds;
 }
 
 /** Pieces of a memory, one after the other. */

@@ -40,6 +40,10 @@ export function findSequence(
   return { width, inputs: new Set(along.map(({ name }) => name)), lengths };
 }
 
+export function hasPadding({ lengths, width }: Sequence): boolean {
+  return lengths.some((length) => length < width);
+}
+
 /**
  * Up to the last entry that is not 0, if that is positive: a mask that is added to attention scores
  * has 0 for tokens and negative numbers for padding. A row of zeros has its whole length, as what

@@ -1,10 +1,21 @@
 // Whether a model's outputs are the same without padding. A mask does not promise it: a mean over all
-// tokens, padding included, follows many a masked attention. So a few rows are tried before any is cut.
+// tokens, padding included, follows many a masked attention. So it is tried out before any row is cut: on
+// made-up rows and once a run, with its base weights. What depended on a client's rows, or on how far they
+// have been trained, could be answered otherwise after a restart, and losses would differ by rounding.
 import { ZerothError } from '../errors.ts';
-import type { Forward } from '../runtime/runtime.ts';
-import type { Tensor } from '../tensor.ts';
-import type { Batch, Trial } from './batch.ts';
+import type { Feeds, Forward } from '../runtime/runtime.ts';
+import type { Tensor, TensorSpec } from '../tensor.ts';
+import { findColumn } from './columns.ts';
+import type { InputSpec } from './graph.ts';
+import { findSequence } from './lengths.ts';
+import { madeUpRows } from './made-up.ts';
 import { elements } from './objective.ts';
+import { selectRows } from './rows.ts';
+
+/** Tokens of the rows that are tried. All are cut after the longest, so that some keep padding, as in a batch. */
+const LENGTHS = [7, 9, 4, 6];
+/** With padding. No usual width of features, which would look like a sequence of a fixed length. */
+const WIDTH = 19;
 
 /**
  * Of what outputs differ from row to row, in proportion to how much was cut: a model that reads
@@ -15,63 +26,82 @@ const TOLERANCE = 0.01;
 /** Of the largest output: what may be rounding, so that nothing smaller shows anything. */
 const ROUNDING = 1e-5;
 
-/** What is known of a run's model. */
-export class PaddingCheck {
-  /** By output. */
-  readonly #isFree = new Map<string, boolean>();
+/** Errors that say nothing about the model. */
+const PASSING: readonly string[] = ['exhausted', 'cancelled'];
 
-  /** @returns whether all of these outputs are known to be free of padding, after a trial if need be. */
-  async mayCut(forward: Forward, batch: Batch, outputs: readonly string[]): Promise<boolean> {
-    if (outputs.some((name) => this.#isFree.get(name) === false)) return false;
-    const unknown = outputs.filter((name) => !this.#isFree.has(name));
-    const trial = batch.trial();
-    if (trial === undefined) return false;
-    if (unknown.length > 0) await this.#try(forward, trial, unknown);
-    return outputs.every((name) => this.#isFree.get(name) === true);
-  }
+/** The same rows twice. */
+type Trial = {
+  readonly whole: Feeds;
+  readonly cut: Feeds;
+  /** Of the tokens of each row, from 0 to 1. */
+  readonly cutShare: number;
+};
 
-  async #try(forward: Forward, trial: Trial, outputs: readonly string[]): Promise<void> {
-    const whole = await forward.run(trial.whole, outputs);
-    const cut = await runCut(forward, trial, outputs);
-    for (const name of outputs) {
-      const isFree = cut === undefined ? false : isSame(whole[name], cut[name], trial);
-      if (isFree !== undefined) this.#isFree.set(name, isFree);
-    }
-  }
-}
-
-/** Undefined where the model cannot run on shorter rows, whatever its graph declares. */
-async function runCut(
+/**
+ * The outputs that are shown not to depend on padding. None where there is nothing to cut, or the model cannot run on
+ * made-up rows, as it wants inputs that fit each other in a way that its graph does not tell.
+ */
+export async function outputsWithoutPadding(
   forward: Forward,
-  { cut }: Trial,
-  outputs: readonly string[],
-): Promise<Record<string, Tensor> | undefined> {
+  inputs: readonly InputSpec[],
+  outputs: readonly TensorSpec[],
+): Promise<ReadonlySet<string>> {
+  const trial = trialOf(inputs);
+  if (trial === undefined) return new Set();
+  const names = outputs.map(({ name }) => name);
   try {
-    return await forward.run(cut, outputs);
+    const whole = await forward.run(trial.whole, names);
+    const cut = await forward.run(trial.cut, names);
+    return new Set(names.filter((name) => isSame(whole[name], cut[name], trial.cutShare)));
   } catch (error) {
-    if (error instanceof ZerothError && error.kind === 'invalid-argument') return undefined;
+    if (error instanceof ZerothError && !PASSING.includes(error.kind)) return new Set();
     throw error;
   }
 }
 
+/** Undefined where rows have no padding that is known as such, or the model fixes how long or how many they are. */
+function trialOf(inputs: readonly InputSpec[]): Trial | undefined {
+  if (inputs.some(({ shape: [rows = -1] }) => rows !== -1)) return undefined;
+  const whole = madeUpRows(inputs, { rows: LENGTHS.length, free: WIDTH, lengths: LENGTHS });
+  const source = { kind: 'inline', tensors: new Map(Object.entries(whole)) } as const;
+  const columns = inputs.map(({ name }) => findColumn(source, name, 'an input of the model'));
+  const sequence = findSequence(inputs, columns, selectRows(source, LENGTHS.length));
+  if (sequence === undefined) return undefined;
+  const tokens = Math.max(...sequence.lengths);
+  const cut = Object.entries(whole).map(([name, tensor]) => {
+    return [name, sequence.inputs.has(name) ? cutAfter(tokens, tensor) : tensor] as const;
+  });
+  return { whole, cut: Object.fromEntries(cut), cutShare: 1 - tokens / sequence.width };
+}
+
+function cutAfter(tokens: number, { dataType, shape, data }: Tensor): Tensor {
+  const [rows, width, ...rest] = shape;
+  const rowBytes = data.byteLength / rows;
+  const keptBytes = (rowBytes / width) * tokens;
+  const kept = new Uint8Array(rows * keptBytes);
+  for (let row = 0; row < rows; row++)
+    kept.set(data.subarray(row * rowBytes, row * rowBytes + keptBytes), row * keptBytes);
+  return { dataType, shape: [rows, tokens, ...rest], data: kept };
+}
+
 /**
- * Undefined where these rows cannot show it: outputs are alike for all rows, or not finite. An
- * output with an entry for each token is another without padding; and only float32 is compared,
- * as that is what objectives score.
+ * Not where these rows cannot show it: outputs are alike for all of them, or not finite. An output
+ * with an entry for each token is another without padding; and only float32 is compared, as that is
+ * what objectives score.
  */
-function isSame(whole: Tensor, cut: Tensor, { rows, cutShare }: Trial): boolean | undefined {
+function isSame(whole: Tensor, cut: Tensor, cutShare: number): boolean {
   if (whole.dataType !== 'float32' || whole.shape.join() !== cut.shape.join()) return false;
+  if (whole.shape[0] !== LENGTHS.length) return false;
   const [wanted, got] = [whole, cut].map((tensor) => elements(tensor, Float32Array, 4));
-  if (!wanted.every(Number.isFinite)) return undefined;
+  if (!wanted.every(Number.isFinite)) return false;
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const bound = TOLERANCE * cutShare * (rows > 1 ? spread(wanted, rows) : largest);
-  if (bound <= ROUNDING * largest) return undefined;
-  return wanted.every((value, i) => Math.abs(value - got[i]) <= bound);
+  const bound = TOLERANCE * cutShare * spread(wanted);
+  return bound > ROUNDING * largest && wanted.every((value, i) => Math.abs(value - got[i]) <= bound);
 }
 
 /** How much an element differs between rows, at most. */
-function spread(values: Float32Array, rows: number): number {
-  const width = values.length / rows;
+function spread(values: Float32Array): number {
+  const width = values.length / LENGTHS.length;
   let most = 0;
   for (let i = width; i < values.length; i++) most = Math.max(most, Math.abs(values[i] - values[i % width]));
   return most;

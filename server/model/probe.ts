@@ -1,12 +1,11 @@
 // Whether a rewritten graph still is the model: both run on the same few made-up rows, and give the same outputs.
 import { ZerothError } from '../errors.ts';
 import type { Feeds, Forward } from '../runtime/runtime.ts';
-import { elementBytes, elementCount, type Tensor, type TensorSpec } from '../tensor.ts';
+import type { Tensor, TensorSpec } from '../tensor.ts';
+import { madeUpRows } from './made-up.ts';
 import { elements } from './objective.ts';
 
-/** Of dimensions that the model leaves free. The first is the rows. */
-const ROWS = 2;
-const FREE = 8;
+const SIZE = { rows: 2, free: 8 };
 
 /**
  * Of an output's largest magnitude. Weights on their grid differ from those of the file by 2^-24 of sixteen times their
@@ -25,7 +24,7 @@ export async function probe(
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
 ): Promise<Probe | undefined> {
-  const feeds = Object.fromEntries(inputs.map((input, i) => [input.name, madeUp(input, i)]));
+  const feeds = madeUpRows(inputs, SIZE);
   const names = floatOutputs(outputs);
   try {
     return { feeds, outputs: await original.run(feeds, names) };
@@ -68,25 +67,4 @@ function differenceOf(wanted: Tensor, got: Tensor): number {
     most = Math.max(most, Math.abs(a[i] - b[i]));
   }
   return most === 0 ? 0 : most / largest;
-}
-
-/**
- * Integers are 0 and 1, valid as token ids and classes; a mask is all ones; numbers look random and are the same every time, but for
- * those of half precision, which are 0.
- */
-function madeUp({ name, dataType, shape }: TensorSpec, input: number): Tensor {
-  const dimensions =
-    shape.length === 0 ? [ROWS] : shape.map((size, i) => (size !== -1 ? size : i === 0 ? ROWS : FREE));
-  const count = elementCount(dimensions);
-  const bytes = elementBytes[dataType];
-  const data = new Uint8Array(count * bytes);
-  const view = new DataView(data.buffer);
-  const isMask = name.includes('mask');
-  for (let i = 0; i < count; i++) {
-    const number = isMask ? 1 : Math.sin(1 + i + 100 * input);
-    if (dataType === 'float32') view.setFloat32(i * bytes, number, true);
-    else if (dataType === 'float64') view.setFloat64(i * bytes, number, true);
-    else if (dataType !== 'float16') view.setUint8(i * bytes, isMask ? 1 : i % 2);
-  }
-  return { dataType, shape: dimensions, data };
 }

@@ -5,7 +5,7 @@ import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
 import { findObjective, scoredOutput } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
-import { PaddingCheck } from '../model/padding.ts';
+import { outputsWithoutPadding } from '../model/padding.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
 import type { Forward } from '../runtime/runtime.ts';
@@ -20,6 +20,8 @@ type Shape = Pick<ModelGraph, 'inputs' | 'outputs'>;
 export type Evaluator = {
   /** @throws ZerothError naming the objective's field where it does not fit the model. */
   checkObjective(objective: ObjectiveChoice): void;
+  /** Finds out what the model makes of padding, with the run's base weights in their place; until then no row is cut. */
+  tryPadding(forward: Forward): Promise<void>;
   /** Checks a batch once; each call then gives its mean loss with the weights where they are. */
   prepare(forward: Forward, work: EvaluateWork): () => Promise<Evaluation>;
 };
@@ -31,13 +33,16 @@ export function evaluatorFor(
 ): Evaluator {
   const abandoned = new Int32Array(options.abandoned);
   const buffers = new BatchBuffers();
-  const padding = new PaddingCheck();
+  let withoutPadding: ReadonlySet<string> = new Set();
   const choose = ({ name, output }: ObjectiveChoice) => {
     const objective = findObjective(name);
     return { objective, output: scoredOutput(objective, outputs, output).name };
   };
   return {
     checkObjective: (objective) => void choose(objective),
+    async tryPadding(forward) {
+      withoutPadding = await outputsWithoutPadding(forward, inputs, outputs);
+    },
     prepare(forward, work) {
       const chosen = choose(work.objective);
       for (const [i, name] of work.outputs.entries()) findOutput(outputs, name, `outputs[${i}]`);
@@ -47,16 +52,11 @@ export function evaluatorFor(
         programs,
         perExample: work.perExampleLosses,
         outputs: work.outputs,
+        isCut: [chosen.output, ...work.outputs].every((name) => withoutPadding.has(name)),
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
         onMicroBatch: () => refuseIfAbandoned(abandoned),
       };
-      const names = [...new Set([chosen.output, ...work.outputs])];
-      /** Once a request: micro-batches that differed between its points would differ in rounding. */
-      let isCut: boolean | undefined;
-      return async () => {
-        isCut ??= await padding.mayCut(forward, batch, names);
-        return evaluate(forward, batch, { ...evaluation, isCut });
-      };
+      return () => evaluate(forward, batch, evaluation);
     },
   };
 }

@@ -114,7 +114,7 @@ export class ModelHost {
     const seat = new Seat({ weights, baseValues, copies, snapshotWayMax });
     const baseSha256 = seat.digestAt(0);
     const names = trainable.map(({ name }) => name);
-    const forward = await this.#bind(names, promoted, weights);
+    const forward = await this.#bind(names, promoted, weights, evaluator);
     this.#runs.set(
       request.run,
       new OpenRun({
@@ -204,12 +204,18 @@ export class ModelHost {
     return exportSafetensors(tensors);
   }
 
-  /** A session on these weights that gives what the file's own graph gives. */
-  async #bind(names: readonly string[], promoted: Uint8Array, weights: Weights): Promise<BoundForward> {
+  /** A session on these weights, the base, that gives what the file's own graph gives. */
+  async #bind(
+    names: readonly string[],
+    promoted: Uint8Array,
+    weights: Weights,
+    evaluator: Evaluator,
+  ): Promise<BoundForward> {
     const session = await this.#acquire(names, promoted);
     const forward = session.bind(bindings(weights));
     try {
       if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
+      await evaluator.tryPadding(forward);
       return forward;
     } catch (error) {
       forward[Symbol.dispose]();

@@ -5,7 +5,7 @@ import type { BatchSource } from '../../server/model/columns.ts';
 import { type Evaluation, evaluate } from '../../server/model/evaluate.ts';
 import { findSequence } from '../../server/model/lengths.ts';
 import { findObjective } from '../../server/model/objectives.ts';
-import { PaddingCheck } from '../../server/model/padding.ts';
+import { outputsWithoutPadding } from '../../server/model/padding.ts';
 import type { MicroBatchLimits } from '../../server/model/parts.ts';
 import type { Forward } from '../../server/runtime/runtime.ts';
 import type { Tensor } from '../../server/tensor.ts';
@@ -71,15 +71,15 @@ type Ask = {
   readonly source?: BatchSource;
   readonly limits?: Partial<MicroBatchLimits>;
   readonly outputs?: readonly string[];
-  readonly padding?: PaddingCheck;
 };
 
-/** As the worker does it; the passes are those of the evaluation, without its trial. */
+/** As the worker does it, all at once; the passes are those of the evaluation, without the trial. */
 async function scored(model: Promoted, ask: Ask = {}): Promise<Evaluation & { readonly passes: Passes }> {
   const forward = model.session.bind(model.weights);
-  const { source = unsorted, limits, outputs = [], padding = new PaddingCheck() } = ask;
+  const { source = unsorted, limits, outputs = [] } = ask;
   const batch = openBatch(source, model.graph.inputs, '', { ...ROOMY, ...limits });
-  const isCut = await padding.mayCut(forward, batch, ['logits', ...outputs]);
+  const cuttable = await withoutPadding(model);
+  const isCut = ['logits', ...outputs].every((name) => cuttable.includes(name));
   const passes: Passes = [];
   const recorded: Forward = {
     run(feeds, names) {
@@ -91,6 +91,10 @@ async function scored(model: Promoted, ask: Ask = {}): Promise<Evaluation & { re
   const objective = findObjective('cross_entropy');
   const options = { objective, output: 'logits', perExample: true, outputs, replyBytesMax: 1e6, isCut };
   return { ...(await evaluate(recorded, batch, options)), passes };
+}
+
+async function withoutPadding({ session, weights, graph }: Promoted): Promise<string[]> {
+  return [...(await outputsWithoutPadding(session.bind(weights), graph.inputs, graph.outputs))];
 }
 
 /** The same with padding, all rows in one pass. */
@@ -199,11 +203,8 @@ describe('a model with an attention mask', () => {
     expectClose(evaluation, whole);
   });
 
-  test('whether a token-level output was asked for once does not matter to others', async () => {
-    const padding = new PaddingCheck();
-    await scored(model, { outputs: ['tokens'], padding });
-    const { passes } = await scored(model, { padding, limits: { rowsPerMicroBatchMax: 1 } });
-    expect(passes[0]).toEqual([1, 1]);
+  test('its logits are free of padding, its states of each token are not', async () => {
+    expect(await withoutPadding(model)).toEqual(['logits']);
   });
 
   test('rows of padding on the left are not cut', async () => {
@@ -355,18 +356,9 @@ describe('what a graph declares', () => {
     });
   });
 
-  test('a head of zeros shows nothing, so rows are cut from when it has learnt something', async () => {
-    await withEncoder({}, async (model) => {
-      const head = model.weights.find(({ name }) => name === 'head.weight')!.value;
-      const values = head.slice();
-      head.fill(0);
-      const [padding, limits] = [new PaddingCheck(), { rowsPerMicroBatchMax: 1 }];
-      const before = await scored(model, { padding, limits });
-      expect(before.passes).toEqual(LENGTHS.map(() => [1, WIDTH]));
-      head.set(values);
-      const after = await scored(model, { padding, limits });
-      expect(after.passes[0]).toEqual([1, 1]);
-      expectClose(after, await padded(model));
+  test('a head of zeros shows nothing: nothing is cut, however much it learns later', async () => {
+    await withEncoder({ head: 'zeros' }, async (model) => {
+      expect(await withoutPadding(model)).toEqual([]);
     });
   });
 

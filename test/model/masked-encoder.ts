@@ -16,6 +16,8 @@ export type EncoderOptions = {
   readonly mask?: string;
   /** Positions as a tracing exporter leaves them: constants for so many tokens, whatever the graph declares. */
   readonly tracedAt?: number;
+  /** What the last layer begins with. Default: numbers that look random, as everything else. */
+  readonly head?: 'zeros';
 };
 
 /**
@@ -25,7 +27,8 @@ export type EncoderOptions = {
 export function maskedEncoder(options: EncoderOptions = {}): Uint8Array {
   const { meanOver = 'tokens', sequence = 'sequence', mask = 'attention_mask' } = options;
   let drawn = 0;
-  const graph = new RandomGraph(17, () => Math.sin(++drawn * 12.9898) / 2);
+  let deviation = 0.5;
+  const graph = new RandomGraph(17, () => Math.sin(++drawn * 12.9898) * deviation);
   graph.input('input_ids', ['n', sequence]);
   graph.input(mask, ['n', sequence]);
   const weights = graph.add('Cast', [mask], { to: 1 });
@@ -37,6 +40,7 @@ export function maskedEncoder(options: EncoderOptions = {}): Uint8Array {
   const sum = graph.add('ReduceSum', [graph.add('Mul', [states, counted]), axis], { keepdims: 0 });
   const count = graph.add('ReduceSum', [counted, axis], { keepdims: 0 });
   const mean = graph.add('Div', [sum, graph.add('Max', [count, one(graph)])]);
+  if (options.head === 'zeros') deviation = 0;
   graph.output(graph.add('Identity', [linear(graph, mean, 'head', CLASSES)], {}, 'logits'), ['n', CLASSES]);
   graph.output(graph.add('Identity', [states], {}, 'tokens'), ['n', sequence, HIDDEN]);
   return graph.finish();

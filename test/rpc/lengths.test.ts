@@ -36,8 +36,9 @@ async function newRun({ zeroth, modelDir }: FixtureServer): Promise<string> {
   return (await zeroth.runs.create({ model, objective })).name;
 }
 
-async function lossesOf({ zeroth }: FixtureServer, run: string, dataset: string) {
-  const batch = { source: { $case: 'dataset', value: { dataset } } } as const;
+async function lossesOf({ zeroth }: FixtureServer, run: string, dataset: string, indices?: bigint[]) {
+  const selection = indices && ({ $case: 'rows', value: { indices } } as const);
+  const batch = { source: { $case: 'dataset', value: { dataset, selection } } } as const;
   const { results } = await zeroth.oracle.evaluate({ run, points: POINTS, batch, perExampleLosses: true });
   return results;
 }
@@ -84,6 +85,18 @@ test('the loss of a dataset does not depend on the size of micro-batches beyond 
     losses.push((await lossesOf(fixture, run, dataset.name)).map(({ loss }) => loss));
   }
   for (const others of losses.slice(1)) expect(relativeDifference(others, losses[0])).toBeLessThan(1e-6);
+});
+
+test('a batch has the same losses whatever was asked before it', async () => {
+  await using fixture = await startFixture();
+  const { zeroth } = fixture;
+  const run = await newRun(fixture);
+  const { dataset } = await zeroth.datasets.create(tensors(WIDTH, LENGTHS));
+  // The same row twice shows nothing of what the model makes of padding.
+  const alike = [7n, 7n];
+  const before = await lossesOf(fixture, run, dataset.name, alike);
+  await lossesOf(fixture, run, dataset.name);
+  expect(await lossesOf(fixture, run, dataset.name, alike)).toEqual(before);
 });
 
 test('an output with an entry for each token comes back as wide as the batch was', async () => {
