@@ -12,13 +12,13 @@ export const accuracy: Objective = {
 };
 
 /** 0 where the label has the largest score, else 1; of equal scores the first counts. */
-function missed(scores: Float32Array, label: number): number {
-  let best = 0;
-  for (let i = 0; i < scores.length; i++) {
+function missed(scores: Float32Array, start: number, end: number, label: number): number {
+  let best = start;
+  for (let i = start; i < end; i++) {
     if (Number.isNaN(scores[i])) return Number.NaN;
     if (scores[i] > scores[best]) best = i;
   }
-  return best === label ? 0 : 1;
+  return best === start + label ? 0 : 1;
 }
 
 /**

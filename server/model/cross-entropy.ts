@@ -12,12 +12,12 @@ export const crossEntropy: Objective = {
 };
 
 /** log(sum exp(logits)) - logits[label], with the largest taken out so that nothing overflows. */
-function negativeLogLikelihood(logits: Float32Array, label: number): number {
+function negativeLogLikelihood(logits: Float32Array, start: number, end: number, label: number): number {
   let largest = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) if (logit > largest) largest = logit;
+  for (let i = start; i < end; i++) if (logits[i] > largest) largest = logits[i];
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
-  return Math.log(sum) - (logits[label] - largest);
+  for (let i = start; i < end; i++) sum += Math.exp(logits[i] - largest);
+  return Math.log(sum) - (logits[start + label] - largest);
 }
 
 /** The same of [rows, classes], row by row. */

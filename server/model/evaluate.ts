@@ -39,7 +39,7 @@ export async function evaluate(
   for (const microBatch of batch.microBatches(isCut)) {
     options.onMicroBatch?.();
     const part = await score(forward, microBatch, batch, options);
-    for (const [i, loss] of part.losses.entries()) losses[microBatch.placeOf(i)] = loss;
+    for (let i = 0; i < microBatch.rows; i++) losses[microBatch.placeOf(i)] = part.losses[i];
     collector.add(part.outputs, microBatch);
   }
   return {
