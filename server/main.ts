@@ -84,11 +84,12 @@ export async function main(args: string[]): Promise<void> {
   if (args.includes('--help')) return void process.stdout.write(helpText());
   const config = loadConfig(args, process.env);
   const log = openLog(config);
-  const server = await startServer(config, log);
-  const signal = await new Promise<string>((resolve) => {
+  // Heard from the first moment on: who reads that the server listens may end it at once.
+  const signal = new Promise<string>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve);
   });
-  log.info({ signal }, 'stopping');
+  const server = await startServer(config, log);
+  log.info({ signal: await signal }, 'stopping');
   await server.close();
   log.info('stopped');
 }

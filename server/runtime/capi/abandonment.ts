@@ -15,7 +15,7 @@ export class Abandonment {
   /** @param end Called at most once, while the work is under way. */
   async during<T>(end: () => void, work: Promise<T>): Promise<T> {
     this.#end = end;
-    this.#listen();
+    this.#tell();
     try {
       return await work;
     } finally {
@@ -23,9 +23,20 @@ export class Abandonment {
     }
   }
 
-  #listen(): void {
-    if (this.#flag === undefined || this.#waiting !== undefined) return;
-    const { async, value } = Atomics.waitAsync(this.#flag, 0, 0);
+  #tell(): void {
+    if (this.#flag === undefined || this.#end === undefined) return;
+    if (Atomics.load(this.#flag, 0) === 0) {
+      this.#listen(this.#flag);
+      return;
+    }
+    const end = this.#end;
+    this.#end = undefined;
+    end();
+  }
+
+  #listen(flag: Int32Array): void {
+    if (this.#waiting !== undefined) return;
+    const { async, value } = Atomics.waitAsync(flag, 0, 0);
     if (!async) {
       this.#tell();
       return;
@@ -34,16 +45,5 @@ export class Abandonment {
       this.#waiting = undefined;
       this.#tell();
     });
-  }
-
-  #tell(): void {
-    if (this.#flag === undefined || this.#end === undefined) return;
-    if (Atomics.load(this.#flag, 0) === 0) {
-      this.#listen();
-      return;
-    }
-    const end = this.#end;
-    this.#end = undefined;
-    end();
   }
 }

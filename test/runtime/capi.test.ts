@@ -1,0 +1,187 @@
+// What the C API can do beside the contract: end a run early, say what the host computes, keep threads apart, count what it holds.
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { elements } from '../../server/model/objective.ts';
+import { findObjective } from '../../server/model/objectives.ts';
+import { GraphWriter } from '../../server/onnx/graph-writer.ts';
+import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
+import { liveHandles } from '../../server/runtime/capi/handles.ts';
+import { DeviceLock } from '../../server/runtime/capi/lock.ts';
+import type { Tensor } from '../../server/tensor.ts';
+import { fixture, float32, floats, int64, message } from '../model/models.ts';
+import { expectClose, objectiveCases } from '../model/objective-cases.ts';
+import { whyNoWebgpu } from '../support/webgpu.ts';
+
+describe('a run whose caller has gone', () => {
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  let runtime: CApiRuntime;
+  beforeAll(() => {
+    runtime = CApiRuntime.open({ device: 'cpu', threads: 1, abandoned: flag });
+  });
+  afterAll(() => runtime.close());
+
+  test('is ended in the middle, and the session runs on', async () => {
+    const session = await runtime.createSession(products(600));
+    const x = float32([SIZE, SIZE], new Float32Array(SIZE * SIZE).fill(1 / SIZE));
+    const long = session.run({ x }, ['y']);
+    await sleep(20);
+    Atomics.store(flag, 0, 1);
+    Atomics.notify(flag, 0);
+    await expect(long).rejects.toMatchObject({ kind: 'cancelled', message: 'the caller has gone' });
+    Atomics.store(flag, 0, 0);
+    // The next caller is there, and is told nothing of the one before.
+    const short = await runtime.createSession(products(1));
+    expect(floats((await short.run({ x }, ['y'])).y)[0]).toBeCloseTo(1 / SIZE, 6);
+    await session.release();
+    await short.release();
+  });
+
+  test('that begins when he has gone already is ended too', async () => {
+    const session = await runtime.createSession(products(600));
+    const x = float32([SIZE, SIZE], new Float32Array(SIZE * SIZE));
+    Atomics.store(flag, 0, 1);
+    await expect(session.run({ x }, ['y'])).rejects.toMatchObject({ kind: 'cancelled' });
+    Atomics.store(flag, 0, 0);
+    await session.release();
+  });
+});
+
+describe('native objects', () => {
+  test('are all given back, also where something fails', async () => {
+    const before = liveHandles();
+    const runtime = CApiRuntime.open({ device: 'cpu', threads: 1, hasMemory: true });
+    const session = await runtime.createSession(products(2));
+    const forward = session.bind([]);
+    const x = float32([SIZE, SIZE], new Float32Array(SIZE * SIZE));
+    for (let i = 0; i < 5; i++) await forward.run({ x }, ['y']);
+    const during = liveHandles();
+    for (let i = 0; i < 5; i++) await forward.run({ x }, ['y']);
+    expect(await message(() => forward.run({ x: float32([1], [0]) }, ['y']))).toMatch(/Invalid rank/);
+    expect(await message(() => runtime.createSession(Uint8Array.of(1, 2)))).toMatch(/protobuf/);
+    expect(liveHandles()).toEqual(during);
+    forward[Symbol.dispose]();
+    await session.release();
+    expect(await message(() => session.run({ x }, ['y']))).toMatch(/already disposed/);
+    runtime.close();
+    expect(during.get('ReleaseSession')).toBe(2);
+    expect(liveHandles()).toEqual(before);
+  });
+});
+
+describe('the queue for a device', () => {
+  test('lets one thread in at a time', async () => {
+    const lock = new DeviceLock(1);
+    const counter = new SharedArrayBuffer(8);
+    const url = new URL('./lock-thread.ts', import.meta.url);
+    const workers = [2, 3, 4].map(
+      (me) => new Worker(url, { workerData: { shared: lock.shared, me, counter, times: 2000 } }),
+    );
+    const ends = workers.map((worker) => once(worker, 'exit'));
+    const [total, overlaps] = [new Int32Array(counter, 0, 1), new Int32Array(counter, 4, 1)];
+    for (let i = 0; i < 2000; i++) lock.hold(() => lock.hold(() => total[0]++));
+    await Promise.all(ends);
+    expect(total[0]).toBe(8000);
+    expect(overlaps[0]).toBe(0);
+  });
+
+  test('is handed on where its holder has ended', () => {
+    const lock = new DeviceLock(2);
+    const holder = new Int32Array(lock.shared);
+    holder[0] = 7;
+    lock.releaseFrom(3);
+    expect(holder[0]).toBe(7);
+    lock.releaseFrom(7);
+    expect(lock.hold(() => holder[0])).toBe(2);
+  });
+
+  test('runs of one thread follow each other', async () => {
+    const lock = new DeviceLock(1);
+    const order: string[] = [];
+    const run = (name: string) =>
+      lock.holdAsync(async () => {
+        order.push(`${name} begins`);
+        await sleep(5);
+        order.push(`${name} ends`);
+      });
+    const failed = lock.holdAsync(() => Promise.reject(new Error('no')));
+    await Promise.all([expect(failed).rejects.toThrow('no'), run('a'), run('b')]);
+    expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
+  });
+});
+
+describe.skipIf(whyNoWebgpu !== undefined)('on WebGPU', () => {
+  let runtime: CApiRuntime;
+  beforeAll(() => {
+    runtime = CApiRuntime.open({ device: 'webgpu', threads: 1 });
+  });
+  afterAll(() => {
+    runtime.close();
+    expect(liveHandles()).toEqual(new Map());
+  });
+
+  test.each(objectiveCases)(
+    '$objective of $about: losses are those of the host',
+    ({ objective, batches }) => {
+      const { device, losses } = findObjective(objective);
+      using program = runtime.memory!.program(device!.graph(), { isStrict: false });
+      const names = { field: 'labels', rowOf: (i: number) => i };
+      for (const { output, labels } of batches) {
+        const got = program.call({ output, labels: device!.labels(labels, output, names) }, 'losses');
+        expectClose(elements(got, Float32Array, 4), losses(output, labels, names));
+      }
+    },
+  );
+
+  test('outputs that are kept never cross to the host, and the others do', async () => {
+    const session = await runtime.createSession(fixture('torch-transformer'));
+    const feeds = { ids: int64([2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) };
+    {
+      using forward = session.bind([]);
+      const { logits: whole } = await forward.run(feeds, ['logits']);
+      await forward.runWith!(feeds, [], ['logits'], (others, { logits }) => {
+        expect(others).toEqual({});
+        expect(logits.shape).toEqual(whole.shape);
+        const values = new Float32Array(logits.shape[0] * logits.shape[1]);
+        runtime.memory!.download(logits, values);
+        expect(values).toEqual(floats(whole));
+      });
+    }
+    await session.release();
+  });
+
+  test.each([
+    { of: 'all of a transformer', model: () => fixture('torch-transformer'), expected: [] },
+    { of: 'a determinant, which only the host has', model: determinant, expected: ['Det'] },
+  ])('nodes that the host computes are known: $of', async ({ model, expected }) => {
+    const session = await runtime.createSession(model(), { isProfiled: true });
+    const feeds: Record<string, Tensor> = session.inputs.includes('ids')
+      ? { ids: int64([2, 5], Array(10).fill(1)) }
+      : { x: float32([2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 9]) };
+    await session.run(feeds, session.outputs.slice(0, 1));
+    expect(session.fallbacks!()).toEqual(expected);
+    await session.release();
+  });
+});
+
+const SIZE = 512;
+
+/** y = x x ... x: so many products of matrices, one node each. */
+function products(count: number): Uint8Array {
+  const graph = new GraphWriter(18);
+  graph.input('x', [SIZE, SIZE], 'float32');
+  let product = 'x';
+  for (let i = 0; i < count; i++)
+    product = graph.add('MatMul', [product, 'x'], {}, i === count - 1 ? 'y' : undefined);
+  graph.output('y', [SIZE, SIZE]);
+  return graph.finish();
+}
+
+function determinant(): Uint8Array {
+  const graph = new GraphWriter(18);
+  graph.input('x', ['n', 2, 2], 'float32');
+  graph.add('Relu', [graph.add('Det', [graph.add('Abs', ['x'])])], {}, 'y');
+  graph.output('y', ['n']);
+  return graph.finish();
+}
