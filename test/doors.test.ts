@@ -45,7 +45,18 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^server\//, /^proto\/gen\/onnx/, /^server\/(model|onnx)\//),
   ],
   ['onnx imports no room', through(/^server\/onnx\//, /^server\/(?!onnx\/|tensor\.ts)/)],
-  ['runtime alone imports ONNX Runtime', through(/^server\//, /^onnxruntime/, /^server\/runtime\//)],
+  [
+    'runtime alone imports ONNX Runtime, and koffi',
+    through(/^server\//, /^(onnxruntime|koffi)/, /^server\/runtime\//),
+  ],
+  [
+    'of the runtime other rooms know its interfaces and how one is opened',
+    through(/^server\/(?!runtime\/)/, /^server\/runtime\/(?!runtime\.ts|open\.ts)/),
+  ],
+  [
+    'runtime knows no weights, models or runs',
+    through(/^server\/runtime\//, /^server\/(?!runtime\/|onnx\/|errors\.ts|tensor\.ts)/),
+  ],
   ['journal alone imports SQLite', through(/^(server|client)\//, /^node:sqlite$/, /^server\/journal\//)],
   ['kernel alone knows the compiled kernel', through(/^server\//, /kernel\.wasm/, /^server\/kernel\//)],
   ['the server never imports the client', through(/^server\//, /^client\//)],

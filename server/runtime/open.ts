@@ -6,9 +6,8 @@ import { shorten } from './errors.ts';
 import { NodeRuntime } from './node.ts';
 import type { DeviceName, Runtime, RuntimeOptions } from './runtime.ts';
 
-export const runtimeNames = ['capi', 'node'] as const;
-
-export type RuntimeName = (typeof runtimeNames)[number];
+/** The C API, or onnxruntime-node's own binding. */
+export type RuntimeName = 'capi' | 'node';
 
 export type OpenOptions = RuntimeOptions & {
   readonly runtime: RuntimeName;

@@ -4,13 +4,8 @@ import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 
 const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
-/** What a process needs in its environment to find an adapter. */
-export const webgpuEnvironment: Readonly<Record<string, string>> =
-  process.env.VK_ICD_FILENAMES === undefined && existsSync(SWIFTSHADER)
-    ? { VK_ICD_FILENAMES: SWIFTSHADER }
-    : {};
-
-Object.assign(process.env, webgpuEnvironment);
+// Where the loader of Vulkan looks for adapters, in this process and those that it starts.
+if (existsSync(SWIFTSHADER)) process.env.VK_ICD_FILENAMES ??= SWIFTSHADER;
 
 /** Why there is none, for those who wonder what was skipped; undefined where there is one. */
 export const whyNoWebgpu: string | undefined = tried();

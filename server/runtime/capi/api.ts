@@ -12,7 +12,7 @@ export { OrtError } from './ort-error.ts';
 type NativeFunction = KoffiFunc<(...args: any[]) => any>;
 
 /** The version of the table that is asked for: CopyTensors came with it. */
-export const API_VERSION = 23;
+const API_VERSION = 23;
 
 /** An address; 0n is null. */
 export type Pointer = bigint;
@@ -96,7 +96,6 @@ export type Plain = keyof typeof plain;
 export type Argument = Pointer | number | string | ArrayBufferView | null;
 
 type Api = {
-  readonly version: string;
   readonly checked: Readonly<Record<Checked, NativeFunction>>;
   readonly plain: Readonly<Record<Plain, NativeFunction>>;
   readonly errorCode: NativeFunction;
@@ -150,7 +149,6 @@ function open(path: string): Api {
       ]),
     ) as Record<Name, NativeFunction>;
   return {
-    version,
     library,
     checked: takeAll<Checked>(checked, P),
     plain: takeAll<Plain>(plain, 'void'),
@@ -195,10 +193,6 @@ export function callLater(name: Checked, ...args: readonly Argument[]): Promise<
 
 export function release(name: Plain, pointer: Pointer): void {
   api().plain[name](pointer);
-}
-
-export function runtimeVersion(): string {
-  return api().version;
 }
 
 function check(name: Checked, status: Pointer | null): void {

@@ -29,7 +29,7 @@ export function addressOf(view: ArrayBufferView): Pointer {
 }
 
 /** Reading `buffer` takes small arrays out of JavaScript's own heap, where they would move. */
-export function inOwnMemory<View extends ArrayBufferView>(view: View): View {
+function inOwnMemory<View extends ArrayBufferView>(view: View): View {
   void view.buffer;
   return view;
 }
