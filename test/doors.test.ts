@@ -51,7 +51,7 @@ const doors: readonly (readonly [string, string[]])[] = [
   ],
   [
     'of the runtime other rooms know its interfaces and how one is opened',
-    through(/^server\/(?!runtime\/)/, /^server\/runtime\/(?!runtime\.ts|open\.ts)/),
+    through(/^server\/(?!runtime\/)/, /^server\/runtime\/(?!(runtime|open|caller)\.ts)/),
   ],
   [
     'runtime knows no weights, models or runs',

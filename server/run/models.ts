@@ -40,7 +40,7 @@ export class Models {
   readonly #loading = new Set<string>();
   /** Loads and stops in progress: a worker that nobody waits for keeps the process alive. */
   readonly #underWay = new Set<Promise<unknown>>();
-  readonly #workerOptions: Omit<WorkerOptions, 'abandoned' | 'device'>;
+  readonly #workerOptions: Omit<WorkerOptions, 'caller' | 'device'>;
   #device: DeviceName = 'cpu';
   #isClosing = false;
 

@@ -1,5 +1,6 @@
 // What the other rooms know of ONNX Runtime: sessions and values, run on tensors of ours, and memory on a device.
 import type { DataType, Tensor } from '../tensor.ts';
+import type { Caller } from './caller.ts';
 
 /** Where models compute; `cpu` has no memory of its own. */
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
@@ -132,6 +133,6 @@ export type RuntimeOptions = {
    * 20-45 % more processor time with it, and were slower (ORT.md, section 4).
    */
   readonly spinning?: boolean;
-  /** One int32 in shared memory: not 0 while the caller of the work in progress is gone. */
-  readonly abandoned?: Int32Array;
+  /** Whose work is in progress: runs end early when he goes, where they can. */
+  readonly caller?: Caller;
 };

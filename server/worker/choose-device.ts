@@ -8,7 +8,7 @@ import { ModelWorker } from './worker.ts';
 /** What `auto` tries, in this order; the last one always works. */
 const CANDIDATES: readonly DeviceName[] = ['cuda', 'webgpu', 'cpu'];
 
-type Options = Omit<WorkerOptions, 'abandoned' | 'device'>;
+type Options = Omit<WorkerOptions, 'caller' | 'device'>;
 
 export type Choice = {
   readonly device: DeviceName;

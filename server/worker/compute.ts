@@ -2,6 +2,7 @@
 import { threadId } from 'node:worker_threads';
 import { LossPrograms } from '../model/score.ts';
 import type { TableKind } from '../noise/table.ts';
+import { Caller } from '../runtime/caller.ts';
 import { openRuntime } from '../runtime/open.ts';
 import type { DeviceName, Runtime } from '../runtime/runtime.ts';
 import { CREW_WEIGHTS_MIN, Crew } from '../weights/crew.ts';
@@ -22,10 +23,10 @@ export class Compute {
 
   /** @throws ZerothError unimplemented, saying what to install, where the device cannot be had. */
   constructor(options: WorkerOptions) {
-    const { queue, abandoned, threads } = options;
+    const { queue, caller, threads } = options;
     this.runtime = openRuntime({
       ...options,
-      abandoned: new Int32Array(abandoned),
+      caller: new Caller(caller),
       queue: { shared: queue, thread: threadId },
     });
     const { memory } = this.runtime;

@@ -8,6 +8,7 @@ import { findOutput } from '../model/outputs.ts';
 import { outputsWithoutPadding } from '../model/padding.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
+import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, WorkerOptions } from './messages.ts';
 
@@ -31,7 +32,7 @@ export function evaluatorFor(
   options: WorkerOptions,
   programs?: LossPrograms,
 ): Evaluator {
-  const abandoned = new Int32Array(options.abandoned);
+  const caller = new Caller(options.caller);
   const buffers = new BatchBuffers();
   let withoutPadding: ReadonlySet<string> = new Set();
   const choose = ({ name, output }: ObjectiveChoice) => {
@@ -54,7 +55,7 @@ export function evaluatorFor(
         outputs: work.outputs,
         isCut: [chosen.output, ...work.outputs].every((name) => withoutPadding.has(name)),
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
-        onMicroBatch: () => refuseIfAbandoned(abandoned),
+        onMicroBatch: () => caller.checkThere(),
       };
       return () => evaluate(forward, batch, evaluation);
     },
@@ -72,9 +73,4 @@ function outputBytesOfPoint(work: EvaluateWork, rows: number, replyBytesMax: num
   if (bytes <= replyBytesMax) return Math.floor((replyBytesMax - bytes) / points);
   const message = `points, per_example_losses: expected a reply of at most ${replyBytesMax} bytes (replyBytesMax), got ${bytes}`;
   throw new ZerothError('exhausted', `${message}; ask for fewer points or rows`);
-}
-
-/** The main thread says so through shared memory, as this thread hears no messages while it works. */
-function refuseIfAbandoned(abandoned: Int32Array): void {
-  if (Atomics.load(abandoned, 0) !== 0) throw new ZerothError('cancelled', 'the caller has gone');
 }

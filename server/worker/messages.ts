@@ -137,6 +137,6 @@ export type WorkerOptions = {
   readonly snapshotWayMax: number;
   /** What weights may take, in all workers. */
   readonly budget: SharedBudget;
-  /** One int32: not 0 while the caller of the work in progress is gone. */
-  readonly abandoned: SharedArrayBuffer;
+  /** Whose work is in progress (runtime/caller.ts). */
+  readonly caller: SharedArrayBuffer;
 };

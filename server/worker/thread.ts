@@ -1,6 +1,6 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
-import { ZerothError } from '../errors.ts';
+import { Caller } from '../runtime/caller.ts';
 import type { CallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './messages.ts';
 import { ModelHost } from './model-host.ts';
 import { settled } from './outcome.ts';
@@ -10,7 +10,7 @@ if (port === null) throw new Error('thread.ts runs in a worker thread');
 
 const options = workerData as WorkerOptions;
 const host = new ModelHost(options);
-const abandoned = new Int32Array(options.abandoned);
+const caller = new Caller(options.caller);
 
 type Handlers = {
   [Name in CallName]: (
@@ -34,7 +34,7 @@ const handlers: Handlers = {
   digest: ({ run, revision }) => host.run(run).digest(revision),
   restoreCheckpoint: ({ run, path, identity }) => host.run(run).restoreCheckpoint(path, identity),
   writeCheckpoint: ({ run, path, identity }) =>
-    host.run(run).writeCheckpoint(path, identity, refuseIfAbandoned),
+    host.run(run).writeCheckpoint(path, identity, () => caller.checkThere()),
   wayToHead: ({ run, from }) => host.run(run).wayToHead(from),
   exportRun: ({ run, revision, format }) => host.run(run).exportAs(format, revision),
   close: () => host.close(),
@@ -52,10 +52,6 @@ async function answer({ id, name, payload }: WorkerRequest): Promise<void> {
   const outcome = await settled(() => handler(payload));
   port!.postMessage({ id, outcome } satisfies WorkerReply, outcome.ok ? ownedBuffers(outcome.value) : []);
   if (name === 'close') port!.close();
-}
-
-function refuseIfAbandoned(): void {
-  if (Atomics.load(abandoned, 0) !== 0) throw new ZerothError('cancelled', 'the caller has gone');
 }
 
 /** Files and tensors change hands instead of being copied, where their memory is theirs alone. */

@@ -1,6 +1,7 @@
 // The main thread's end of a model's worker: one promise a request.
 import { Worker } from 'node:worker_threads';
 import { ZerothError } from '../errors.ts';
+import { Caller } from '../runtime/caller.ts';
 import { releaseQueue } from '../runtime/open.ts';
 import type { CallName, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
 import { resultOf } from './outcome.ts';
@@ -13,16 +14,15 @@ const THREAD = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js
 export class ModelWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #abandoned: Int32Array;
+  readonly #caller = new Caller();
   #nextId = 1;
   #ended: ZerothError | undefined;
   readonly #exit: Promise<void>;
 
   /** @param onLost called once if the thread ends without having been asked to. */
-  constructor(options: Omit<WorkerOptions, 'abandoned'>, onLost: (error: Error) => void) {
-    const abandoned = new SharedArrayBuffer(4);
-    this.#abandoned = new Int32Array(abandoned);
-    this.#worker = new Worker(THREAD, { workerData: { ...options, abandoned } satisfies WorkerOptions });
+  constructor(options: Omit<WorkerOptions, 'caller'>, onLost: (error: Error) => void) {
+    const workerData: WorkerOptions = { ...options, caller: this.#caller.shared };
+    this.#worker = new Worker(THREAD, { workerData });
     const { threadId } = this.#worker;
     this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#end(error, onLost));
@@ -42,12 +42,8 @@ export class ModelWorker {
   ): Promise<WorkerCalls[Name]['out']> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#nextId++;
-    Atomics.store(this.#abandoned, 0, signal?.aborted ? 1 : 0);
-    const abandon = () => {
-      Atomics.store(this.#abandoned, 0, 1);
-      // A forward pass that is under way is ended, where the runtime can (runtime/capi/abandonment.ts).
-      Atomics.notify(this.#abandoned, 0);
-    };
+    this.#caller.arrive(signal?.aborted === true);
+    const abandon = () => this.#caller.leave();
     signal?.addEventListener('abort', abandon, { once: true });
     const result = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     this.#worker.postMessage({ id, name, payload });

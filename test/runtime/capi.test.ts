@@ -1,11 +1,11 @@
 // What the C API can do beside the contract: end a run early, say what the host computes, keep threads apart, count what it holds.
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { elements } from '../../server/model/objective.ts';
 import { findObjective } from '../../server/model/objectives.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
+import { Caller } from '../../server/runtime/caller.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { liveHandles } from '../../server/runtime/capi/handles.ts';
 import { DeviceLock } from '../../server/runtime/capi/lock.ts';
@@ -15,36 +15,19 @@ import { expectClose, objectiveCases } from '../model/objective-cases.ts';
 import { whyNoWebgpu } from '../support/webgpu.ts';
 
 describe('a run whose caller has gone', () => {
-  const flag = new Int32Array(new SharedArrayBuffer(4));
-  let runtime: CApiRuntime;
-  beforeAll(() => {
-    runtime = CApiRuntime.open({ device: 'cpu', threads: 1, abandoned: flag });
-  });
-  afterAll(() => runtime.close());
-
-  test('is ended in the middle, and the session runs on', async () => {
-    const session = await runtime.createSession(products(600));
+  test('does not begin, and the next caller is told nothing of it', async () => {
+    const caller = new Caller();
+    const runtime = CApiRuntime.open({ device: 'cpu', threads: 1, caller });
+    const session = await runtime.createSession(products(1));
     const x = float32([SIZE, SIZE], new Float32Array(SIZE * SIZE).fill(1 / SIZE));
-    const long = session.run({ x }, ['y']);
-    await sleep(20);
-    Atomics.store(flag, 0, 1);
-    Atomics.notify(flag, 0);
-    await expect(long).rejects.toMatchObject({ kind: 'cancelled', message: 'the caller has gone' });
-    Atomics.store(flag, 0, 0);
-    // The next caller is there, and is told nothing of the one before.
-    const short = await runtime.createSession(products(1));
-    expect(floats((await short.run({ x }, ['y'])).y)[0]).toBeCloseTo(1 / SIZE, 6);
-    await session.release();
-    await short.release();
-  });
-
-  test('that begins when he has gone already is ended too', async () => {
-    const session = await runtime.createSession(products(600));
-    const x = float32([SIZE, SIZE], new Float32Array(SIZE * SIZE));
-    Atomics.store(flag, 0, 1);
+    caller.leave();
     await expect(session.run({ x }, ['y'])).rejects.toMatchObject({ kind: 'cancelled' });
-    Atomics.store(flag, 0, 0);
+    caller.arrive(false);
+    expect(floats((await session.run({ x }, ['y'])).y)[0]).toBeCloseTo(1 / SIZE, 6);
     await session.release();
+    runtime.close();
+    // Whoever is late finds nothing that he could end.
+    caller.leave();
   });
 });
 
@@ -94,20 +77,6 @@ describe('the queue for a device', () => {
     expect(holder[0]).toBe(7);
     lock.releaseFrom(7);
     expect(lock.hold(() => holder[0])).toBe(2);
-  });
-
-  test('runs of one thread follow each other', async () => {
-    const lock = new DeviceLock(1);
-    const order: string[] = [];
-    const run = (name: string) =>
-      lock.holdAsync(async () => {
-        order.push(`${name} begins`);
-        await sleep(5);
-        order.push(`${name} ends`);
-      });
-    const failed = lock.holdAsync(() => Promise.reject(new Error('no')));
-    await Promise.all([expect(failed).rejects.toThrow('no'), run('a'), run('b')]);
-    expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
   });
 });
 

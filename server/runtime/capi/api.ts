@@ -17,7 +17,7 @@ const API_VERSION = 23;
 /** An address; 0n is null. */
 export type Pointer = bigint;
 
-/** koffi calls on stacks of its own: Dawn's shader compiler overflowed the 128 KiB that asynchronous calls get by default. */
+/** koffi calls on stacks of its own: Dawn's shader compiler overflowed 128 KiB, koffi's default where it is smallest. */
 const STACK_BYTES = 8 * 2 ** 20;
 
 /** Now, and never unloaded: a thread of Dawn's may outlive the last session, and koffi closes libraries at garbage collections. */
@@ -126,7 +126,7 @@ function libraryPath(): string {
 }
 
 function open(path: string): Api {
-  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+  koffi.config({ sync_stack_size: STACK_BYTES });
   pin(path);
   const library = koffi.load(path);
   const base = library.func('void* OrtGetApiBase()')() as Pointer;
@@ -175,20 +175,6 @@ export function make(name: Checked, ...args: readonly Argument[]): Pointer {
   const out = new BigUint64Array(new ArrayBuffer(8));
   call(name, ...args, out);
   return out[0];
-}
-
-/** On a thread of libuv's pool, so that this one hears what happens meanwhile. @throws OrtError */
-export function callLater(name: Checked, ...args: readonly Argument[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    api().checked[name].async(...args, (error: unknown, status: Pointer | null) => {
-      try {
-        if (error) throw error;
-        resolve(check(name, status));
-      } catch (cause) {
-        reject(cause as Error);
-      }
-    });
-  });
 }
 
 export function release(name: Plain, pointer: Pointer): void {

@@ -1,4 +1,6 @@
 // ONNX Runtime over its C API: runs that can be ended early, weights that are bound once, and weights on a device.
+
+import { Caller } from '../caller.ts';
 import { sessionError } from '../errors.ts';
 import type {
   DeviceMemory,
@@ -8,7 +10,7 @@ import type {
   Session,
   SessionOptions,
 } from '../runtime.ts';
-import { Abandonment } from './abandonment.ts';
+import { make } from './api.ts';
 import { type Context, openContext, openSession } from './context.ts';
 import { built, type Owner } from './handles.ts';
 import { DeviceLock } from './lock.ts';
@@ -39,12 +41,20 @@ export class CApiRuntime implements Runtime {
 
   /** @throws Error where the library, the provider or an adapter for it is missing. */
   static open(options: CApiOptions): CApiRuntime {
-    const { device, threads, spinning = false, abandoned, hasMemory = device !== 'cpu' } = options;
+    const {
+      device,
+      threads,
+      spinning = false,
+      caller = new Caller(),
+      hasMemory = device !== 'cpu',
+    } = options;
     // Host sessions of different threads need not wait for each other.
     const lock = (hasMemory ? options.lock : undefined) ?? new DeviceLock(1);
-    const abandonment = new Abandonment(abandoned);
     return built((owner) => {
-      const context = openContext(owner, { device, hasMemory, lock, abandonment, threads, spinning });
+      const runOptions = owner.own('ReleaseRunOptions', make('CreateRunOptions'));
+      caller.setRunOptions(runOptions);
+      owner.defer(() => caller.setRunOptions(0n));
+      const context = openContext(owner, { device, hasMemory, lock, caller, runOptions, threads, spinning });
       return new CApiRuntime(owner, context);
     });
   }

@@ -1,6 +1,7 @@
 // What the sessions, programs and buffers of one thread share.
+
+import type { Caller } from '../caller.ts';
 import type { DeviceName } from '../runtime.ts';
-import type { Abandonment } from './abandonment.ts';
 import { call, make, type Pointer } from './api.ts';
 import { built, type Owner } from './handles.ts';
 import type { DeviceLock } from './lock.ts';
@@ -15,7 +16,9 @@ export type Context = {
   /** Of ONNX Runtime itself, for names and lists. */
   readonly allocator: Pointer;
   readonly lock: DeviceLock;
-  readonly abandonment: Abandonment;
+  readonly caller: Caller;
+  /** Of all forward passes of this thread: one at a time is under way. */
+  readonly runOptions: Pointer;
   readonly threads: number;
   readonly spinning: boolean;
 };

@@ -11,7 +11,6 @@ export class DeviceLock {
   readonly shared: SharedArrayBuffer;
   readonly #holder: Int32Array;
   readonly #me: number;
-  #last: Promise<unknown> = Promise.resolve();
 
   /** @param me Another number than every other thread's, and not 0. */
   constructor(me: number, shared: SharedArrayBuffer = new SharedArrayBuffer(4)) {
@@ -29,20 +28,6 @@ export class DeviceLock {
     } finally {
       this.#give();
     }
-  }
-
-  /** After what this thread has begun before. What is called inside may hold it too, but not begin anything else. */
-  holdAsync<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(async () => {
-      this.#take();
-      try {
-        return await work();
-      } finally {
-        this.#give();
-      }
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 
   /** A thread that ended with it will not give it back. */

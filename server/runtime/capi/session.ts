@@ -1,20 +1,14 @@
 // Sessions over the C API: weights are bound once, a run binds the rest.
 import koffi from 'koffi';
-import { invalid } from '../../errors.ts';
+import { invalid, ZerothError } from '../../errors.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkOutputs, missingInput, runError } from '../errors.ts';
 import type { BoundForward, BoundWeight, DeviceTensor, Feeds, Session } from '../runtime.ts';
-import { call, callLater, make, type Pointer, release } from './api.ts';
+import { call, make, type Pointer, release } from './api.ts';
 import type { Context } from './context.ts';
 import { built, Owner } from './handles.ts';
 import { fallbacksIn } from './placement.ts';
 import { boundOutputs, cText, describeValue, overHost, toTensor } from './values.ts';
-
-/**
- * A run shorter than this is not worth a thread of its own: handing it over and hearing of its end takes some 30 us
- * (ORT.md, "Overhead per call"), and there is nothing to end early.
- */
-const WORTH_HANDING_OVER_MS = 2;
 
 export class CApiSession implements Session {
   readonly inputs: readonly string[];
@@ -63,8 +57,6 @@ class CApiForward implements BoundForward {
   readonly #names: Names;
   readonly #bound: ReadonlySet<string>;
   readonly #binding: Pointer;
-  readonly #runOptions: Pointer;
-  #lastMs = Number.POSITIVE_INFINITY;
 
   constructor(
     context: Context,
@@ -78,7 +70,6 @@ class CApiForward implements BoundForward {
     this.#session = session;
     this.#names = sessionNames;
     this.#bound = new Set(weights.map(({ name }) => name));
-    this.#runOptions = owner.own('ReleaseRunOptions', make('CreateRunOptions'));
     this.#binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', session));
     context.lock.hold(() => {
       for (const { name, shape, value } of weights) this.#bind(name, this.#valueOf(shape, value));
@@ -100,13 +91,13 @@ class CApiForward implements BoundForward {
     // A name that is bound twice comes back once.
     const host = [...new Set(outputs)];
     this.#checkFeeds(feeds);
-    return this.#context.lock.holdAsync(async () => {
+    return this.#context.lock.hold(() => {
       using owner = new Owner();
       try {
         this.#bindAll(owner, feeds, host, kept);
-        await this.#execute();
+        this.#execute();
       } catch (error) {
-        throw runError(error);
+        throw error instanceof ZerothError ? error : runError(error);
       }
       const results = boundOutputs(owner, this.#context.allocator, this.#binding);
       return use(
@@ -144,22 +135,9 @@ class CApiForward implements BoundForward {
     call('BindInput', this.#binding, cText(name), value);
   }
 
-  async #execute(): Promise<void> {
-    const started = performance.now();
-    if (this.#lastMs < WORTH_HANDING_OVER_MS)
-      call('RunWithBinding', this.#session, this.#runOptions, this.#binding);
-    else await this.#executeLater();
-    this.#lastMs = performance.now() - started;
-  }
-
-  async #executeLater(): Promise<void> {
-    const end = () => call('RunOptionsSetTerminate', this.#runOptions);
-    const running = callLater('RunWithBinding', this.#session, this.#runOptions, this.#binding);
-    try {
-      await this.#context.abandonment.during(end, running);
-    } finally {
-      call('RunOptionsUnsetTerminate', this.#runOptions);
-    }
+  #execute(): void {
+    const { caller, runOptions } = this.#context;
+    caller.run(runOptions, () => call('RunWithBinding', this.#session, runOptions, this.#binding));
   }
 }
 
