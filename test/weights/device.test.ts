@@ -6,6 +6,7 @@ import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { liveHandles } from '../../server/runtime/capi/handles.ts';
 import type { DeviceMemory, DeviceName } from '../../server/runtime/runtime.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
+import { HostWeights } from '../../server/weights/host.ts';
 import { Movers } from '../../server/weights/movers.ts';
 import { openMovers } from '../../server/weights/self-test.ts';
 import type { Move, WeightSpec } from '../../server/weights/weights.ts';
@@ -71,6 +72,20 @@ describe.each(devices)('weights on %s', (device) => {
     ];
     for (let seed = 1n; seed <= 10n; seed++) for (const moves of step(seed, seed - 1n)) weights.move(moves);
     expect(weights.uploads).toBe(11);
+  });
+
+  test('a way of many directions hashes each of them once, however many tensors there are', () => {
+    const specs = Array.from({ length: 5 }, (_, i) => ({ name: `${i}`, shape: [200 + i] }));
+    const weights = open(specs);
+    const host = new HostWeights(specs, 'gaussian');
+    for (const each of [weights, host])
+      for (const [tensor, { shape }] of specs.entries())
+        each.load(tensor, new Float32Array(shape[0]).fill(0.5));
+    const way = Array.from({ length: 22 }, (_, i) => ({ seed: BigInt(i), scale: 1e-3, times: 1 }));
+    weights.move(way);
+    host.move(way);
+    expect(weights.uploads).toBe(22);
+    expect(weights.digest()).toBe(host.digest());
   });
 });
 

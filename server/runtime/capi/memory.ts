@@ -1,13 +1,15 @@
 // Memory of a device over the C API: buffers, values over them, copies, and the small graphs that work on them.
 import { ZerothError } from '../../errors.ts';
 import { GraphWriter } from '../../onnx/graph-writer.ts';
-import type { DataType, Tensor } from '../../tensor.ts';
+import type { DataType } from '../../tensor.ts';
 import { deviceError } from '../errors.ts';
-import type { Binding, DeviceBuffer, DeviceMemory, DeviceTensor, Program } from '../runtime.ts';
+import type { DeviceBuffer, DeviceMemory, DeviceTensor } from '../runtime.ts';
 import { call, make, OrtError, type Pointer } from './api.ts';
+import { CApiBuffer } from './buffer.ts';
 import { type Context, environmentOfProcess, openSession } from './context.ts';
-import { built, count, Owner } from './handles.ts';
-import { boundOutputs, cText, overHost, pointers, toTensor, valueOver } from './values.ts';
+import { built, Owner } from './handles.ts';
+import { CApiProgram } from './program.ts';
+import { overHost, pointers } from './values.ts';
 
 /** The least that is allocated: every buffer has an element to be read when it is new. */
 const BUFFER_BYTES_MIN = 4;
@@ -129,144 +131,6 @@ export class CApiMemory implements DeviceMemory {
 }
 
 type Copy = { readonly from: Pointer; readonly to: Pointer; readonly dataType: DataType };
-
-class CApiBuffer implements DeviceBuffer {
-  readonly bytes: number;
-  readonly #context: Context;
-  readonly #owner = new Owner();
-  readonly #address: Pointer;
-
-  constructor(context: Context, allocator: Pointer, bytes: number) {
-    this.#context = context;
-    this.bytes = bytes;
-    this.#address = make('AllocatorAlloc', allocator, bytes);
-    count('AllocatorFree', 1);
-    this.#owner.defer(() => {
-      call('AllocatorFree', allocator, this.#address);
-      count('AllocatorFree', -1);
-    });
-  }
-
-  tensor(dataType: DataType, shape: readonly number[]): DeviceTensor {
-    const value = valueOver(this.#context.deviceInfo, this.#address, { dataType, shape });
-    return { dataType, shape, handle: this.#owner.own('ReleaseValue', value) };
-  }
-
-  [Symbol.dispose](): void {
-    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
-  }
-}
-
-class CApiProgram implements Program {
-  readonly #context: Context;
-  readonly #owner: Owner;
-  readonly #session: Pointer;
-  readonly #runOptions: Pointer;
-
-  constructor(context: Context, owner: Owner, session: Pointer) {
-    this.#context = context;
-    this.#owner = owner;
-    this.#session = session;
-    this.#runOptions = owner.own('ReleaseRunOptions', make('CreateRunOptions'));
-  }
-
-  bind(
-    inputs: Readonly<Record<string, DeviceTensor>>,
-    outputs: Readonly<Record<string, DeviceTensor>>,
-  ): Binding {
-    return this.#context.lock.hold(() =>
-      built((owner) => {
-        const binding = new CApiBinding(this.#context, owner, this.#session, this.#runOptions);
-        for (const [name, value] of Object.entries(inputs)) binding.set(name, value);
-        for (const [name, value] of Object.entries(outputs)) binding.setOutput(name, value);
-        return binding;
-      }),
-    );
-  }
-
-  call(inputs: Readonly<Record<string, DeviceTensor | Tensor>>, output: string): Tensor {
-    const { lock, hostInfo, allocator } = this.#context;
-    return lock.hold(() => {
-      using owner = new Owner();
-      try {
-        const binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', this.#session));
-        for (const [name, value] of Object.entries(inputs)) {
-          const handle = 'handle' in value ? value.handle : overHost(owner, hostInfo, value);
-          call('BindInput', binding, cText(name), handle);
-        }
-        call('BindOutputToDevice', binding, cText(output), hostInfo);
-        call('RunWithBinding', this.#session, this.#runOptions, binding);
-        return toTensor(boundOutputs(owner, allocator, binding)[0])!;
-      } catch (error) {
-        throw deviceError(error);
-      }
-    });
-  }
-
-  /** Of an identity: from `x` to `y`. */
-  copy(from: Pointer, to: Pointer): void {
-    using owner = new Owner();
-    const binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', this.#session));
-    call('BindInput', binding, cText('x'), from);
-    call('BindOutput', binding, cText('y'), to);
-    call('RunWithBinding', this.#session, this.#runOptions, binding);
-  }
-
-  [Symbol.dispose](): void {
-    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
-  }
-}
-
-class CApiBinding implements Binding {
-  readonly #context: Context;
-  readonly #owner: Owner;
-  readonly #session: Pointer;
-  readonly #runOptions: Pointer;
-  readonly #binding: Pointer;
-  /** What inputs of ours are over, until others take their place. */
-  readonly #held = new Map<string, Owner>();
-
-  constructor(context: Context, owner: Owner, session: Pointer, runOptions: Pointer) {
-    this.#context = context;
-    this.#owner = owner;
-    this.#session = session;
-    this.#runOptions = runOptions;
-    owner.defer(() => {
-      for (const held of this.#held.values()) held[Symbol.dispose]();
-    });
-    this.#binding = owner.own('ReleaseIoBinding', make('CreateIoBinding', session));
-  }
-
-  set(input: string, value: DeviceTensor | Tensor): void {
-    this.#context.lock.hold(() => {
-      if ('handle' in value) call('BindInput', this.#binding, cText(input), value.handle);
-      else this.#setHost(input, value);
-    });
-  }
-
-  setOutput(output: string, value: DeviceTensor): void {
-    call('BindOutput', this.#binding, cText(output), value.handle);
-  }
-
-  run(): void {
-    try {
-      this.#context.lock.hold(() => call('RunWithBinding', this.#session, this.#runOptions, this.#binding));
-    } catch (error) {
-      throw deviceError(error);
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#context.lock.hold(() => this.#owner[Symbol.dispose]());
-  }
-
-  #setHost(input: string, value: Tensor): void {
-    const owner = new Owner();
-    call('BindInput', this.#binding, cText(input), overHost(owner, this.#context.hostInfo, value));
-    this.#held.get(input)?.[Symbol.dispose]();
-    this.#held.set(input, owner);
-  }
-}
 
 /** y = x, of any shape. */
 function identity(dataType: DataType): Uint8Array {
