@@ -7,6 +7,7 @@ import { toBatch } from '../../client/convert.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { train } from '../../client/train.ts';
 import { mlpModel } from '../../examples/mlp.ts';
+import { GraphWriter } from '../../server/onnx/graph-writer.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
 import type { Strategy } from '../../server/strategy/strategy.ts';
@@ -107,6 +108,7 @@ describe.skipIf(whyNoWebgpu !== undefined)('a server on WebGPU', () => {
     await writeFile(join(folder, 'models', 'mlp.onnx'), mlp);
     const transformer = 'test/fixtures/models/torch-transformer.onnx';
     await copyFile(transformer, join(folder, 'models', 'transformer.onnx'));
+    await writeFile(join(folder, 'models', 'determinant.onnx'), determinant());
     await start('--device', 'webgpu', '--strict-device', 'on');
   });
   afterAll(() => stack.disposeAsync());
@@ -114,6 +116,13 @@ describe.skipIf(whyNoWebgpu !== undefined)('a server on WebGPU', () => {
   test('says so', async () => {
     expect((await zeroth.info()).devices).toEqual(['webgpu']);
     expect(server.log).toContainEqual(expect.objectContaining({ msg: 'listening', device: 'webgpu' }));
+  });
+
+  test('refuses a model of which the host would compute a node, by the name of its operator', async () => {
+    await expect(zeroth.models.load('determinant.onnx')).rejects.toThrow(
+      'path: expected a model that webgpu computes all of (strictDevice), got one of which the host computes Det',
+    );
+    expect(await Array.fromAsync(zeroth.models.list())).toEqual([]);
   });
 
   test('trains two models by two strategies at the same time, and their losses fall', async () => {
@@ -165,11 +174,25 @@ describe.skipIf(whyNoWebgpu !== undefined)('a server on WebGPU', () => {
     const { weightsSha256 } = await zeroth.journal.verify(each.run);
     await stop();
     await start('--device', 'webgpu');
+    await zeroth.models.load('determinant.onnx');
+    expect(server.log).toContainEqual(
+      expect.objectContaining({ model: 'models/determinant', fallbacks: ['Det'] }),
+    );
     expect((await zeroth.journal.verify(each.run)).weightsSha256).toBe(weightsSha256);
     expect((await zeroth.datasets.create(models[each.model].data())).dataset.name).toBe(dataset.name);
     await stop();
   });
 });
+
+/** Of 2 x 2 matrices times a weight: an operator that no provider but the host's has. */
+function determinant(): Uint8Array {
+  const graph = new GraphWriter(18);
+  graph.input('x', ['n', 2, 2], 'float32');
+  const weighted = graph.add('Mul', ['x', graph.initializer('w', [2, 2], Float32Array.of(1, 2, 3, 4))]);
+  graph.add('Relu', [graph.add('Det', [weighted])], {}, 'y');
+  graph.output('y', ['n']);
+  return graph.finish();
+}
 
 /** Two trainings of one model load it once. */
 const loads = new Map<Zeroth, Map<ModelName, Promise<{ readonly name: string }>>>();

@@ -170,9 +170,13 @@ export function call(name: Checked, ...args: readonly Argument[]): void {
   check(name, api().checked[name](...args) as Pointer | null);
 }
 
+/** Where functions write what they make: a call takes 0.1 us, memory for its result would take ten times that. */
+const out = new BigUint64Array(new ArrayBuffer(8));
+
 /** What the function writes to its last parameter, which is left out here. @throws OrtError */
 export function make(name: Checked, ...args: readonly Argument[]): Pointer {
-  const out = new BigUint64Array(new ArrayBuffer(8));
+  // Some write 32 bits only.
+  out[0] = 0n;
   call(name, ...args, out);
   return out[0];
 }

@@ -57,6 +57,8 @@ class CApiForward implements BoundForward {
   readonly #names: Names;
   readonly #bound: ReadonlySet<string>;
   readonly #binding: Pointer;
+  /** Names as C has them. */
+  readonly #texts = new Map<string, Uint8Array>();
 
   constructor(
     context: Context,
@@ -127,12 +129,18 @@ class CApiForward implements BoundForward {
     const { hostInfo, deviceInfo } = this.#context;
     for (const [name, tensor] of Object.entries(feeds)) this.#bind(name, overHost(owner, hostInfo, tensor));
     releaseOutputs(this.#binding);
-    for (const name of outputs) call('BindOutputToDevice', this.#binding, cText(name), hostInfo);
-    for (const name of kept) call('BindOutputToDevice', this.#binding, cText(name), deviceInfo);
+    for (const name of outputs) call('BindOutputToDevice', this.#binding, this.#text(name), hostInfo);
+    for (const name of kept) call('BindOutputToDevice', this.#binding, this.#text(name), deviceInfo);
   }
 
   #bind(name: string, value: Pointer): void {
-    call('BindInput', this.#binding, cText(name), value);
+    call('BindInput', this.#binding, this.#text(name), value);
+  }
+
+  #text(name: string): Uint8Array {
+    const text = this.#texts.get(name) ?? cText(name);
+    this.#texts.set(name, text);
+    return text;
   }
 
   #execute(): void {

@@ -50,34 +50,32 @@ export function toTensor(value: Pointer): Tensor | undefined {
   const bytes = tensorBytes(spec);
   // An empty tensor may have no memory at all.
   if (bytes === 0) return { ...spec, data: new Uint8Array(0) };
-  return { ...spec, data: new Uint8Array(koffi.view(make('GetTensorMutableData', value), bytes)).slice() };
+  return { ...spec, data: koffi.decode(make('GetTensorMutableData', value), 'uint8_t', bytes) as Uint8Array };
 }
+
+const [listAt, listLength] = [0, 0].map(() => new BigUint64Array(new ArrayBuffer(8)));
 
 /** What a run has made, the owner's from then on: in the order in which outputs were bound. */
 export function boundOutputs(owner: Owner, allocator: Pointer, binding: Pointer): Pointer[] {
-  const [list, size] = [inOwnMemory(new BigUint64Array(1)), inOwnMemory(new BigUint64Array(1))];
-  call('GetBoundOutputValues', binding, allocator, list, size);
-  const count = Number(size[0]);
-  if (count === 0) return [];
-  const values = new BigUint64Array(koffi.view(list[0], count * BigUint64Array.BYTES_PER_ELEMENT).slice(0));
-  call('AllocatorFree', allocator, list[0]);
+  call('GetBoundOutputValues', binding, allocator, listAt, listLength);
+  const [at, length] = [listAt[0], Number(listLength[0])];
+  if (length === 0) return [];
+  const values = koffi.decode(at, 'uint64_t', length) as BigUint64Array;
+  call('AllocatorFree', allocator, at);
   return Array.from(values, (value) => owner.own('ReleaseValue', value));
 }
 
+/** Where dimensions are written, but for those of tensors that have more. */
+const dimensions = new BigInt64Array(new ArrayBuffer(8 * 32));
+
 export function describeValue(value: Pointer): Described | undefined {
-  if (number('IsTensor', value) === 0) return undefined;
+  if (make('IsTensor', value) === 0n) return undefined;
   using owner = new Owner();
   const info = owner.own('ReleaseTensorTypeAndShapeInfo', make('GetTensorTypeAndShape', value));
-  const dataType = findDataType(number('GetTensorElementType', info));
+  const dataType = findDataType(Number(make('GetTensorElementType', info)));
   if (dataType === undefined) return undefined;
   const rank = Number(make('GetDimensionsCount', info));
-  const shape = inOwnMemory(new BigInt64Array(rank));
+  const shape = rank <= dimensions.length ? dimensions : inOwnMemory(new BigInt64Array(rank));
   call('GetDimensions', info, shape, rank);
-  return { dataType, shape: Array.from(shape, Number) };
-}
-
-function number(name: 'IsTensor' | 'GetTensorElementType', of: Pointer): number {
-  const out = inOwnMemory(new Int32Array(1));
-  call(name, of, out);
-  return out[0];
+  return { dataType, shape: Array.from(shape.subarray(0, rank), Number) };
 }
