@@ -2,7 +2,6 @@
 // whose name begins with it.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
 import type { Bench } from './bench.ts';
 import { journalBenches } from './journal.ts';
 import { kernelBenches } from './kernel.ts';
@@ -11,6 +10,7 @@ import { machine } from './machine.ts';
 import { memoryBenches } from './memory.ts';
 import { moveBenches } from './moves.ts';
 import { restartBenches } from './restart.ts';
+import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
 import { wireBenches } from './wire.ts';
@@ -26,40 +26,6 @@ const benches: readonly Bench[] = [
   ...memoryBenches,
   ...restartBenches,
 ];
-
-type Result = {
-  readonly name: string;
-  /** The median. */
-  readonly value: number;
-  readonly unit: string;
-  readonly median: number;
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly samples: number;
-};
-
-async function measure({ name, unit, run }: Bench): Promise<Result> {
-  const samples: number[] = [];
-  await run((sample) => samples.push(sample));
-  samples.sort((a, b) => a - b);
-  const median = middle(samples);
-  const [minimum, maximum] = [samples[0], samples[samples.length - 1]];
-  return { name, value: median, unit, median, minimum, maximum, samples: samples.length };
-}
-
-function middle(sorted: readonly number[]): number {
-  const half = sorted.length / 2;
-  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
-}
-
-function table(results: readonly Result[]): string {
-  const head = ['name', 'median', 'minimum', 'maximum', 'unit', 'samples'];
-  const plain = process.stdout.isTTY && !process.env.NO_COLOR ? {} : { style: { head: [], border: [] } };
-  const rows = new Table({ head, ...plain });
-  for (const { name, median, minimum, maximum, unit, samples } of results)
-    rows.push([name, ...[median, minimum, maximum].map((value) => value.toPrecision(4)), unit, samples]);
-  return rows.toString();
-}
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

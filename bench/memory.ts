@@ -77,7 +77,7 @@ async function serverPeak<State>(
 }
 
 /** The most that was resident at a time, by what Linux keeps of it. */
-function peakBytes(pid: number): number {
+export function peakBytes(pid: number): number {
   const status = readStatus(pid);
   const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
   if (kibibytes === undefined) throw new Error('memory: expected a VmHWM in /proc/PID/status, got none');

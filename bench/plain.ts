@@ -5,7 +5,13 @@ import { fileURLToPath } from 'node:url';
 import type { BenchFolder } from './server.ts';
 import { BATCH, SEQUENCE, THREADS } from './server.ts';
 
-const PROCESS = fileURLToPath(new URL('./plain-process.ts', import.meta.url));
+/** What holds the session, and what it is told beside the path of the model. */
+export type PlainProcess = { readonly path: string; readonly args: readonly (string | number)[] };
+
+const onCpu: PlainProcess = {
+  path: fileURLToPath(new URL('./plain-process.ts', import.meta.url)),
+  args: [THREADS, BATCH, SEQUENCE],
+};
 
 export class PlainSession {
   readonly #child: ChildProcess;
@@ -15,8 +21,8 @@ export class PlainSession {
   }
 
   /** Resolves when the session is there. */
-  static async start({ model }: BenchFolder): Promise<PlainSession> {
-    const child = fork(PROCESS, [model, ...[THREADS, BATCH, SEQUENCE].map(String)]);
+  static async start({ model }: BenchFolder, { path, args }: PlainProcess = onCpu): Promise<PlainSession> {
+    const child = fork(path, [model, ...args.map(String)]);
     const plain = new PlainSession(child);
     await plain.#answer();
     return plain;
@@ -45,6 +51,8 @@ export class PlainSession {
     try {
       const [milliseconds] = await once(this.#child, 'message', { signal: gone.signal });
       return milliseconds;
+    } catch (error) {
+      throw gone.signal.aborted ? gone.signal.reason : error;
     } finally {
       this.#child.off('exit', onExit);
     }

@@ -4,10 +4,9 @@ import { RandomGraph } from './random-graph.ts';
 
 const VOCABULARY = 30522;
 const POSITIONS = 512;
-const LAYERS = 6;
-const HIDDEN = 384;
-const HEADS = 12;
-const INTERMEDIATE = 1536;
+const HEAD_SIZE = 32;
+/** Of the wide layer between two of the model's width. */
+const WIDENING = 4;
 const CLASSES = 2;
 const EPSILON = 1e-12;
 
@@ -17,6 +16,10 @@ const DEVIATION = 0.02;
 export type TransformerOptions = {
   /** 17 has LayerNormalization as an operator; 12 is what older exporters wrote. Default 17. */
   readonly opset?: 12 | 17;
+  /** Default 6. */
+  readonly layers?: number;
+  /** Width, a multiple of 32. Default 384. */
+  readonly hidden?: number;
 };
 
 /** Rows of full length, row-major: their masks are ones. */
@@ -31,19 +34,23 @@ export function tokens(rows: number, sequence: number) {
 
 /**
  * int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 2]: 22.7 million
- * weights. The same options give the same file.
+ * weights by default. The same options give the same file.
  */
-export function transformerModel({ opset = 17 }: TransformerOptions = {}): Uint8Array {
+export function transformerModel({
+  opset = 17,
+  layers = 6,
+  hidden: width = 384,
+}: TransformerOptions = {}): Uint8Array {
   const graph = new RandomGraph(opset, uniforms(DEVIATION));
   graph.input('input_ids', ['batch', 'sequence']);
   graph.input('attention_mask', ['batch', 'sequence']);
   const mask = attentionMask(graph);
-  let hidden = embeddings(graph);
-  for (let layer = 0; layer < LAYERS; layer++)
-    hidden = encoderLayer(graph, hidden, mask, `encoder.layer.${layer}`);
+  let hidden = embeddings(graph, width);
+  for (let layer = 0; layer < layers; layer++)
+    hidden = encoderLayer(graph, hidden, mask, `encoder.layer.${layer}`, width);
   const first = graph.add('Gather', [hidden, graph.constant(0n)], { axis: 1 });
-  const pooled = graph.add('Tanh', [gemm(graph, first, 'pooler.dense', HIDDEN)]);
-  graph.output(graph.add('Identity', [gemm(graph, pooled, 'classifier', CLASSES)], {}, 'logits'), [
+  const pooled = graph.add('Tanh', [gemm(graph, first, 'pooler.dense', [width, width])]);
+  graph.output(graph.add('Identity', [gemm(graph, pooled, 'classifier', [CLASSES, width])], {}, 'logits'), [
     'batch',
     CLASSES,
   ]);
@@ -59,9 +66,9 @@ function attentionMask(graph: RandomGraph): string {
   return graph.add('Mul', [padding, graph.constant(-10000)]);
 }
 
-function embeddings(graph: RandomGraph): string {
-  const words = graph.weight('embeddings.word_embeddings.weight', [VOCABULARY, HIDDEN]);
-  const positions = graph.weight('embeddings.position_embeddings.weight', [POSITIONS, HIDDEN]);
+function embeddings(graph: RandomGraph, width: number): string {
+  const words = graph.weight('embeddings.word_embeddings.weight', [VOCABULARY, width]);
+  const positions = graph.weight('embeddings.position_embeddings.weight', [POSITIONS, width]);
   // As RoBERTa and MPNet count: tokens from 1, padding 0. A slice of ids 0, 1, ..., as BERT has it, hides the
   // length of the sequence from ONNX Runtime, which then fuses less, with constants and without.
   const counted = graph.add('CumSum', ['attention_mask', graph.constant(1n)]);
@@ -70,34 +77,40 @@ function embeddings(graph: RandomGraph): string {
     graph.add('Gather', [words, 'input_ids'], { axis: 0 }),
     graph.add('Gather', [positions, taken], { axis: 0 }),
   ]);
-  return normalized(graph, sum, 'embeddings.LayerNorm');
+  return normalized(graph, sum, 'embeddings.LayerNorm', width);
 }
 
-function encoderLayer(graph: RandomGraph, hidden: string, mask: string, name: string): string {
-  const attended = attention(graph, hidden, mask, `${name}.attention`);
-  const output = linear(graph, attended, `${name}.attention.output.dense`, [HIDDEN, HIDDEN]);
-  const between = normalized(graph, graph.add('Add', [output, hidden]), `${name}.attention.output.LayerNorm`);
-  const wide = gelu(graph, linear(graph, between, `${name}.intermediate.dense`, [HIDDEN, INTERMEDIATE]));
-  const narrow = linear(graph, wide, `${name}.output.dense`, [INTERMEDIATE, HIDDEN]);
-  return normalized(graph, graph.add('Add', [narrow, between]), `${name}.output.LayerNorm`);
+function encoderLayer(graph: RandomGraph, hidden: string, mask: string, name: string, width: number): string {
+  const intermediate = WIDENING * width;
+  const attended = attention(graph, hidden, mask, `${name}.attention`, width);
+  const output = linear(graph, attended, `${name}.attention.output.dense`, [width, width]);
+  const between = normalized(
+    graph,
+    graph.add('Add', [output, hidden]),
+    `${name}.attention.output.LayerNorm`,
+    width,
+  );
+  const wide = gelu(graph, linear(graph, between, `${name}.intermediate.dense`, [width, intermediate]));
+  const narrow = linear(graph, wide, `${name}.output.dense`, [intermediate, width]);
+  return normalized(graph, graph.add('Add', [narrow, between]), `${name}.output.LayerNorm`, width);
 }
 
-function attention(graph: RandomGraph, hidden: string, mask: string, name: string): string {
+function attention(graph: RandomGraph, hidden: string, mask: string, name: string, width: number): string {
   const [query, key, value] = ['query', 'key', 'value'].map((part) =>
-    inHeads(graph, linear(graph, hidden, `${name}.self.${part}`, [HIDDEN, HIDDEN]), part),
+    inHeads(graph, linear(graph, hidden, `${name}.self.${part}`, [width, width]), part, width),
   );
   const products = graph.add('MatMul', [query, key]);
-  const scaled = graph.add('Div', [products, graph.constant(Math.sqrt(HIDDEN / HEADS))]);
+  const scaled = graph.add('Div', [products, graph.constant(Math.sqrt(HEAD_SIZE))]);
   // Opset 12 counts from where the rest is one row; with the last axis both mean the same.
   const axis = graph.opset < 13 ? 3 : -1;
   const shares = graph.add('Softmax', [graph.add('Add', [scaled, mask])], { axis });
   const mixed = graph.add('Transpose', [graph.add('MatMul', [shares, value])], { perm: [0, 2, 1, 3] });
-  return graph.add('Reshape', [mixed, shapeLike(graph, mixed, [HIDDEN])]);
+  return graph.add('Reshape', [mixed, shapeLike(graph, mixed, [width])]);
 }
 
 /** [batch, heads, sequence, size], and the last two exchanged for the keys. */
-function inHeads(graph: RandomGraph, input: string, part: string): string {
-  const split = graph.add('Reshape', [input, shapeLike(graph, input, [HEADS, HIDDEN / HEADS])]);
+function inHeads(graph: RandomGraph, input: string, part: string, width: number): string {
+  const split = graph.add('Reshape', [input, shapeLike(graph, input, [width / HEAD_SIZE, HEAD_SIZE])]);
   return graph.add('Transpose', [split], { perm: part === 'key' ? [0, 2, 3, 1] : [0, 2, 1, 3] });
 }
 
@@ -125,14 +138,19 @@ function linear(graph: RandomGraph, input: string, name: string, shape: readonly
 }
 
 /** Of rows: exporters write a linear layer over two dimensions as one operator. */
-function gemm(graph: RandomGraph, input: string, name: string, outputs: number): string {
-  const weight = graph.weight(`${name}.weight`, [outputs, HIDDEN]);
-  return graph.add('Gemm', [input, weight, graph.weight(`${name}.bias`, [outputs])], { transB: 1 });
+function gemm(
+  graph: RandomGraph,
+  input: string,
+  name: string,
+  shape: readonly [outputs: number, inputs: number],
+): string {
+  const weight = graph.weight(`${name}.weight`, shape);
+  return graph.add('Gemm', [input, weight, graph.weight(`${name}.bias`, [shape[0]])], { transB: 1 });
 }
 
-function normalized(graph: RandomGraph, input: string, name: string): string {
-  const scale = graph.weight(`${name}.weight`, [HIDDEN], 1);
-  return graph.layerNormalization(input, scale, graph.weight(`${name}.bias`, [HIDDEN]), EPSILON);
+function normalized(graph: RandomGraph, input: string, name: string, width: number): string {
+  const scale = graph.weight(`${name}.weight`, [width], 1);
+  return graph.layerNormalization(input, scale, graph.weight(`${name}.bias`, [width]), EPSILON);
 }
 
 /** Around 0, of this deviation, from a 32-bit generator (mulberry32). */
