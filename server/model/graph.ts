@@ -5,7 +5,8 @@ import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import { elementTypeName, findDataType } from '../onnx/element-types.ts';
 import { type TensorSpec, tensorBytes } from '../tensor.ts';
-import { findExternal, shapeOf, whyUntrainable } from './initializers.ts';
+import { type ExternalFiles, findExternalConstant, locationsOf } from './external.ts';
+import { shapeOf, whyUntrainable } from './initializers.ts';
 
 /** An initializer of the graph. */
 export type Parameter = TensorSpec & {
@@ -24,22 +25,33 @@ export type ModelGraph = {
   readonly outputs: readonly TensorSpec[];
   /** In the order of the graph; without those of an element type that we do not pass on. */
   readonly parameters: readonly Parameter[];
+  /** Where values lie that are not in the model's own file. */
+  readonly files: ExternalFiles | undefined;
+  /** The names of these files, sorted. */
+  readonly locations: readonly string[];
   /** The graph itself, for this room alone. */
   readonly proto: ModelProto & { readonly graph: GraphProto };
 };
 
-/** @throws ZerothError invalid-argument on `path` where the bytes are no model that we can hold. */
-export function readModel(bytes: Uint8Array): ModelGraph {
+/**
+ * @param files What lies beside the model's own file, if that is known.
+ * @throws ZerothError invalid-argument on `path` where the bytes are no model that we can hold.
+ */
+export function readModel(bytes: Uint8Array, files?: ExternalFiles): ModelGraph {
   const proto = decode(bytes);
   const { initializer, input, output } = proto.graph;
-  const external = findExternal(proto);
-  if (external !== undefined) throw externalData(external);
+  const external = findExternalConstant(proto);
+  if (external !== undefined) throw externalConstant(external);
   const names = new Set<string>();
   for (const tensor of initializer) checkInitializer(tensor, names);
   return {
     inputs: input.filter(({ name }) => !names.has(name ?? '')).map(toInput),
     outputs: output.map(toSpec).filter((spec) => spec !== undefined),
-    parameters: initializer.map(toParameter).filter((parameter) => parameter !== undefined),
+    parameters: initializer
+      .map((tensor) => toParameter(tensor, files))
+      .filter((parameter) => parameter !== undefined),
+    files,
+    locations: locationsOf(proto.graph),
     proto,
   };
 }
@@ -63,10 +75,12 @@ function notOnnx(got: string): ZerothError {
   return invalid('path', 'an ONNX model', got);
 }
 
-function externalData(tensor: string): ZerothError {
-  const fact = `tensor "${tensor}" keeps its values in another file`;
-  const message = `path: external data is not supported yet, and ${fact}`;
-  return new ZerothError('invalid-argument', message, { field: 'path' });
+function externalConstant(tensor: string): ZerothError {
+  return invalid(
+    'path',
+    'constants of nodes with their values',
+    `"${tensor}", which keeps them in another file`,
+  );
 }
 
 function checkInitializer(tensor: TensorProto, names: Set<string>): void {
@@ -78,11 +92,11 @@ function checkInitializer(tensor: TensorProto, names: Set<string>): void {
   names.add(name);
 }
 
-function toParameter(tensor: TensorProto): Parameter | undefined {
+function toParameter(tensor: TensorProto, files: ExternalFiles | undefined): Parameter | undefined {
   const dataType = findDataType(tensor.dataType ?? 0);
   if (dataType === undefined) return undefined;
   const spec = { name: tensor.name ?? '', dataType, shape: shapeOf(tensor) };
-  return { ...spec, bytes: tensorBytes(spec), trainable: whyUntrainable(tensor) === undefined };
+  return { ...spec, bytes: tensorBytes(spec), trainable: whyUntrainable(tensor, files) === undefined };
 }
 
 function toInput(value: ValueInfoProto): InputSpec {

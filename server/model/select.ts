@@ -73,7 +73,7 @@ function matchesNothing(
 function describeIdle(graph: ModelGraph, { pattern, test }: Matcher): string {
   const tensor = graph.proto.graph.initializer.find(({ name = '' }) => test(name));
   if (tensor === undefined) return `"${pattern}" (matches nothing)`;
-  const why = whyUntrainable(tensor);
+  const why = whyUntrainable(tensor, graph.files);
   if (why === undefined) return `"${pattern}" (matches "${tensor.name}", which its exact name selects)`;
   return `"${pattern}" (matches "${tensor.name}": ${why})`;
 }

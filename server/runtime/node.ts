@@ -30,12 +30,20 @@ export class NodeRuntime implements Runtime {
     this.#options = options;
   }
 
-  async createSession(model: Uint8Array | string, { field = 'path' }: SessionOptions = {}): Promise<Session> {
+  async createSession(
+    model: Uint8Array | string,
+    { field = 'path', folder }: SessionOptions = {},
+  ): Promise<Session> {
     const settings: InferenceSession.SessionOptions = {
       executionProviders: ['cpu'],
       intraOpNumThreads: this.#options.threads,
       logSeverityLevel: LOG_FATAL_ONLY,
-      extra: { session: this.#options.spinning === true ? SPINNING : RESTING },
+      extra: {
+        session: {
+          ...(this.#options.spinning === true ? SPINNING : RESTING),
+          ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
+        },
+      },
     };
     try {
       const session =

@@ -67,6 +67,8 @@ export interface Session extends Forward {
 export type SessionOptions = {
   /** The request field that names the model, for error messages. */
   readonly field?: string;
+  /** Of a model that is given as bytes: where the files are that its tensors refer to. */
+  readonly folder?: string | undefined;
   /** Whether to note where nodes are computed, until it is asked for. */
   readonly isProfiled?: boolean;
 };

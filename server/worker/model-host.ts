@@ -1,7 +1,8 @@
 // A model in its worker: the file it came from, its sessions, and the runs that are open on it.
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
-import { type ModelGraph, type Parameter, readModel } from '../model/graph.ts';
+import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { checkAgainst, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
@@ -78,7 +79,7 @@ export class ModelHost {
   #describe(): Pick<ModelGraph, 'inputs' | 'outputs' | 'parameters'> {
     using file = ModelFile.read(this.#path);
     this.#sha256 = file.sha256;
-    const { inputs, outputs, parameters } = readModel(file.bytes);
+    const { inputs, outputs, parameters } = file.graph;
     return { inputs, outputs, parameters };
   }
 
@@ -146,7 +147,7 @@ export class ModelHost {
   /** What a run needs of the file, without holding the file. */
   #plan({ trainable: choice, objective }: WorkerCalls['openRun']['in']): Plan {
     using file = this.#open();
-    const graph = readModel(file.bytes);
+    const { graph } = file;
     const trainable = choose(graph, choice);
     const evaluator = evaluatorFor(graph, this.#options, this.#compute.lossPrograms);
     evaluator.checkObjective(objective);
@@ -181,7 +182,7 @@ export class ModelHost {
     const opened = this.#open();
     return (function* () {
       using file = opened;
-      const graph = readModel(file.bytes);
+      const { graph } = file;
       const memory = new ArrayBuffer(Math.max(0, ...trainable.map(({ bytes }) => bytes)));
       for (const { name } of trainable) yield initialValues(graph, name, memory);
       memory.transfer(0);
@@ -195,7 +196,7 @@ export class ModelHost {
   ): Uint8Array {
     if (format === 'onnx') {
       using file = this.#open();
-      return withWeights(readModel(file.bytes), values);
+      return withWeights(file.graph, values);
     }
     const tensors = trainable.map((parameter) => {
       const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
@@ -227,7 +228,10 @@ export class ModelHost {
   async #acquire(names: readonly string[], promoted: Uint8Array): Promise<Session> {
     const key = JSON.stringify(names);
     const shared = this.#sessions.get(key) ?? {
-      session: await this.#compute.runtime.createSession(promoted, { field: 'model' }),
+      session: await this.#compute.runtime.createSession(promoted, {
+        field: 'model',
+        folder: dirname(this.#path),
+      }),
       users: 0,
     };
     shared.users++;

@@ -89,7 +89,7 @@ describe('refusing what is no model', () => {
     [
       'external data',
       fixture('helper-external'),
-      'ZerothError: path: external data is not supported yet, and tensor "b" keeps its values in another file',
+      'ZerothError: path: expected tensor "b" in the model\'s own file, got one in "weights.bin"',
     ],
     [
       'external data of a constant',
@@ -97,7 +97,7 @@ describe('refusing what is no model', () => {
         const t = { ...model.graph!.initializer[0], name: 'hidden', dataLocation: 1 as const };
         model.graph!.node[0].attribute[0].t = t;
       }),
-      'ZerothError: path: external data is not supported yet, and tensor "hidden" keeps its values in another file',
+      'ZerothError: path: expected constants of nodes with their values, got "hidden", which keeps them in another file',
     ],
     [
       'values that are too few',

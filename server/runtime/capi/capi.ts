@@ -60,11 +60,11 @@ export class CApiRuntime implements Runtime {
   }
 
   async createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
-    const { field = 'path', isProfiled = false } = options;
+    const { field = 'path', isProfiled = false, folder } = options;
     try {
       return built((owner) => {
         const profile = isProfiled ? profilePath() : undefined;
-        const session = openSession(owner, this.#context, model, { profile });
+        const session = openSession(owner, this.#context, model, { profile, folder });
         return new CApiSession(this.#context, owner, session);
       });
     } catch (error) {

@@ -50,9 +50,13 @@ export function openContext(
   };
 }
 
+const EXTERNAL_FOLDER = 'session.model_external_initializers_file_folder_path';
+
 export type OpenSession = {
   /** Where the profile of its runs begins with its name; none is written without. */
   readonly profile?: string | undefined;
+  /** Where the files are that tensors of a model in memory refer to. */
+  readonly folder?: string | undefined;
   /** Whether it is an error where the host would have to compute a node, whatever it is. */
   readonly isStrict?: boolean;
 };
@@ -62,7 +66,7 @@ export function openSession(
   owner: Owner,
   context: Context,
   model: Uint8Array | string,
-  { profile, isStrict = false }: OpenSession = {},
+  { profile, folder, isStrict = false }: OpenSession = {},
 ): Pointer {
   return built((own) => {
     const options = own.own('ReleaseSessionOptions', make('CreateSessionOptions'));
@@ -73,6 +77,7 @@ export function openSession(
     // Within a run; between two runs the threads rest.
     call('AddSessionConfigEntry', options, 'session.force_spinning_stop', spins);
     if (profile !== undefined) call('EnableProfiling', options, profile);
+    if (folder !== undefined) call('AddSessionConfigEntry', options, EXTERNAL_FOLDER, folder);
     if (isStrict && context.device !== 'cpu')
       call('AddSessionConfigEntry', options, 'session.disable_cpu_ep_fallback', '1');
     providers[context.device].append(options);
