@@ -1,7 +1,8 @@
 // A batch: rows for the model's inputs and their labels, handed out in micro-batches.
 import { invalid } from '../errors.ts';
 import type { TensorSpec } from '../tensor.ts';
-import { type BatchSource, checkInput, commonRows, findColumn } from './columns.ts';
+import { type BatchSource, type Column, checkInput, commonRows, findColumn, hasColumn } from './columns.ts';
+import { constantFor, fillIn } from './fill-in.ts';
 import { gather, type MicroBatch } from './gather.ts';
 import type { InputSpec } from './graph.ts';
 import { findSequence, hasPadding, tokensOf } from './lengths.ts';
@@ -25,17 +26,22 @@ export type BatchOptions = MicroBatchLimits & { readonly buffers?: BatchBuffers 
 
 /**
  * Checks a batch against the model before any of it is run.
- * @param inputs What the model wants; -1 is a free dimension, an empty shape one that is not known.
+ * @param wanted What the model wants; -1 is a free dimension, an empty shape one that is not known.
  * @param labelsName The tensor that holds the labels; an empty name means "labels".
  * @throws ZerothError invalid-argument naming the tensor, what was expected and what came.
  */
 export function openBatch(
   source: BatchSource,
-  inputs: readonly InputSpec[],
+  wanted: readonly InputSpec[],
   labelsName: string,
   options: BatchOptions,
 ): Batch {
-  const columns = inputs.map(({ name }) => findColumn(source, name, 'an input of the model'));
+  const constants = wanted
+    .filter(({ name }) => !hasColumn(source, name))
+    .map(constantOf)
+    .filter(isThere);
+  const inputs = wanted.filter(({ name }) => !constants.some((constant) => constant.name === name));
+  const columns = columnsFor(source, inputs);
   const labels = findColumn(source, labelsName === '' ? 'labels' : labelsName, 'the labels');
   inputs.forEach((input, i) => {
     checkInput(columns[i], input);
@@ -43,7 +49,8 @@ export function openBatch(
   const rows = selectRows(source, commonRows([...columns, labels]));
   const fixed = fixedRows(inputs, rows.count);
   const sequence = fixed === undefined ? findSequence(inputs, columns, rows) : undefined;
-  const contents = { rows, columns, labels, sequence };
+  const feeds = Object.fromEntries(constants.map(({ name, tensor }) => [name, tensor]));
+  const contents = { rows, columns, labels, sequence, constants: feeds };
   const { buffers = new BatchBuffers() } = options;
   const inOrder = () =>
     fixed === undefined ? partsInOrder(rows.count, tokensOf(columns), options) : partsOf(rows.count, fixed);
@@ -58,6 +65,27 @@ export function openBatch(
     labels: { field, dataType, shape: [rows.count, ...shape.slice(1)], rowOf: rows.rowOf },
     microBatches: (isCut) => ((isCut ? cut() : undefined) ?? whole())(),
   };
+}
+
+/** What was sent, and what stands in for the rest. */
+function columnsFor(source: BatchSource, inputs: readonly InputSpec[]): Column[] {
+  const role = 'an input of the model';
+  const given = inputs
+    .filter(({ name }) => hasColumn(source, name))
+    .map(({ name }) => findColumn(source, name, role));
+  return inputs.map((input) => {
+    const found = given.find(({ name }) => name === input.name) ?? fillIn(input, given);
+    return found ?? findColumn(source, input.name, role);
+  });
+}
+
+function constantOf(input: InputSpec) {
+  const tensor = constantFor(input);
+  return tensor && { name: input.name, tensor };
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 function once<T>(make: () => T): () => T {

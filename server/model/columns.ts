@@ -22,7 +22,13 @@ export type Column = Tensor & {
   /** Where the client finds it, for error messages. */
   readonly field: string;
   readonly rowBytes: number;
+  /** Makes the first bytes of a row of a column that nobody sent (fill-in.ts); there is no `data` then. */
+  readonly fill?: (row: number, into: Uint8Array) => void;
 };
+
+export function hasColumn(source: BatchSource, name: string): boolean {
+  return (source.kind === 'inline' ? source.tensors : source.columns).has(name);
+}
 
 /** @throws ZerothError where the source has no tensor of this name, or one without rows. */
 export function findColumn(source: BatchSource, name: string, role: string): Column {

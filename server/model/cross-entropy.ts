@@ -12,7 +12,12 @@ export const crossEntropy: Objective = {
 };
 
 /** log(sum exp(logits)) - logits[label], with the largest taken out so that nothing overflows. */
-function negativeLogLikelihood(logits: Float32Array, start: number, end: number, label: number): number {
+export function negativeLogLikelihood(
+  logits: Float32Array,
+  start: number,
+  end: number,
+  label: number,
+): number {
   let largest = Number.NEGATIVE_INFINITY;
   for (let i = start; i < end; i++) if (logits[i] > largest) largest = logits[i];
   let sum = 0;

@@ -21,6 +21,9 @@ export type Evaluation = {
   readonly loss: number;
   readonly examples: number;
   readonly perExampleLosses?: Float64Array;
+  /** Labelled positions of all examples, and of each: of an objective that scores positions. */
+  readonly tokens?: number;
+  readonly perExampleTokens?: Int32Array;
   readonly outputs?: ReadonlyMap<string, Tensor>;
 };
 
@@ -36,16 +39,23 @@ export async function evaluate(
   const { perExample, isCut } = options;
   const collector = new OutputCollector(options.outputs, batch.rows, options.replyBytesMax);
   const losses = new Float64Array(batch.rows);
+  let tokens: Int32Array | undefined;
   for (const microBatch of batch.microBatches(isCut)) {
     options.onMicroBatch?.();
     const part = await score(forward, microBatch, batch, options);
     for (let i = 0; i < microBatch.rows; i++) losses[microBatch.placeOf(i)] = part.losses[i];
+    if (part.tokens !== undefined) {
+      tokens ??= new Int32Array(batch.rows);
+      for (let i = 0; i < microBatch.rows; i++) tokens[microBatch.placeOf(i)] = part.tokens[i];
+    }
     collector.add(part.outputs, microBatch);
   }
   return {
     loss: losses.reduce((sum, loss) => sum + loss) / batch.rows,
     examples: batch.rows,
     ...(perExample && { perExampleLosses: losses }),
+    ...(tokens && { tokens: tokens.reduce((sum, count) => sum + count) }),
+    ...(tokens && perExample && { perExampleTokens: tokens }),
     ...(options.outputs.length > 0 && { outputs: collector.finish() }),
   };
 }

@@ -19,6 +19,8 @@ type Contents = {
   readonly columns: readonly Column[];
   readonly labels: Column;
   readonly sequence: Sequence | undefined;
+  /** Inputs that are the same for any rows. */
+  readonly constants: Feeds;
 };
 
 /** Rows of one forward pass, and after how many tokens they are cut, if they are. */
@@ -89,7 +91,7 @@ function microBatchOf(contents: Contents, pass: Pass, memory: Memory): MicroBatc
   return {
     rows: count,
     placeOf: (i) => placeIn(pass, i),
-    feeds: Object.fromEntries(feeds),
+    feeds: { ...contents.constants, ...Object.fromEntries(feeds) },
     labels: take(labels, 'labels', labels.shape.slice(1)),
   };
 }

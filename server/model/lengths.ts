@@ -25,7 +25,7 @@ export function findSequence(
   columns: readonly Column[],
   rows: Rows,
 ): Sequence | undefined {
-  const at = inputs.findIndex(({ name }, i) => MASK_NAMES.includes(name) && columns[i].shape.length === 2);
+  const at = inputs.findIndex(({ name }, i) => isMask(name, columns[i]));
   if (at === -1) return undefined;
   const width = columns[at].shape[1];
   const nameOfSequence = inputs[at].dimensionNames?.[1] ?? '';
@@ -38,6 +38,11 @@ export function findSequence(
     lengthOf(columns[at], rows.rowOf(place)),
   );
   return { width, inputs: new Set(along.map(({ name }) => name)), lengths };
+}
+
+/** One that was filled in shows no padding. */
+function isMask(name: string, { shape, fill }: Column): boolean {
+  return MASK_NAMES.includes(name) && shape.length === 2 && fill === undefined;
 }
 
 export function hasPadding({ lengths, width }: Sequence): boolean {

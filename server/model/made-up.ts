@@ -1,5 +1,7 @@
 // Rows that nobody sent: what shows how a graph behaves before there is any data.
+
 import { elementBytes, elementCount, type Tensor, type TensorSpec } from '../tensor.ts';
+import { constantFor, isPast } from './fill-in.ts';
 
 export type MadeUpSize = {
   readonly rows: number;
@@ -11,16 +13,22 @@ export type MadeUpSize = {
 
 /**
  * Rows of all inputs, by name. Numbers look random and are the same every time, but for those of half precision, which are 0;
- * integers are 0 and 1, valid as token ids and classes; what is called a mask is 1 up to the length of its row, and then 0.
+ * integers are 0 and 1, valid as token ids and classes; a past is empty; what is called a mask is 1 up to the length of its row, and then 0.
  */
 export function madeUpRows(inputs: readonly TensorSpec[], size: MadeUpSize): Record<string, Tensor> {
   return Object.fromEntries(inputs.map((input, i) => [input.name, madeUp(input, i, size)]));
 }
 
-function madeUp({ name, dataType, shape }: TensorSpec, input: number, size: MadeUpSize): Tensor {
+function madeUp(spec: TensorSpec, input: number, size: MadeUpSize): Tensor {
+  const constant = constantFor(spec);
+  if (constant !== undefined) return constant;
+  const { name, dataType, shape } = spec;
   const { rows, free, lengths } = size;
+  const others = isPast({ name, dataType, shape }) ? 0 : free;
   const dimensions =
-    shape.length === 0 ? [rows] : shape.map((length, i) => (length !== -1 ? length : i === 0 ? rows : free));
+    shape.length === 0
+      ? [rows]
+      : shape.map((length, i) => (length !== -1 ? length : i === 0 ? rows : others));
   const count = elementCount(dimensions);
   const bytes = elementBytes[dataType];
   const data = new Uint8Array(count * bytes);

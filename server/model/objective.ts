@@ -1,6 +1,7 @@
 // Model outputs and labels to one loss per example.
 import { invalid } from '../errors.ts';
 import type { DataType, Tensor } from '../tensor.ts';
+import type { LabelledPositions } from './token-loss.ts';
 
 /** A tensor without its values; of an output, -1 and an empty shape are what the model leaves open. */
 export type Described = { readonly dataType: DataType; readonly shape: readonly number[] };
@@ -32,6 +33,17 @@ type DeviceForm = {
   labels(labels: Tensor, output: Described, names: LabelNames): Tensor;
 };
 
+/** An objective as a graph, wherever the model runs: of what it scores only the losses of labelled positions come back. */
+type TokenForm = {
+  /** An ONNX file: `output` as the model has it, int32 `positions` [n] and `targets` [n, 1]; `losses` float32 [n]. */
+  graph(): Uint8Array;
+  /**
+   * @param output With all dimensions known.
+   * @throws ZerothError invalid-argument naming the row where a label is no token, or there is none.
+   */
+  select(labels: Tensor, output: Described, names: LabelNames): LabelledPositions;
+};
+
 export type Objective = {
   readonly name: string;
   /** @throws ZerothError invalid-argument where such an output cannot be scored. */
@@ -46,6 +58,8 @@ export type Objective = {
   losses(output: Tensor, labels: Tensor, names: LabelNames): Float64Array;
   /** Absent where the losses can be had on the host only. */
   readonly device?: DeviceForm;
+  /** Of an objective that scores positions of sequences: its output is as large as a vocabulary for each, and stays where it is. */
+  readonly tokens?: TokenForm;
 };
 
 export const OUTPUT_FIELD = 'objective.output';

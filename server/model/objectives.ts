@@ -6,8 +6,9 @@ import { crossEntropy } from './cross-entropy.ts';
 import { meanSquaredError } from './mean-squared-error.ts';
 import { type Objective, OUTPUT_FIELD } from './objective.ts';
 import { findOutput } from './outputs.ts';
+import { causalLm, maskedLm } from './token-loss.ts';
 
-const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy];
+const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy, causalLm, maskedLm];
 
 export const objectiveNames: readonly string[] = objectives.map(({ name }) => name);
 

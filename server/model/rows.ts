@@ -69,6 +69,12 @@ export function takeRows(
   memory: () => Uint8Array,
 ): Uint8Array {
   const count = part.end - part.start;
+  if (column.fill !== undefined) {
+    const buffer = memory();
+    for (let i = 0; i < count; i++)
+      column.fill(rows.rowOf(placeIn(part, i)), buffer.subarray(i * rowBytes, (i + 1) * rowBytes));
+    return buffer;
+  }
   if (rows.areConsecutive && part.order === undefined && rowBytes === column.rowBytes) {
     const first = rows.rowOf(part.start);
     const lying = column.data.subarray(first * rowBytes, (first + count) * rowBytes);

@@ -1,9 +1,10 @@
 // Losses of a micro-batch, computed where the model's output lies: on the host, or on the device that it never leaves then.
-import type { DeviceMemory, DeviceTensor, Forward, Program } from '../runtime/runtime.ts';
+import type { DeviceTensor, Forward, Program, Runtime } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
+import { meansOf } from './token-loss.ts';
 
 export type Scoring = {
   readonly objective: Objective;
@@ -18,25 +19,28 @@ export type Scoring = {
 export type Scored = {
   /** One an example, in float64. */
   readonly losses: Float64Array;
+  /** Labelled positions of every example, of an objective that scores positions. */
+  readonly tokens?: Int32Array;
   /** Those that are to be returned, and more where they came along. */
   readonly outputs: Readonly<Record<string, Tensor>>;
 };
 
-/** Objectives as they run on one device, each compiled when it is first asked for. */
+/** Objectives as graphs beside the model, each compiled when it is first asked for. */
 export class LossPrograms implements Disposable {
-  readonly #memory: DeviceMemory;
+  readonly #runtime: Runtime;
   readonly #programs = new Map<string, Program>();
 
-  constructor(memory: DeviceMemory) {
-    this.#memory = memory;
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
   }
 
-  /** Undefined where the objective has a form for the host only. */
-  find({ name, device }: Objective): Program | undefined {
-    if (device === undefined) return undefined;
+  /** Undefined where the losses are the host's to compute: it does so in float64 what is small, and lies there anyway. */
+  find({ name, device, tokens }: Objective): Program | undefined {
+    const form = tokens ?? (this.#runtime.memory === undefined ? undefined : device);
+    if (form === undefined) return undefined;
     // Arithmetic on the number of classes is the host's.
-    const program = this.#programs.get(name) ?? this.#memory.program(device.graph(), { isStrict: false });
-    this.#programs.set(name, program);
+    const program = this.#programs.get(name) ?? this.#runtime.program?.(form.graph(), { isStrict: false });
+    if (program !== undefined) this.#programs.set(name, program);
     return program;
   }
 
@@ -57,25 +61,41 @@ export async function score(
   const program = outputs.includes(output) ? undefined : programs?.find(objective);
   if (program !== undefined && forward.runWith !== undefined)
     return forward.runWith(microBatch.feeds, outputs, [output], (results, kept) => ({
-      losses: lossesOnDevice(program, scoring, kept[output], microBatch, batch),
+      ...scoredWhereItLies(program, objective, kept[output], microBatch, batch),
       outputs: results,
     }));
   const results = await forward.run(microBatch.feeds, [...new Set([output, ...outputs])]);
+  const { labels } = microBatch;
   const names = check(objective, results[output], microBatch, batch);
-  return { losses: objective.losses(results[output], microBatch.labels, names), outputs: results };
+  const losses = objective.losses(results[output], labels, names);
+  const tokens = objective.tokens?.select(labels, results[output], names).counts;
+  return { losses, ...(tokens && { tokens }), outputs: results };
 }
 
-function lossesOnDevice(
+function scoredWhereItLies(
   program: Program,
-  { objective }: Scoring,
+  objective: Objective,
   output: DeviceTensor,
   microBatch: MicroBatch,
   batch: Batch,
-): Float64Array {
+): Pick<Scored, 'losses' | 'tokens'> {
   const names = check(objective, output, microBatch, batch);
-  const labels = objective.device!.labels(microBatch.labels, output, names);
-  const losses = program.call({ output, labels }, 'losses');
-  return Float64Array.from(elements(losses, Float32Array, 4));
+  const lossesOf = (inputs: Readonly<Record<string, Tensor>>) =>
+    elements(program.call({ output, ...inputs }, 'losses'), Float32Array, 4);
+  if (objective.tokens === undefined) {
+    const labels = objective.device!.labels(microBatch.labels, output, names);
+    return { losses: Float64Array.from(lossesOf({ labels })) };
+  }
+  const { positions, targets, counts } = objective.tokens.select(microBatch.labels, output, names);
+  const losses = lossesOf({
+    positions: int32([positions.length], positions),
+    targets: int32([targets.length, 1], targets),
+  });
+  return { losses: meansOf(losses, counts), tokens: counts };
+}
+
+function int32(shape: readonly number[], values: Int32Array): Tensor {
+  return { dataType: 'int32', shape, data: new Uint8Array(values.buffer) };
 }
 
 function check(

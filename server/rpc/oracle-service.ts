@@ -143,6 +143,8 @@ function fromResult(result: Evaluation): WirePointResult {
     examples: BigInt(result.examples),
     perExampleLosses: [...(result.perExampleLosses ?? [])],
     outputs: Object.fromEntries(outputs),
+    tokens: BigInt(result.tokens ?? 0),
+    perExampleTokens: Array.from(result.perExampleTokens ?? [], BigInt),
   };
 }
 

@@ -122,6 +122,8 @@ export interface Runtime {
    * @throws ZerothError invalid-argument naming `options.field` where the runtime refuses the model.
    */
   createSession(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
+  /** For small graphs that take what sessions leave where it lies; not of every runtime. */
+  program?(model: Uint8Array, options?: { readonly isStrict: boolean }): Program;
   /** After its sessions, programs and buffers. */
   close(): void;
 }

@@ -15,8 +15,7 @@ import type { WorkerOptions } from './messages.ts';
 
 export class Compute {
   readonly runtime: Runtime;
-  /** Undefined where losses are the host's to compute. */
-  readonly lossPrograms: LossPrograms | undefined;
+  readonly lossPrograms: LossPrograms;
   /** Moves use as many cores as forward passes may, up to two. */
   readonly #crew: Crew | undefined;
   readonly #movers = new Map<TableKind, Movers>();
@@ -29,9 +28,8 @@ export class Compute {
       caller: new Caller(caller),
       queue: { shared: queue, thread: threadId },
     });
-    const { memory } = this.runtime;
-    this.lossPrograms = memory && new LossPrograms(memory);
-    this.#crew = threads > 1 && memory === undefined ? new Crew() : undefined;
+    this.lossPrograms = new LossPrograms(this.runtime);
+    this.#crew = threads > 1 && this.runtime.memory === undefined ? new Crew() : undefined;
   }
 
   get device(): DeviceName {
@@ -51,7 +49,7 @@ export class Compute {
   }
 
   async close(): Promise<void> {
-    this.lossPrograms?.[Symbol.dispose]();
+    this.lossPrograms[Symbol.dispose]();
     for (const movers of this.#movers.values()) movers[Symbol.dispose]();
     await this.#crew?.close();
     this.runtime.close();

@@ -172,7 +172,15 @@ export class StandIn {
     const results = points.map((point) => {
       const bytes = EvaluateRequest.encode({ ...request, points: [point], revision: head }).finish();
       const loss = bytes.reduce((hash, byte) => (hash * 31 + byte) % 65521, 7) / 65521;
-      return { loss, finite: true, examples, perExampleLosses: [], outputs: {} };
+      return {
+        loss,
+        finite: true,
+        examples,
+        perExampleLosses: [],
+        outputs: {},
+        tokens: 0n,
+        perExampleTokens: [],
+      };
     });
     return { results, revision: head, head };
   }

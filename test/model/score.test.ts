@@ -39,7 +39,7 @@ const targets = float32(
 /** Rows that a class or a target is missing for would be the host's to find, too. */
 const labelsOf = { cross_entropy: classes, accuracy: classes, mean_squared_error: targets } as const;
 
-type Evaluating = { weights: Weights; forward: BoundForward; programs: LossPrograms | undefined };
+type Evaluating = { weights: Weights; forward: BoundForward; programs: LossPrograms };
 
 async function evaluateOn(
   { forward, programs }: Evaluating,
@@ -67,7 +67,7 @@ async function open(runtime: CApiRuntime, stack: AsyncDisposableStack): Promise<
   for (const [tensor, name] of names.entries()) weights.load(tensor, initialValues(graph, name));
   const values = weights.values();
   const forward = stack.use(session.bind(specs.map((spec, i) => ({ ...spec, value: values[i] }))));
-  return { weights, forward, programs: memory && stack.use(new LossPrograms(memory)) };
+  return { weights, forward, programs: stack.use(new LossPrograms(runtime)) };
 }
 
 const devices: readonly DeviceName[] = ['cpu', ...(whyNoWebgpu === undefined ? (['webgpu'] as const) : [])];

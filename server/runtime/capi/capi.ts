@@ -5,6 +5,7 @@ import { sessionError } from '../errors.ts';
 import type {
   DeviceMemory,
   DeviceName,
+  Program,
   Runtime,
   RuntimeOptions,
   Session,
@@ -16,6 +17,7 @@ import { built, type Owner } from './handles.ts';
 import { DeviceLock } from './lock.ts';
 import { CApiMemory } from './memory.ts';
 import { profilePath } from './placement.ts';
+import { openProgram } from './program.ts';
 import { CApiSession } from './session.ts';
 
 export type CApiOptions = RuntimeOptions & {
@@ -70,6 +72,10 @@ export class CApiRuntime implements Runtime {
     } catch (error) {
       throw sessionError(error, field);
     }
+  }
+
+  program(model: Uint8Array, options?: { readonly isStrict: boolean }): Program {
+    return openProgram(this.#context, model, options);
   }
 
   close(): void {

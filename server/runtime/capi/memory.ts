@@ -7,8 +7,8 @@ import type { DeviceBuffer, DeviceMemory, DeviceTensor } from '../runtime.ts';
 import { call, make, OrtError, type Pointer } from './api.ts';
 import { CApiBuffer } from './buffer.ts';
 import { type Context, environmentOfProcess, openSession } from './context.ts';
-import { built, Owner } from './handles.ts';
-import { CApiProgram } from './program.ts';
+import { Owner } from './handles.ts';
+import { type CApiProgram, openProgram } from './program.ts';
 import { overHost, pointers } from './values.ts';
 
 /** The least that is allocated: every buffer has an element to be read when it is new. */
@@ -66,11 +66,8 @@ export class CApiMemory implements DeviceMemory {
     this.#held(() => [{ from: from.handle, to: to.handle, dataType: from.dataType }]);
   }
 
-  program(model: Uint8Array, { isStrict } = { isStrict: true }): CApiProgram {
-    return built((owner) => {
-      const session = openSession(owner, this.#context, model, { isStrict });
-      return new CApiProgram(this.#context, owner, session);
-    });
+  program(model: Uint8Array, options?: { readonly isStrict: boolean }): CApiProgram {
+    return openProgram(this.#context, model, options);
   }
 
   /** WebGPU gives buffers that it has no memory for, takes what is written to them, and has nothing when it is read back. */

@@ -3,9 +3,18 @@ import type { Tensor } from '../../tensor.ts';
 import { deviceError } from '../errors.ts';
 import type { Binding, DeviceTensor, Program } from '../runtime.ts';
 import { call, make, type Pointer } from './api.ts';
-import type { Context } from './context.ts';
+import { type Context, openSession } from './context.ts';
 import { built, Owner } from './handles.ts';
 import { boundOutputs, cText, overHost, toTensor } from './values.ts';
+
+/** @param options.isStrict Whether it is an error where the host would have to compute a node for the device. */
+export function openProgram(
+  context: Context,
+  model: Uint8Array,
+  { isStrict } = { isStrict: true },
+): CApiProgram {
+  return built((owner) => new CApiProgram(context, owner, openSession(owner, context, model, { isStrict })));
+}
 
 export class CApiProgram implements Program {
   readonly #context: Context;

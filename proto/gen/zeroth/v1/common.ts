@@ -142,7 +142,11 @@ export interface InlineBatch_TensorsEntry {
 
 /** Model outputs and labels to one loss per example. */
 export interface Objective {
-  /** "cross_entropy", "mean_squared_error", "accuracy" (1 - accuracy); GetServerInfo lists them. */
+  /**
+   * "cross_entropy", "mean_squared_error", "accuracy" (1 - accuracy): an output and a label for each example. "causal_lm",
+   * "masked_lm": scores for each position of a sequence, and labels [rows, sequence], int64 or int32, -100 where there is none;
+   * of causal_lm, position t predicts the label of t + 1. GetServerInfo lists them.
+   */
   name: string;
   /** The model output that is scored; empty where the model has one output. */
   output: string;

@@ -77,6 +77,12 @@ export interface PointResult {
   examples: bigint;
   perExampleLosses: number[];
   outputs: { [key: string]: Tensor };
+  /**
+   * Of an objective that scores positions (causal_lm, masked_lm): how many had a label, in all and, with
+   * per_example_losses, by example. An example's loss is the mean over its own.
+   */
+  tokens: bigint;
+  perExampleTokens: bigint[];
 }
 
 export interface PointResult_OutputsEntry {
@@ -534,7 +540,7 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
 };
 
 function createBasePointResult(): PointResult {
-  return { loss: 0, finite: false, examples: 0n, perExampleLosses: [], outputs: {} };
+  return { loss: 0, finite: false, examples: 0n, perExampleLosses: [], outputs: {}, tokens: 0n, perExampleTokens: [] };
 }
 
 export const PointResult: MessageFns<PointResult> = {
@@ -561,6 +567,22 @@ export const PointResult: MessageFns<PointResult> = {
     globalThis.Object.entries(message.outputs).forEach(([key, value]: [string, Tensor]) => {
       PointResult_OutputsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
     });
+    if (message.tokens !== 0n) {
+      if (BigInt.asIntN(64, message.tokens) !== message.tokens) {
+        throw new globalThis.Error("value provided for field message.tokens of type int64 too large");
+      }
+      writer.uint32(48).int64(message.tokens);
+    }
+    if (message.perExampleTokens.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.perExampleTokens) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field perExampleTokens of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
     return writer;
   },
 
@@ -630,6 +652,32 @@ export const PointResult: MessageFns<PointResult> = {
             }
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.tokens = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.perExampleTokens.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.perExampleTokens.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -660,6 +708,8 @@ export const PointResult: MessageFns<PointResult> = {
       },
       {},
     );
+    message.tokens = (object.tokens !== undefined && object.tokens !== null) ? BigInt(object.tokens) : 0n;
+    message.perExampleTokens = object.perExampleTokens?.map((e) => BigInt(e)) || [];
     return message;
   },
 };

@@ -1,0 +1,143 @@
+// Losses of language models: the negative logarithm of the probability that each labelled position gives to its token, and the mean of it
+// for every example.
+import { invalid } from '../errors.ts';
+import { GraphWriter } from '../onnx/graph-writer.ts';
+import type { Tensor } from '../tensor.ts';
+import { negativeLogLikelihood } from './cross-entropy.ts';
+import {
+  type Described,
+  describe,
+  elements,
+  type LabelNames,
+  type Objective,
+  rejectOutput,
+} from './objective.ts';
+
+/** A label that is none: PyTorch's ignore_index, and what Hugging Face's collators write at padding. */
+const IGNORED = -100;
+
+/** From it on all reductions take their axes as an input. */
+const OPSET = 18;
+
+/** The positions of all rows that have a label, one after the other. */
+export type LabelledPositions = {
+  /** Row times the length of the sequence, plus the place in it. */
+  readonly positions: Int32Array;
+  readonly targets: Int32Array;
+  /** Of each row, at least 1. */
+  readonly counts: Int32Array;
+};
+
+/** How a position's token is told: by the label beside it, or by the next one. */
+type Shift = 0 | 1;
+
+/** Next-token prediction: position t is scored by the label of t + 1, the last one by none. */
+export const causalLm: Objective = tokenObjective('causal_lm', 1);
+
+/** Masked tokens: position t is scored by its own label. */
+export const maskedLm: Objective = tokenObjective('masked_lm', 0);
+
+function tokenObjective(name: string, shift: Shift): Objective {
+  const select = (labels: Tensor, output: Described, names: LabelNames) =>
+    selected(shift, labels, output, names);
+  return {
+    name,
+    checkOutput,
+    checkLabels,
+    losses(output, labels, names) {
+      const chosen = select(labels, output, names);
+      const logits = elements(output, Float32Array, 4);
+      const vocabulary = output.shape[2];
+      const losses = Float64Array.from(chosen.positions, (position, i) =>
+        negativeLogLikelihood(logits, position * vocabulary, (position + 1) * vocabulary, chosen.targets[i]),
+      );
+      return meansOf(losses, chosen.counts);
+    },
+    tokens: { graph, select },
+  };
+}
+
+/** float32 [rows, sequence, vocabulary] */
+function checkOutput(output: Described): void {
+  const { dataType, shape } = output;
+  if (dataType !== 'float32' || (shape.length !== 3 && shape.length !== 0))
+    rejectOutput('float32 [rows, sequence, vocabulary]', output);
+}
+
+/** int32 or int64 [rows, sequence] */
+function checkLabels(labels: Described, output: Described, field: string): void {
+  const { dataType, shape } = labels;
+  const [, sequence = -1] = output.shape;
+  const fits = shape.length === 2 && (sequence === -1 || shape[1] === sequence);
+  if (!fits || (dataType !== 'int64' && dataType !== 'int32')) {
+    const length = sequence === -1 ? 'sequence' : `${sequence}`;
+    throw invalid(field, `int64 or int32 labels [rows, ${length}]`, describe(labels));
+  }
+}
+
+/** @throws ZerothError naming the row where a label is no token, or a row has none. */
+function selected(shift: Shift, labels: Tensor, output: Described, names: LabelNames): LabelledPositions {
+  const [rows, sequence, vocabulary] = output.shape;
+  const labelAt = labelReader(labels);
+  const positions: number[] = [];
+  const targets: number[] = [];
+  const counts = new Int32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    for (let place = 0; place < sequence - shift; place++) {
+      const label = labelAt(row * sequence + place + shift);
+      if (label === IGNORED) continue;
+      if (label < 0 || label >= vocabulary)
+        throw invalid(
+          names.field,
+          `tokens from 0 to ${vocabulary - 1}, or ${IGNORED} where there is none`,
+          `${label} in row ${names.rowOf(row)}`,
+        );
+      positions.push(row * sequence + place);
+      targets.push(label);
+      counts[row]++;
+    }
+    if (counts[row] === 0)
+      throw invalid(names.field, 'a token to predict in every row', `none in row ${names.rowOf(row)}`);
+  }
+  return { positions: Int32Array.from(positions), targets: Int32Array.from(targets), counts };
+}
+
+function labelReader(labels: Tensor): (at: number) => number {
+  if (labels.dataType === 'int32') {
+    const values = elements(labels, Int32Array, 4);
+    return (at) => values[at];
+  }
+  const values = elements(labels, BigInt64Array, 8);
+  return (at) => Number(values[at]);
+}
+
+/** The mean loss of each example's positions, in float64. */
+export function meansOf(losses: Float32Array | Float64Array, counts: Int32Array): Float64Array {
+  let at = 0;
+  return Float64Array.from(counts, (count) => {
+    let sum = 0;
+    for (const end = at + count; at < end; at++) sum += losses[at];
+    return sum / count;
+  });
+}
+
+/**
+ * `output` [rows, sequence, vocabulary], int32 `positions` [n] and `targets` [n, 1] to `losses` [n]. Operators are those that ONNX
+ * Runtime's WebGPU provider has. Only the scores of labelled positions are copied.
+ */
+function graph(): Uint8Array {
+  const graph = new GraphWriter(OPSET);
+  graph.input('output', ['rows', 'sequence', 'vocabulary'], 'float32');
+  graph.input('positions', ['n'], 'int32');
+  graph.input('targets', ['n', 1], 'int32');
+  const flat = graph.add('Flatten', ['output'], { axis: 2 });
+  const scores = graph.add('Gather', [flat, 'positions'], { axis: 0 });
+  const along = graph.constant([1]);
+  const centred = graph.add('Sub', [scores, graph.add('ReduceMax', [scores, along], { keepdims: 1 })]);
+  const sum = graph.add('ReduceSum', [graph.add('Exp', [centred]), along], { keepdims: 1 });
+  const own = graph.add('GatherElements', [centred, 'targets'], { axis: 1 });
+  const losses = graph.add('Sub', [graph.add('Log', [sum]), own]);
+  graph.add('Squeeze', [losses, along], {}, 'losses');
+  graph.output('losses', ['n']);
+  return graph.finish();
+}
