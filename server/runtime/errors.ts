@@ -15,7 +15,8 @@ const ABOUT_TENSORS = new RegExp(
 );
 
 /** WebGPU tells of memory that it could not give only when it is used. */
-const OUT_OF_MEMORY = /Failed to allocate memory|bad_alloc|is invalid due to a previous error|out of memory/i;
+const OUT_OF_MEMORY =
+  /Failed to allocate memory|bad_alloc|is invalid due to a previous error|exceeds the max buffer size|out of memory/i;
 
 const TERMINATED = /Exiting due to terminate flag/;
 

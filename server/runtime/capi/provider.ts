@@ -11,10 +11,11 @@ type Provider = {
 };
 
 /**
- * Elementwise operators write where they read: on WebGPU that is outside of the rules, which a validation would refuse or, in one mode,
- * skip the work of. So it is off, and a self-test at the start shows that the adapter does it right (weights/movers.ts).
+ * None. Elementwise operators write where they read: on WebGPU that is outside of the rules, which every mode of validation that can be named
+ * refuses, or skips the work of. The one that cannot, which is the default, lets them; and a self-test at the start shows that the adapter
+ * does it right (weights/movers.ts). `disabled` lets them too, but hides that memory ran out: outputs are zeros then.
  */
-const webgpuOptions = pairs({ validationMode: 'disabled' });
+const webgpuOptions = pairs({});
 
 /** Whole float32 products, and kernels chosen by rule: a trial may choose another one in another process, and round differently. */
 const cudaOptions = pairs({ use_tf32: '0', cudnn_conv_algo_search: 'HEURISTIC' });
