@@ -26,9 +26,11 @@ export class Movers implements Disposable {
     this.tableKind = tableKind;
     this.isInPlace = isInPlace;
     const values = noiseTable(tableKind);
-    const buffer = this.#stack.use(memory.allocate(values.byteLength, 'the noise table'));
+    using opened = new DisposableStack();
+    const buffer = opened.use(memory.allocate(values.byteLength, 'the noise table'));
     this.table = buffer.tensor('float32', [TABLE_ROWS, TABLE_COLUMNS]);
     memory.upload([{ from: values, to: this.table }]);
+    this.#stack.use(opened.move());
     this.#stack.defer(() => {
       for (const program of this.#programs.values()) program[Symbol.dispose]();
     });

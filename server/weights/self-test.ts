@@ -31,11 +31,24 @@ const MOVES: readonly Move[] = [
  * @throws ZerothError unimplemented where it moves them wrongly in either way.
  */
 export function openMovers(memory: DeviceMemory, tableKind: TableKind, device: string): Movers {
-  for (const isInPlace of [true, false]) {
-    const movers = new Movers(memory, tableKind, isInPlace);
-    if (isRight(movers)) return movers;
-    movers[Symbol.dispose]();
+  return tryOut(memory, tableKind, true) ?? tryOut(memory, tableKind, false) ?? refuse(device);
+}
+
+/** Undefined where the self-test fails; an error is one only where nothing is left to try. */
+function tryOut(memory: DeviceMemory, tableKind: TableKind, isInPlace: boolean): Movers | undefined {
+  using opened = new DisposableStack();
+  const movers = opened.use(new Movers(memory, tableKind, isInPlace));
+  try {
+    if (!isRight(movers)) return undefined;
+  } catch (error) {
+    if (isInPlace) return undefined;
+    throw error;
   }
+  opened.move();
+  return movers;
+}
+
+function refuse(device: string): never {
   const message = `${device}: expected weights to be moved bit for bit as noise/1 has it, got others in a self-test`;
   throw new ZerothError('unimplemented', `${message}; use another device`);
 }

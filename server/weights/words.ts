@@ -68,11 +68,13 @@ export class Words implements Disposable {
   }
 
   #allocate(): Slot {
+    using opened = new DisposableStack();
     const words = this.#pieces.map(({ from, to }) => {
       const bytes = (to - from) * WORD_BYTES;
-      const buffer = this.#stack.use(this.#memory.allocate(bytes, 'the hash words of a direction'));
+      const buffer = opened.use(this.#memory.allocate(bytes, 'the hash words of a direction'));
       return buffer.tensor('int32', [to - from]);
     });
+    this.#stack.use(opened.move());
     const slot = { words, seed: undefined };
     this.#slots = [slot, ...this.#slots];
     return slot;

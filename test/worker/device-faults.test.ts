@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ZerothError } from '../../server/errors.ts';
 import type { Change } from '../../server/journal/journal.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
+import { liveHandles } from '../../server/runtime/capi/handles.ts';
 import type { DeviceMemory, DeviceTensor } from '../../server/runtime/runtime.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
 import { HostWeights } from '../../server/weights/host.ts';
@@ -31,6 +32,17 @@ function seatOf(weights: Weights): Seat {
   const seat = new Seat({ weights, baseValues: () => base, copies, snapshotWayMax: 32 });
   seat.extend(history);
   return seat;
+}
+
+/** The same memory, of which so many more buffers can be had as the test says. */
+function boundedMemory(memory: DeviceMemory, room: { buffers: number }): DeviceMemory {
+  return {
+    ...tamperedWith(memory, (run) => run()),
+    allocate(bytes, what) {
+      if (room.buffers-- <= 0) throw new ZerothError('exhausted', `no memory on the device for ${what}`);
+      return memory.allocate(bytes, what);
+    },
+  };
 }
 
 type Values = Readonly<Record<string, DeviceTensor>>;
@@ -104,5 +116,42 @@ describe('a device that fails in the middle', () => {
     expect(() => openMovers(idle, 'gaussian', 'this adapter')).toThrow(
       /^this adapter: expected weights to be moved bit for bit as noise\/1 has it, got others in a self-test/,
     );
+  });
+
+  test('work in place that fails is no error where a spare place does', () => {
+    // As with WebGPU's validation: a buffer may not be read and written at once.
+    const validated = tamperedWith(memory, (run, inputs, outputs) => {
+      if (outputs.moved !== undefined && inputs.weights === outputs.moved)
+        throw new ZerothError('internal', 'usage in the same scope');
+      run();
+    });
+    using movers = openMovers(validated, 'gaussian', 'this adapter');
+    expect(movers.isInPlace).toBe(false);
+    const before = liveHandles();
+    const broken = tamperedWith(memory, () => {
+      throw new ZerothError('internal', 'no such operator');
+    });
+    expect(() => openMovers(broken, 'gaussian', 'this adapter')).toThrow('no such operator');
+    expect(liveHandles()).toEqual(before);
+  });
+
+  test('memory that runs out leaves nothing behind, whatever it was for', () => {
+    const room = { buffers: Number.POSITIVE_INFINITY };
+    const scarce = boundedMemory(memory, room);
+    const full = { ...scarce, upload: () => expect.unreachable() };
+    using movers = new Movers(scarce, 'gaussian', true);
+    const weights = new DeviceWeights(specs, movers);
+    for (const [tensor, values] of base.entries()) weights.load(tensor, values);
+    const moves = [{ seed: 1n, scale: 1e-3, times: 1 }];
+    const before = liveHandles();
+    expect(() => new Movers(full, 'gaussian', true)).toThrow();
+    expect(liveHandles()).toEqual(before);
+    // One of the two buffers that the words of a direction take.
+    room.buffers = 1;
+    expect(() => weights.move(moves)).toThrow('no memory on the device for the hash words of a direction');
+    expect(liveHandles()).toEqual(before);
+    room.buffers = Number.POSITIVE_INFINITY;
+    weights.move(moves);
+    weights.release();
   });
 });
