@@ -12,6 +12,9 @@ import { checkMoves, planPasses } from './plan.ts';
 import { type Move, type WeightSpec, type Weights, WeightsOutOfRange } from './weights.ts';
 import { DIRECTIONS_KEPT } from './words.ts';
 
+/** The range of a tensor of weights beyond 2^124 ends behind it. */
+const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
+
 export class DeviceWeights implements Weights {
   readonly specs: readonly WeightSpec[];
   readonly bytes: number;
@@ -77,7 +80,7 @@ export class DeviceWeights implements Weights {
     for (let done = 0; done < moves.length; done += DIRECTIONS_KEPT)
       for (const tensor of within) this.#moveFreely(tensor, moves.slice(done, done + DIRECTIONS_KEPT));
     for (const tensor of within) this.#bounds[tensor] += changes[tensor];
-    for (const tensor of beyond) this.#moveWatched(tensor, moves);
+    for (const tensor of beyond) this.#moveWatched(tensor, moves, changes[tensor]);
     const bounds = new Float64Array(this.specs.length);
     for (const tensor of tensors) bounds[tensor] = this.#bounds[tensor];
     return bounds;
@@ -134,10 +137,10 @@ export class DeviceWeights implements Weights {
     this.#bounds[tensor] = bound;
   }
 
-  /** @throws WeightsOutOfRange where the moves are beyond float32, and a weight surely beyond its range. */
   #staysWithin(tensor: number, change: number): boolean {
-    if (!Number.isFinite(change)) throw new WeightsOutOfRange(this.specs[tensor].name);
-    const fits = (bound: number) => bound + change < rangeMax(this.grids[tensor]);
+    if (!Number.isFinite(change)) return false;
+    const end = Math.min(rangeMax(this.grids[tensor]), FLOAT32_MAX);
+    const fits = (bound: number) => bound + change < end;
     return fits(this.#bounds[tensor]) || fits(this.magnitude(tensor));
   }
 
@@ -146,7 +149,9 @@ export class DeviceWeights implements Weights {
       this.#tensors.move(tensor, pass);
   }
 
-  #moveWatched(tensor: number, moves: readonly Move[]): void {
+  #moveWatched(tensor: number, moves: readonly Move[], change: number): void {
+    // Moves beyond float32 take a weight surely beyond its range.
+    if (!Number.isFinite(change)) throw new WeightsOutOfRange(this.specs[tensor].name);
     const grid = this.grids[tensor];
     for (const pass of planPasses(moves, grid, this.#zMax)) {
       this.#tensors.move(tensor, pass);

@@ -55,16 +55,20 @@ export function moveGraph(directions: number, extent: Extent): Uint8Array {
 }
 
 /**
- * w <- floor(w / q + 0.5) q. noise/1 has it in float64; here float32 is as exact: w / q has at most 24 bits as w is on a finer grid,
- * and where adding 0.5 rounds, which takes |w / q| >= 2^23, no integer lies between the sum and what it is rounded to.
+ * w <- floor(w / q + 0.5) q. noise/1 has it in float64, where that sum is exact. In float32 it may round up to an integer, beyond 2^23 and
+ * right below 0.5. So the whole part is taken off first: w / q is exact, as w is on a finer grid, and so is the rest, or it rounds to
+ * 1 where w is just below 0, and is more than a half all the same.
  */
 export function regridGraph(extent: Extent): Uint8Array {
   const graph = new GraphWriter(OPSET);
   return inPlace(graph, extent, (old, moved) => {
     graph.input(names.scale, [1], 'float32');
     graph.input(names.unscale, [1], 'float32');
-    const steps = graph.add('Add', [graph.add('Mul', [old, names.scale]), graph.constant(0.5)]);
-    return graph.add('Mul', [graph.add('Floor', [steps]), names.unscale], {}, moved);
+    const steps = graph.add('Mul', [old, names.scale]);
+    const whole = graph.add('Floor', [steps]);
+    const rest = graph.add('Sub', [steps, whole]);
+    const isUp = graph.cast(graph.add('GreaterOrEqual', [rest, graph.constant(0.5)]), 'float32');
+    return graph.add('Mul', [graph.add('Add', [whole, isUp]), names.unscale], {}, moved);
   });
 }
 

@@ -37,7 +37,7 @@ export function planPasses(
     steps = 0;
   };
   for (const move of moves) {
-    if (move.scale === 0 || move.times === 0) continue;
+    if (movesNothing(move)) continue;
     const needed = stepsNeeded(move, grid, zMax);
     if (needed > EXACT_STEPS) {
       close();
@@ -53,6 +53,10 @@ export function planPasses(
   return passes;
 }
 
+function movesNothing({ scale, times }: Move): boolean {
+  return scale === 0 || times === 0;
+}
+
 /** A bound on the steps by which these moves together shift any weight of a tensor. */
 export function stepsOfAll(moves: readonly Move[], grid: Grid, zMax: number): number {
   return moves.reduce((steps, move) => steps + stepsNeeded(move, grid, zMax), 0);
@@ -60,6 +64,7 @@ export function stepsOfAll(moves: readonly Move[], grid: Grid, zMax: number): nu
 
 /** A bound on |times k|; infinite where times q itself is beyond float32. */
 function stepsNeeded(move: Move, grid: Grid, zMax: number): number {
+  if (movesNothing(move)) return 0;
   const times = Math.abs(move.times);
   if (!Number.isFinite(Math.fround(times * step(grid)))) return Infinity;
   return times * (Math.fround(stepsPerUnit(move.scale, grid) * zMax) + 1);

@@ -176,6 +176,7 @@ function movesAlike(make: Make): void {
     weights.move([
       { seed: 1n, scale: 0, times: 5 },
       { seed: 1n, scale: 0.01, times: 0 },
+      { seed: 1n, scale: 1e300, times: 0 },
     ]);
     weights.move([]);
     expect(weights.digest()).toBe(before);
@@ -250,6 +251,25 @@ function staysInRange(make: Make): void {
     expect(weights.digest()).toBe(open().digest());
   });
 
+  test('of several tensors, the first is named', () => {
+    const weights = make(
+      ['coarse', 'fine'].map((name) => ({ name, shape: [length] })),
+      'rademacher',
+    );
+    // What is beyond the range of the first is beyond float32 in steps of the second.
+    weights.load(0, new Float32Array(length).fill(1e6));
+    weights.load(1, new Float32Array(length).fill(0.1));
+    const move = { seed: 1n, scale: 2e32, times: 1 };
+    expect(() => weights.move([move])).toThrow(new WeightsOutOfRange('coarse'));
+  });
+
+  test('float32 ends before the range of very large weights does', () => {
+    const weights = make([{ name: 'w', shape: [length] }], 'rademacher');
+    weights.load(0, new Float32Array(length).fill(3e37));
+    const move = { seed: 1n, scale: 3.3e38, times: 1 };
+    expect(() => weights.move([move])).toThrow(new WeightsOutOfRange('w'));
+  });
+
   test.each([-Infinity, NaN])('a weight that is %f is found by the next move', (bad) => {
     const weights = open();
     const given = weights.read(0);
@@ -302,6 +322,25 @@ function regrids(make: Make): void {
     weights.move(moves);
     moveReference(expected, weights.grids, 'gaussian');
     expect(bitsOf(weights)).toEqual(expected.map(hex));
+  });
+
+  test.each([
+    {
+      where: 'at the end of the range',
+      coarser: 0,
+      steps: [2 ** 23 + 1, -(2 ** 23) - 1, 2 ** 24 - 1, 1 - 2 ** 24],
+    },
+    { where: 'at halves', coarser: 1, steps: [1, -1, 3, -3, 2 ** 24 - 1, 1 - 2 ** 24] },
+    { where: 'right below a half', coarser: 25, steps: [2 ** 24 - 1, 1 - 2 ** 24, 1, -1] },
+  ])('a regrid rounds as float64 does, $where', ({ coarser, steps }) => {
+    const weights = make([{ name: 'w', shape: [steps.length] }], 'gaussian');
+    weights.load(0, new Float32Array(steps.length));
+    const { exponent } = weights.grids[0];
+    const values = Float32Array.from(steps, (each) => each * 2 ** exponent);
+    weights.restore(0, values, { exponent });
+    weights.regrid(0, exponent + coarser);
+    snap(values, { exponent: exponent + coarser });
+    expect(weights.read(0)).toEqual(values);
   });
 
   test('a finer grid is refused', () => {
