@@ -16,7 +16,7 @@ const ABOUT_TENSORS = new RegExp(
 
 /** WebGPU tells of memory that it could not give only when it is used. */
 const OUT_OF_MEMORY =
-  /Failed to allocate memory|bad_alloc|is invalid due to a previous error|exceeds the max buffer size|out of memory/i;
+  /Failed to allocate memory|bad_alloc|is invalid due to a previous error|exceeds the max buffer size|STATUS_ALLOC_FAILED|out of memory/i;
 
 const TERMINATED = /Exiting due to terminate flag/;
 
@@ -26,6 +26,9 @@ const DEVICE_LOST = /device (?:is |was )?lost/i;
 /** @param field The request field that named the model. */
 export function sessionError(error: unknown, field: string): ZerothError {
   const text = shorten(error);
+  if (DEVICE_LOST.test(text)) return deviceLost(text, error);
+  if (OUT_OF_MEMORY.test(text))
+    return new ZerothError('exhausted', `no memory for the model: ${text}`, {}, error);
   const message = `${field}: expected a model that ONNX Runtime can run, got its error: ${text}`;
   return new ZerothError('invalid-argument', message, { field }, error);
 }
@@ -43,11 +46,19 @@ export function runError(error: unknown): ZerothError {
 
 /** Of work that no caller has a part in: weights that are moved or copied. */
 export function deviceError(error: unknown): ZerothError {
+  if (error instanceof ZerothError) return error;
   const text = shorten(error);
   if (DEVICE_LOST.test(text)) return deviceLost(text, error);
   if (OUT_OF_MEMORY.test(text))
     return new ZerothError('exhausted', `no memory on the device: ${text}`, {}, error);
   return new ZerothError('internal', `ONNX Runtime: ${text}`, {}, error);
+}
+
+/** Of memory that was asked for, whatever the device says of it. */
+export function allocationError(error: unknown, bytes: number, what: string): ZerothError {
+  const known = deviceError(error);
+  if (known.kind === 'unavailable') return known;
+  return new ZerothError('exhausted', `no memory on the device for ${what}: ${bytes} bytes`, {}, error);
 }
 
 function deviceLost(text: string, error: unknown): ZerothError {

@@ -53,6 +53,24 @@ describe('native objects', () => {
   });
 });
 
+describe('small graphs', () => {
+  test('that cannot be had or fed are errors that say so, and leave nothing behind', async () => {
+    const runtime = CApiRuntime.open({ device: 'cpu', threads: 1, hasMemory: true });
+    expect(await message(() => runtime.memory!.program(Uint8Array.of(1, 2)))).toMatch(
+      /^ZerothError: ONNX Runtime: .*protobuf/,
+    );
+    const program = runtime.memory!.program(products(1));
+    const binding = program.bind({}, {});
+    const before = liveHandles();
+    expect(await message(() => binding.set('z', float32([1], [0])))).toMatch(
+      /^ZerothError: ONNX Runtime: .*z/,
+    );
+    expect(liveHandles()).toEqual(before);
+    for (const each of [binding, program]) each[Symbol.dispose]();
+    runtime.close();
+  });
+});
+
 describe('the queue for a device', () => {
   test('lets one thread in at a time', async () => {
     const lock = new DeviceLock(1);
@@ -94,7 +112,7 @@ describe.skipIf(whyNoWebgpu !== undefined)('on WebGPU', () => {
     '$objective of $about: losses are those of the host',
     ({ objective, batches }) => {
       const { device, losses } = findObjective(objective);
-      using program = runtime.memory!.program(device!.graph(), { isStrict: false });
+      using program = runtime.memory!.program(device!.graph('float32'), { isStrict: false });
       const names = { field: 'labels', rowOf: (i: number) => i };
       for (const { output, labels } of batches) {
         const got = program.call({ output, labels: device!.labels(labels, output, names) }, 'losses');

@@ -1,8 +1,7 @@
 // Memory of a device over the C API: buffers, values over them, copies, and the small graphs that work on them.
-import { ZerothError } from '../../errors.ts';
 import { GraphWriter } from '../../onnx/graph-writer.ts';
 import type { DataType } from '../../tensor.ts';
-import { deviceError } from '../errors.ts';
+import { allocationError, deviceError } from '../errors.ts';
 import type { DeviceBuffer, DeviceMemory, DeviceTensor } from '../runtime.ts';
 import { call, make, OrtError, type Pointer } from './api.ts';
 import { CApiBuffer } from './buffer.ts';
@@ -42,7 +41,7 @@ export class CApiMemory implements DeviceMemory {
         return buffer;
       } catch (error) {
         buffer[Symbol.dispose]();
-        throw tooMuch(bytes, what, error);
+        throw allocationError(error, bytes, what);
       }
     });
   }
@@ -85,7 +84,7 @@ export class CApiMemory implements DeviceMemory {
     try {
       return new CApiBuffer(this.#context, this.#allocator, size);
     } catch (error) {
-      throw tooMuch(bytes, what, error);
+      throw allocationError(error, bytes, what);
     }
   }
 
@@ -136,9 +135,4 @@ function identity(dataType: DataType): Uint8Array {
   graph.add('Identity', ['x'], {}, 'y');
   graph.output('y', undefined, dataType);
   return graph.finish();
-}
-
-function tooMuch(bytes: number, what: string, cause: unknown): ZerothError {
-  const message = `no memory on the device for ${what}: ${bytes} bytes`;
-  return new ZerothError('exhausted', message, {}, cause);
 }

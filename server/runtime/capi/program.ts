@@ -7,13 +7,22 @@ import { type Context, openSession } from './context.ts';
 import { built, Owner } from './handles.ts';
 import { boundOutputs, cText, overHost, toTensor } from './values.ts';
 
-/** @param options.isStrict Whether it is an error where the host would have to compute a node for the device. */
+/**
+ * @param options.isStrict Whether it is an error where the host would have to compute a node for the device.
+ * @throws ZerothError
+ */
 export function openProgram(
   context: Context,
   model: Uint8Array,
   { isStrict } = { isStrict: true },
 ): CApiProgram {
-  return built((owner) => new CApiProgram(context, owner, openSession(owner, context, model, { isStrict })));
+  try {
+    return built(
+      (owner) => new CApiProgram(context, owner, openSession(owner, context, model, { isStrict })),
+    );
+  } catch (error) {
+    throw deviceError(error);
+  }
 }
 
 export class CApiProgram implements Program {
@@ -97,10 +106,14 @@ class CApiBinding implements Binding {
   }
 
   set(input: string, value: DeviceTensor | Tensor): void {
-    this.#context.lock.hold(() => {
-      if ('handle' in value) call('BindInput', this.#binding, cText(input), value.handle);
-      else this.#setHost(input, value);
-    });
+    try {
+      this.#context.lock.hold(() => {
+        if ('handle' in value) call('BindInput', this.#binding, cText(input), value.handle);
+        else this.#setHost(input, value);
+      });
+    } catch (error) {
+      throw deviceError(error);
+    }
   }
 
   setOutput(output: string, value: DeviceTensor): void {
@@ -120,8 +133,10 @@ class CApiBinding implements Binding {
   }
 
   #setHost(input: string, value: Tensor): void {
-    const owner = new Owner();
-    call('BindInput', this.#binding, cText(input), overHost(owner, this.#context.hostInfo, value));
+    const owner = built((own) => {
+      call('BindInput', this.#binding, cText(input), overHost(own, this.#context.hostInfo, value));
+      return own;
+    });
     this.#held.get(input)?.[Symbol.dispose]();
     this.#held.set(input, owner);
   }
