@@ -213,13 +213,14 @@ export class ModelHost {
     evaluator: Evaluator,
   ): Promise<BoundForward> {
     const session = await this.#acquire(names, promoted);
-    const forward = session.bind(bindings(weights));
+    let forward: BoundForward | undefined;
     try {
+      forward = session.bind(bindings(weights));
       if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
       await evaluator.tryPadding(forward);
       return forward;
     } catch (error) {
-      forward[Symbol.dispose]();
+      forward?.[Symbol.dispose]();
       await this.#release(names);
       throw error;
     }
