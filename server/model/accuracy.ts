@@ -1,4 +1,6 @@
 // 1 - accuracy: not differentiable, and no trouble to a zeroth-order method.
+
+import type { DataType } from '../tensor.ts';
 import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
 import { LossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
@@ -25,8 +27,8 @@ function missed(scores: Float32Array, start: number, end: number, label: number)
  * The same of [rows, classes], row by row: 1 where a class is ahead of the label, before it with a score as
  * large or behind it with a larger one.
  */
-function graph(): Uint8Array {
-  const graph = new LossGraph('int32');
+function graph(scored: DataType): Uint8Array {
+  const graph = new LossGraph(scored, 'int32');
   const { scored: scores, labels } = graph;
   const ofLabel = graph.add('GatherElements', [scores, labels], { axis: 1 });
   const isBefore = graph.add('Less', [columns(graph, scores), labels]);

@@ -1,12 +1,20 @@
 // Labels that name one of the classes that an output scores; shared by the classifiers' objectives.
 import { invalid } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { type Described, describe, elements, type LabelNames, rejectOutput } from './objective.ts';
+import {
+  type Described,
+  describe,
+  elements,
+  isScored,
+  type LabelNames,
+  rejectOutput,
+  scoresOf,
+} from './objective.ts';
 
-/** float32 [rows, classes] */
+/** float32 or float16 [rows, classes] */
 export function checkScores(output: Described): void {
   const { dataType, shape } = output;
-  if (dataType !== 'float32' || (shape.length !== 2 && shape.length !== 0))
+  if (!isScored(dataType) || (shape.length !== 2 && shape.length !== 0))
     rejectOutput('float32 [rows, classes]', output);
 }
 
@@ -27,7 +35,7 @@ type ScoreRow = (scores: Float32Array, start: number, end: number, label: number
  */
 export function scoreRows(output: Tensor, labels: Tensor, names: LabelNames, score: ScoreRow): Float64Array {
   const [rows, classes] = output.shape;
-  const scores = elements(output, Float32Array, 4);
+  const scores = scoresOf(output);
   const classOf = classReader(labels);
   const losses = new Float64Array(rows);
   for (let i = 0; i < rows; i++) {

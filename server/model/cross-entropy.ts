@@ -1,4 +1,6 @@
 // The negative logarithm of the probability that softmax(logits) gives to the label.
+
+import type { DataType } from '../tensor.ts';
 import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
 import { LossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
@@ -26,8 +28,8 @@ export function negativeLogLikelihood(
 }
 
 /** The same of [rows, classes], row by row. */
-function graph(): Uint8Array {
-  const graph = new LossGraph('int32');
+function graph(scored: DataType): Uint8Array {
+  const graph = new LossGraph(scored, 'int32');
   const { scored: logits, labels } = graph;
   const shifted = graph.add('Sub', [logits, graph.reduce('ReduceMax', logits)]);
   const sum = graph.reduce('ReduceSum', graph.add('Exp', [shifted]));

@@ -15,9 +15,10 @@ export class LossGraph extends GraphWriter {
   /** [rows, n] */
   readonly labels: string;
 
-  constructor(labelsType: DataType) {
+  constructor(scored: DataType, labelsType: DataType) {
     super(OPSET);
-    this.scored = this.input('output', undefined, 'float32');
+    const output = this.input('output', undefined, scored);
+    this.scored = scored === 'float32' ? output : this.cast(output, 'float32');
     this.labels = this.input('labels', ['rows', 'columns'], labelsType);
   }
 

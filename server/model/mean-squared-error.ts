@@ -1,13 +1,21 @@
 // The mean, over the elements of an example, of the squared difference from its label.
 import { invalid } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import type { DataType, Tensor } from '../tensor.ts';
 import { LossGraph } from './loss-graph.ts';
-import { type Described, describe, elements, type Objective, rejectOutput } from './objective.ts';
+import {
+  type Described,
+  describe,
+  elements,
+  isScored,
+  type Objective,
+  rejectOutput,
+  scoresOf,
+} from './objective.ts';
 
 export const meanSquaredError: Objective = {
   name: 'mean_squared_error',
   checkOutput(output) {
-    if (output.dataType !== 'float32') rejectOutput('float32 [rows, ...]', output);
+    if (!isScored(output.dataType)) rejectOutput('float32 [rows, ...]', output);
   },
   checkLabels(labels, output, field) {
     const { dataType } = labels;
@@ -16,7 +24,7 @@ export const meanSquaredError: Objective = {
   },
   losses(output, labels) {
     const rows = output.shape[0];
-    const predictions = elements(output, Float32Array, 4);
+    const predictions = scoresOf(output);
     const targets = toFloats(labels);
     const width = predictions.length / rows;
     const losses = new Float64Array(rows);
@@ -45,8 +53,8 @@ function toFloats(labels: Tensor): Float32Array | Float64Array {
 }
 
 /** The same of an output of any shape but [], flattened to [rows, n]. */
-function graph(): Uint8Array {
-  const graph = new LossGraph('float32');
+function graph(scored: DataType): Uint8Array {
+  const graph = new LossGraph(scored, 'float32');
   const predictions = graph.add('Flatten', [graph.scored], { axis: 1 });
   const difference = graph.add('Sub', [predictions, graph.labels]);
   return graph.finishWith(graph.reduce('ReduceMean', graph.add('Mul', [difference, difference])));

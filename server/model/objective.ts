@@ -17,14 +17,14 @@ export type LabelNames = {
 /** An objective as a graph for the device that the model runs on: its output stays there, only losses come back. */
 type DeviceForm = {
   /**
-   * An ONNX file, one for outputs of all sizes. Inputs: `output`, the model's as it is, and `labels`; its only output
-   * is `losses`, float32 [rows].
+   * An ONNX file, one for outputs of all sizes. Inputs: `output`, the model's as it is, of this type, and `labels`; its only
+   * output is `losses`, float32 [rows].
    *
    * It computes in float32, where what overflows is infinite. Beside the losses in float64 of random outputs (2 to
    * 50,000 columns, deviations 0.01 to 10,000) cross_entropy was off by at most 2e-7 max(1, loss), mean_squared_error by
    * 2e-7 of the loss, on the CPU 1.4e-6, and accuracy by nothing; WebGPU was SwiftShader's.
    */
-  graph(): Uint8Array;
+  graph(scored: DataType): Uint8Array;
   /**
    * The labels as the graph takes them; they have passed the checks.
    * @param output With all dimensions known.
@@ -35,8 +35,8 @@ type DeviceForm = {
 
 /** An objective as a graph, wherever the model runs: of what it scores only the losses of labelled positions come back. */
 type TokenForm = {
-  /** An ONNX file: `output` as the model has it, int32 `positions` [n] and `targets` [n, 1]; `losses` float32 [n]. */
-  graph(): Uint8Array;
+  /** An ONNX file: `output` as the model has it, of this type, int32 `positions` [n] and `targets` [n, 1]; `losses` float32 [n]. */
+  graph(scored: DataType): Uint8Array;
   /**
    * @param output With all dimensions known.
    * @throws ZerothError invalid-argument naming the row where a label is no token, or there is none.
@@ -78,6 +78,17 @@ export function elements<T>(
   const { data } = tensor;
   const aligned = data.byteOffset % bytesPerElement === 0 ? data : new Uint8Array(data);
   return new array(aligned.buffer, aligned.byteOffset, aligned.byteLength / bytesPerElement);
+}
+
+/** Scores may be of half precision: they are computed with as float32. */
+export function isScored(dataType: DataType): boolean {
+  return dataType === 'float32' || dataType === 'float16';
+}
+
+/** What is scored as float32, copied only where it is of half precision or starts between two elements. */
+export function scoresOf(output: Tensor): Float32Array {
+  if (output.dataType !== 'float16') return elements(output, Float32Array, 4);
+  return Float32Array.from(elements(output, Float16Array, 2));
 }
 
 export function rejectOutput(expected: string, output: Described): never {

@@ -9,7 +9,7 @@ import { findColumn } from './columns.ts';
 import type { InputSpec } from './graph.ts';
 import { findSequence } from './lengths.ts';
 import { madeUpRows } from './made-up.ts';
-import { elements } from './objective.ts';
+import { isScored, scoresOf } from './objective.ts';
 import { selectRows } from './rows.ts';
 
 /** Tokens of the rows that are tried. All are cut after the longest, so that some keep padding, as in a batch. */
@@ -86,13 +86,13 @@ function cutAfter(tokens: number, { dataType, shape, data }: Tensor): Tensor {
 
 /**
  * Not where these rows cannot show it: outputs are alike for all of them, or not finite. An output
- * with an entry for each token is another without padding; and only float32 is compared, as that is
- * what objectives score.
+ * with an entry for each token is another without padding; and only numbers are compared that
+ * objectives score.
  */
 function isSame(whole: Tensor, cut: Tensor, cutShare: number): boolean {
-  if (whole.dataType !== 'float32' || whole.shape.join() !== cut.shape.join()) return false;
+  if (!isScored(whole.dataType) || whole.shape.join() !== cut.shape.join()) return false;
   if (whole.shape[0] !== LENGTHS.length) return false;
-  const [wanted, got] = [whole, cut].map((tensor) => elements(tensor, Float32Array, 4));
+  const [wanted, got] = [whole, cut].map(scoresOf);
   if (!wanted.every(Number.isFinite)) return false;
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const bound = TOLERANCE * cutShare * spread(wanted);

@@ -3,7 +3,7 @@ import { ZerothError } from '../errors.ts';
 import type { Feeds, Forward } from '../runtime/runtime.ts';
 import type { Tensor, TensorSpec } from '../tensor.ts';
 import { madeUpRows } from './made-up.ts';
-import { elements } from './objective.ts';
+import { isScored, scoresOf } from './objective.ts';
 
 const SIZE = { rows: 2, free: 8 };
 
@@ -49,13 +49,13 @@ export async function checkAgainst({ feeds, outputs }: Probe, rewritten: Forward
 }
 
 function floatOutputs(outputs: readonly TensorSpec[]): string[] {
-  return outputs.filter(({ dataType }) => dataType === 'float32').map(({ name }) => name);
+  return outputs.filter(({ dataType }) => isScored(dataType)).map(({ name }) => name);
 }
 
 /** Relative to the largest magnitude; what is not finite has to be the same on both sides. */
 function differenceOf(wanted: Tensor, got: Tensor): number {
   if (wanted.shape.join() !== got.shape.join()) return Number.POSITIVE_INFINITY;
-  const [a, b] = [wanted, got].map((tensor) => elements(tensor, Float32Array, 4));
+  const [a, b] = [wanted, got].map(scoresOf);
   let [largest, most] = [0, 0];
   for (let i = 0; i < a.length; i++) {
     if (Object.is(a[i], b[i])) {

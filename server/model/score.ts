@@ -1,6 +1,6 @@
 // Losses of a micro-batch, computed where the model's output lies: on the host, or on the device that it never leaves then.
 import type { DeviceTensor, Forward, Program, Runtime } from '../runtime/runtime.ts';
-import type { Tensor } from '../tensor.ts';
+import type { DataType, Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
@@ -34,18 +34,28 @@ export class LossPrograms implements Disposable {
     this.#runtime = runtime;
   }
 
-  /** Undefined where the losses are the host's to compute: it does so in float64 what is small, and lies there anyway. */
-  find({ name, device, tokens }: Objective): Program | undefined {
-    const form = tokens ?? (this.#runtime.memory === undefined ? undefined : device);
-    if (form === undefined) return undefined;
+  /** Whether losses are not the host's to compute: it does so in float64 what is small, and lies there anyway. */
+  takes(objective: Objective): boolean {
+    return this.#runtime.program !== undefined && this.#formOf(objective) !== undefined;
+  }
+
+  /** @param scored The type of the output. */
+  get(objective: Objective, scored: DataType): Program {
+    const key = `${objective.name} ${scored}`;
     // Arithmetic on the number of classes is the host's.
-    const program = this.#programs.get(name) ?? this.#runtime.program?.(form.graph(), { isStrict: false });
-    if (program !== undefined) this.#programs.set(name, program);
+    const program =
+      this.#programs.get(key) ??
+      this.#runtime.program!(this.#formOf(objective)!.graph(scored), { isStrict: false });
+    this.#programs.set(key, program);
     return program;
   }
 
   [Symbol.dispose](): void {
     for (const program of this.#programs.values()) program[Symbol.dispose]();
+  }
+
+  #formOf({ device, tokens }: Objective) {
+    return tokens ?? (this.#runtime.memory === undefined ? undefined : device);
   }
 }
 
@@ -58,10 +68,10 @@ export async function score(
 ): Promise<Scored> {
   const { objective, output, outputs, programs } = scoring;
   // What crosses to the host anyway is scored there, in float64.
-  const program = outputs.includes(output) ? undefined : programs?.find(objective);
-  if (program !== undefined && forward.runWith !== undefined)
+  const isKept = programs?.takes(objective) === true && !outputs.includes(output);
+  if (isKept && forward.runWith !== undefined)
     return forward.runWith(microBatch.feeds, outputs, [output], (results, kept) => ({
-      ...scoredWhereItLies(program, objective, kept[output], microBatch, batch),
+      ...scoredWhereItLies(programs, objective, kept[output], microBatch, batch),
       outputs: results,
     }));
   const results = await forward.run(microBatch.feeds, [...new Set([output, ...outputs])]);
@@ -73,13 +83,14 @@ export async function score(
 }
 
 function scoredWhereItLies(
-  program: Program,
+  programs: LossPrograms,
   objective: Objective,
   output: DeviceTensor,
   microBatch: MicroBatch,
   batch: Batch,
 ): Pick<Scored, 'losses' | 'tokens'> {
   const names = check(objective, output, microBatch, batch);
+  const program = programs.get(objective, output.dataType);
   const lossesOf = (inputs: Readonly<Record<string, Tensor>>) =>
     elements(program.call({ output, ...inputs }, 'losses'), Float32Array, 4);
   if (objective.tokens === undefined) {

@@ -2,15 +2,17 @@
 // for every example.
 import { invalid } from '../errors.ts';
 import { GraphWriter } from '../onnx/graph-writer.ts';
-import type { Tensor } from '../tensor.ts';
+import type { DataType, Tensor } from '../tensor.ts';
 import { negativeLogLikelihood } from './cross-entropy.ts';
 import {
   type Described,
   describe,
   elements,
+  isScored,
   type LabelNames,
   type Objective,
   rejectOutput,
+  scoresOf,
 } from './objective.ts';
 
 /** A label that is none: PyTorch's ignore_index, and what Hugging Face's collators write at padding. */
@@ -46,7 +48,7 @@ function tokenObjective(name: string, shift: Shift): Objective {
     checkLabels,
     losses(output, labels, names) {
       const chosen = select(labels, output, names);
-      const logits = elements(output, Float32Array, 4);
+      const logits = scoresOf(output);
       const vocabulary = output.shape[2];
       const losses = Float64Array.from(chosen.positions, (position, i) =>
         negativeLogLikelihood(logits, position * vocabulary, (position + 1) * vocabulary, chosen.targets[i]),
@@ -57,10 +59,10 @@ function tokenObjective(name: string, shift: Shift): Objective {
   };
 }
 
-/** float32 [rows, sequence, vocabulary] */
+/** float32 or float16 [rows, sequence, vocabulary] */
 function checkOutput(output: Described): void {
   const { dataType, shape } = output;
-  if (dataType !== 'float32' || (shape.length !== 3 && shape.length !== 0))
+  if (!isScored(dataType) || (shape.length !== 3 && shape.length !== 0))
     rejectOutput('float32 [rows, sequence, vocabulary]', output);
 }
 
@@ -125,13 +127,14 @@ export function meansOf(losses: Float32Array | Float64Array, counts: Int32Array)
  * `output` [rows, sequence, vocabulary], int32 `positions` [n] and `targets` [n, 1] to `losses` [n]. Operators are those that ONNX
  * Runtime's WebGPU provider has. Only the scores of labelled positions are copied.
  */
-function graph(): Uint8Array {
+function graph(scored: DataType): Uint8Array {
   const graph = new GraphWriter(OPSET);
-  graph.input('output', ['rows', 'sequence', 'vocabulary'], 'float32');
+  graph.input('output', ['rows', 'sequence', 'vocabulary'], scored);
   graph.input('positions', ['n'], 'int32');
   graph.input('targets', ['n', 1], 'int32');
   const flat = graph.add('Flatten', ['output'], { axis: 2 });
-  const scores = graph.add('Gather', [flat, 'positions'], { axis: 0 });
+  const labelled = graph.add('Gather', [flat, 'positions'], { axis: 0 });
+  const scores = scored === 'float32' ? labelled : graph.cast(labelled, 'float32');
   const along = graph.constant([1]);
   const centred = graph.add('Sub', [scores, graph.add('ReduceMax', [scores, along], { keepdims: 1 })]);
   const sum = graph.add('ReduceSum', [graph.add('Exp', [centred]), along], { keepdims: 1 });

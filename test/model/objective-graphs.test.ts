@@ -26,7 +26,7 @@ function toDevice({ device }: Objective, output: Tensor, labels: Tensor): Tensor
 describe.each(withDevice.map((each) => [each.name, each] as const))('%s as a graph', (name, objective) => {
   let session: Session;
   beforeAll(async () => {
-    session = await createSession(objective.device!.graph());
+    session = await createSession(objective.device!.graph('float32'));
   });
   afterAll(() => session.release());
 
@@ -36,7 +36,7 @@ describe.each(withDevice.map((each) => [each.name, each] as const))('%s as a gra
   });
 
   test('has only operators that run where the output lies', () => {
-    const { graph } = ModelProto.decode(objective.device!.graph());
+    const { graph } = ModelProto.decode(objective.device!.graph('float32'));
     const operators = graph!.node.map(({ opType = '' }) => opType);
     expect(operators.filter((each) => !onWebGpu.includes(each))).toEqual([]);
   });

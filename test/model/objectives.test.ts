@@ -123,7 +123,7 @@ describe('labels and outputs that do not fit', () => {
   test.each([
     ['cross_entropy', { dataType: 'float32', shape: [-1] }, 'float32 [rows, classes], got float32 [-1]'],
     ['accuracy', { dataType: 'int64', shape: [-1, 3] }, 'float32 [rows, classes], got int64 [-1, 3]'],
-    ['mean_squared_error', { dataType: 'float16', shape: [2] }, 'float32 [rows, ...], got float16 [2]'],
+    ['mean_squared_error', { dataType: 'float64', shape: [2] }, 'float32 [rows, ...], got float64 [2]'],
   ] as const)('%s: an output %j', async (name, output, expected) => {
     expect(await message(() => findObjective(name).checkOutput(output))).toBe(
       `ZerothError: objective.output: expected ${expected}`,
@@ -136,13 +136,14 @@ describe('finding objectives and outputs', () => {
   const label: TensorSpec = { name: 'label', dataType: 'int64', shape: [-1] };
   const crossEntropy = findObjective('cross_entropy');
 
-  test('there are three', () => {
-    expect(objectiveNames).toEqual(['cross_entropy', 'mean_squared_error', 'accuracy']);
+  test('there are five', () => {
+    const ofLanguage = ['causal_lm', 'masked_lm'];
+    expect(objectiveNames).toEqual(['cross_entropy', 'mean_squared_error', 'accuracy', ...ofLanguage]);
   });
 
   test('an unknown one is answered with those there are', async () => {
     expect(await message(() => findObjective('hinge'))).toBe(
-      'ZerothError: objective.name: expected one of cross_entropy, mean_squared_error, accuracy, got "hinge"',
+      'ZerothError: objective.name: expected one of cross_entropy, mean_squared_error, accuracy, causal_lm, masked_lm, got "hinge"',
     );
     expect(() => findObjective('hinge')).toThrow(expect.objectContaining({ kind: 'unimplemented' }));
   });
