@@ -1,0 +1,88 @@
+// The layers of a model that an adapter can be put at, by names that people know them by.
+import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
+import { elementCount } from '../tensor.ts';
+import type { ModelGraph } from './graph.ts';
+import { shapeOf } from './initializers.ts';
+import { type Product, readProduct, type Unreadable } from './lora-products.ts';
+import { type GraphIndex, isOp } from './rewrite.ts';
+
+/** A product with its bias, if it has one: what a module of a framework is. */
+export type Layer = Product & {
+  /** What the module was called, as far as the file tells: `encoder.layer.0.attention.self.query`. */
+  readonly module: string;
+  /** All that it can be selected by: the names of its weight, its node and its module. */
+  readonly names: readonly string[];
+};
+
+export type Layers = { readonly layers: readonly Layer[]; readonly unreadable: readonly Unreadable[] };
+
+/** In the order of the graph; those of subgraphs and functions are not looked for. */
+export function findLayers({ proto }: ModelGraph, index: GraphIndex): Layers {
+  const layers: Layer[] = [];
+  const unreadable: Unreadable[] = [];
+  for (const node of proto.graph.node) {
+    const product = readProduct(index, node);
+    if (product === undefined) continue;
+    if ('why' in product) unreadable.push(product);
+    else if (!isAdapter(product)) layers.push(named(index, withBias(index, product)));
+  }
+  return { layers, unreadable };
+}
+
+/** Adapters of an earlier run, in a file that was exported with them, are no layers. */
+function isAdapter({ weight }: Product): boolean {
+  return /\.lora_[AB](_\d+)?\.weight$/.test(weight.tensor.name ?? '');
+}
+
+/**
+ * An adapter is added behind the bias: ONNX Runtime then still sees the product and its bias side by side, fuses them as it does
+ * in the file, and rounds as it does there.
+ */
+function withBias(index: GraphIndex, product: Product): Product {
+  const add = index.onlyUser(product.output);
+  if (product.bias !== '' || !isOp(add, 'Add')) return product;
+  const bias = add.input.find((name) => name !== product.output) ?? '';
+  const tensor = index.tensor(bias);
+  if (tensor === undefined) return product;
+  const shape = shapeOf(tensor);
+  if (shape.at(-1) !== product.outputs || elementCount(shape) !== product.outputs) return product;
+  return { ...product, output: add.output[0], last: add, bias };
+}
+
+function named(index: GraphIndex, product: Product): Layer {
+  const [weight, node] = [product.weight.tensor.name ?? '', product.node.name ?? ''];
+  const module = moduleOf(index, product);
+  return { ...product, module, names: [...new Set([weight, node, module])].filter((name) => name !== '') };
+}
+
+/** What quantizers put behind the name of a weight: `_quantized` of onnxruntime, `_Q4` and the like of its MatMulNBits. */
+const QUANTIZED = /(_Transposed)?(_quantized|_DQ)?(_Q\d\w*)?$/;
+/** What exporters call a constant that they have made themselves. */
+const ANONYMOUS = /^(onnx::\w+|val_\d+|_?[\d.]*)$/;
+
+/**
+ * From the weight's name, or the module that PyTorch's exporter notes, the bias's name, the path that is the node's name: each is
+ * missing from the files of some exporter. A weight that comes through other nodes may be another module's, as tied embeddings are;
+ * a bias of several layers is any of theirs: exporters keep one of equal tensors.
+ */
+function moduleOf(index: GraphIndex, { weight, bias, node, output }: Product): string {
+  const tensor = (weight.tensor.name ?? '').replace(QUANTIZED, '');
+  const byWeight = /^(.+?)(\.MatMul)?\.weight$/.exec(tensor)?.[1];
+  const byBias = index.users(bias).length === 1 ? /^(.+)[._]bias$/.exec(bias)?.[1] : undefined;
+  const byTensor = ANONYMOUS.test(tensor) ? undefined : tensor;
+  const own = weight.edges.length === 1 ? byWeight : undefined;
+  const told = own ?? scopeOf(node) ?? byBias ?? pathOf(node) ?? byWeight ?? byTensor;
+  return told ?? (node.name || output);
+}
+
+/** `['', 'encoder', 'encoder.linear1', 'linear_2']`: the one before last is the module. */
+function scopeOf({ metadataProps }: NodeProto): string | undefined {
+  const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value;
+  return [...(scopes ?? '').matchAll(/'([^']*)'/g)].at(-2)?.[1] || undefined;
+}
+
+/** `/encoder/linear1/MatMul` is of `encoder.linear1`. */
+function pathOf({ name = '' }: NodeProto): string | undefined {
+  const path = /^\/(.+)\/(MatMul|Gemm)\w*$/.exec(name)?.[1];
+  return path?.replaceAll('/', '.');
+}
