@@ -1,7 +1,8 @@
 // What the C API can do beside the contract: end a run early, say what the host computes, keep threads apart, count what it holds.
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { elements } from '../../server/model/objective.ts';
 import { findObjective } from '../../server/model/objectives.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
@@ -12,6 +13,7 @@ import { DeviceLock } from '../../server/runtime/capi/lock.ts';
 import type { Tensor } from '../../server/tensor.ts';
 import { fixture, float32, floats, int64, message } from '../model/models.ts';
 import { expectClose, objectiveCases } from '../model/objective-cases.ts';
+import { temporaryFolder } from '../support/server-process.ts';
 import { whyNoWebgpu } from '../support/webgpu.ts';
 
 describe('a run whose caller has gone', () => {
@@ -50,6 +52,24 @@ describe('native objects', () => {
     runtime.close();
     expect(during.get('ReleaseSession')).toBe(2);
     expect(liveHandles()).toEqual(before);
+  });
+});
+
+describe('a session that notes where its nodes are computed', () => {
+  test('leaves no file behind, whether it comes to be or not, and whether it was asked or not', async () => {
+    await using folder = await temporaryFolder();
+    vi.stubEnv('TMPDIR', folder.path);
+    const runtime = CApiRuntime.open({ device: 'cpu', threads: 1 });
+    const isProfiled = true;
+    await expect(runtime.createSession(Uint8Array.of(1, 2), { isProfiled })).rejects.toThrow(/protobuf/);
+    for (const isAsked of [false, true]) {
+      const session = await runtime.createSession(products(1), { isProfiled });
+      if (isAsked) expect(session.fallbacks!()).toEqual([]);
+      await session.release();
+    }
+    runtime.close();
+    vi.unstubAllEnvs();
+    expect(await readdir(folder.path)).toEqual([]);
   });
 });
 

@@ -65,7 +65,7 @@ export class CApiRuntime implements Runtime {
     const { field = 'path', isProfiled = false, folder } = options;
     try {
       return built((owner) => {
-        const profile = isProfiled ? profilePath() : undefined;
+        const profile = isProfiled ? profilePath(owner) : undefined;
         const session = openSession(owner, this.#context, model, { profile, folder });
         return new CApiSession(this.#context, owner, session);
       });

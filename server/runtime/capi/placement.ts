@@ -1,8 +1,8 @@
 // Which nodes of a session were computed on the host, read from the profile of its runs.
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { threadId } from 'node:worker_threads';
+import type { Owner } from './handles.ts';
 
 type ProfileEvent = {
   readonly cat?: string;
@@ -22,17 +22,16 @@ const HOST = 'CPUExecutionProvider';
 /** ONNX Runtime's own copies between host and device. */
 const COPIES = new Set(['MemcpyToHost', 'MemcpyFromHost']);
 
-let profiles = 0;
-
-/** Where a profile begins with its name; ONNX Runtime adds the time. */
-export function profilePath(): string {
-  return join(tmpdir(), `zeroth-${process.pid}-${threadId}-${profiles++}`);
+/** In a folder of its own that goes with its owner, also where no session comes of it: ONNX Runtime opens the file before it looks at the model. */
+export function profilePath(owner: Owner): string {
+  const folder = mkdtempSync(join(tmpdir(), 'zeroth-profile-'));
+  owner.defer(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'runs');
 }
 
-/** Reads the profile and removes it. @returns operators and how many of them, as `Gelu x 6`. */
+/** @returns operators and how many of them, as `Gelu x 6`. */
 export function fallbacksIn(path: string): readonly string[] {
   const events = JSON.parse(readFileSync(path, 'utf8')) as readonly ProfileEvent[];
-  rmSync(path);
   const counts = new Map<string, number>();
   for (const { cat, args } of events) {
     const operator = args?.op_name;
