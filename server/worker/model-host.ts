@@ -71,7 +71,7 @@ export class ModelHost {
     }
     const isProbed = this.#probe !== undefined;
     const info = { sha256: this.#sha256, inputs, outputs, parameters, isProbed, device };
-    const known = isProbed ? (fallbacks ?? []) : undefined;
+    const known = device === 'cpu' ? [] : isProbed ? fallbacks : undefined;
     if (this.#options.strictDevice) checkStrictly(device, known);
     return { ...info, fallbacks: known };
   }
