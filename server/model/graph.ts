@@ -5,12 +5,16 @@ import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import { elementTypeName, findDataType } from '../onnx/element-types.ts';
 import { type TensorSpec, tensorBytes } from '../tensor.ts';
+import { aliasesOf } from './alias.ts';
 import { type ExternalFiles, findExternalConstant, locationsOf } from './external.ts';
 import { shapeOf, whyUntrainable } from './initializers.ts';
+import { withLiftedConstants, withTiedTransposes } from './lift.ts';
 
 /** An initializer of the graph. */
 export type Parameter = TensorSpec & {
   readonly bytes: number;
+  /** What it may be selected by beside its name, where that is an exporter's invention (alias.ts). */
+  readonly alias?: string;
   /** Whether a run may select it: float32, finite, and not empty. */
   readonly trainable: boolean;
 };
@@ -38,9 +42,12 @@ export type ModelGraph = {
  * @throws ZerothError invalid-argument on `path` where the bytes are no model that we can hold.
  */
 export function readModel(bytes: Uint8Array, files?: ExternalFiles): ModelGraph {
-  const proto = decode(bytes);
+  const decoded = decode(bytes);
+  const graph = withTiedTransposes(withLiftedConstants(decoded.graph), files);
+  const proto = { ...decoded, graph };
+  const aliases = aliasesOf(graph);
   const { initializer, input, output } = proto.graph;
-  const external = findExternalConstant(proto);
+  const external = findExternalConstant(decoded);
   if (external !== undefined) throw externalConstant(external);
   const names = new Set<string>();
   for (const tensor of initializer) checkInitializer(tensor, names);
@@ -48,7 +55,7 @@ export function readModel(bytes: Uint8Array, files?: ExternalFiles): ModelGraph 
     inputs: input.filter(({ name }) => !names.has(name ?? '')).map(toInput),
     outputs: output.map(toSpec).filter((spec) => spec !== undefined),
     parameters: initializer
-      .map((tensor) => toParameter(tensor, files))
+      .map((tensor) => toParameter(tensor, files, aliases))
       .filter((parameter) => parameter !== undefined),
     files,
     locations: locationsOf(proto.graph),
@@ -92,11 +99,21 @@ function checkInitializer(tensor: TensorProto, names: Set<string>): void {
   names.add(name);
 }
 
-function toParameter(tensor: TensorProto, files: ExternalFiles | undefined): Parameter | undefined {
+function toParameter(
+  tensor: TensorProto,
+  files: ExternalFiles | undefined,
+  aliases: ReadonlyMap<string, string>,
+): Parameter | undefined {
   const dataType = findDataType(tensor.dataType ?? 0);
   if (dataType === undefined) return undefined;
   const spec = { name: tensor.name ?? '', dataType, shape: shapeOf(tensor) };
-  return { ...spec, bytes: tensorBytes(spec), trainable: whyUntrainable(tensor, files) === undefined };
+  const alias = aliases.get(spec.name);
+  return {
+    ...spec,
+    ...(alias !== undefined && { alias }),
+    bytes: tensorBytes(spec),
+    trainable: whyUntrainable(tensor, files) === undefined,
+  };
 }
 
 function toInput(value: ValueInfoProto): InputSpec {

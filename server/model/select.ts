@@ -27,7 +27,9 @@ export function selectTrainable(graph: ModelGraph, selector: TrainableSelector):
   const idle = include.filter((matcher) => !candidates.some((parameter) => includes(matcher, parameter)));
   if (idle.length > 0) throw matchesNothing(graph, candidates, idle);
   const included = candidates.filter((parameter) => include.some((matcher) => includes(matcher, parameter)));
-  const left = included.filter(({ name }) => !exclude.some((matcher) => matcher.test(name)));
+  const left = included.filter(
+    ({ name, alias = name }) => !exclude.some((matcher) => matcher.test(name) || matcher.test(alias)),
+  );
   if (left.length > 0) return left;
   const got = `patterns that match all ${included.length}`;
   throw invalid('trainable.exclude', 'patterns that leave an included tensor', got);
@@ -51,8 +53,9 @@ function toMatcher(pattern: string): Matcher {
   return { pattern, test: (name) => matchesGlob(pattern, name) };
 }
 
-function includes(matcher: Matcher, { name, shape }: Parameter): boolean {
-  return shape.length === 0 ? matcher.pattern === name : matcher.test(name);
+function includes(matcher: Matcher, { name, alias, shape }: Parameter): boolean {
+  const names = alias === undefined ? [name] : [name, alias];
+  return names.some((each) => (shape.length === 0 ? matcher.pattern === each : matcher.test(each)));
 }
 
 /** One message for all of them: what each one does match, if anything, and names that may be meant. */
@@ -63,7 +66,7 @@ function matchesNothing(
 ): ZerothError {
   const field = 'trainable.include';
   const got = idle.map((matcher) => describeIdle(graph, matcher)).join(' and ');
-  const names = candidates.map(({ name }) => name);
+  const names = candidates.map(({ name, alias = name }) => alias);
   const hints = nearest(idle[0].pattern.replaceAll('*', ''), names, HINTS_MAX).map((name) => `"${name}"`);
   const hint = `there ${names.length === 1 ? 'is' : `are ${names.length}, such as`} ${hints.join(', ')}`;
   const message = `${field}: expected patterns that match trainable tensors, got ${got}; ${hint}`;

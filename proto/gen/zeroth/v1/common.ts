@@ -72,6 +72,11 @@ export interface Parameter {
   bytes: bigint;
   /** Whether a run may select it: float32 and finite. */
   trainable: boolean;
+  /**
+   * What patterns match beside the name, where that is an exporter's invention: `encoder.layer.0.q_lin.weight`
+   * for `onnx::MatMul_295`. Empty where the name is the model's own.
+   */
+  alias: string;
 }
 
 /**
@@ -347,7 +352,7 @@ export const TensorSpec: MessageFns<TensorSpec> = {
 };
 
 function createBaseParameter(): Parameter {
-  return { name: "", dataType: 0, shape: [], bytes: 0n, trainable: false };
+  return { name: "", dataType: 0, shape: [], bytes: 0n, trainable: false, alias: "" };
 }
 
 export const Parameter: MessageFns<Parameter> = {
@@ -376,6 +381,9 @@ export const Parameter: MessageFns<Parameter> = {
     }
     if (message.trainable !== false) {
       writer.uint32(40).bool(message.trainable);
+    }
+    if (message.alias !== "") {
+      writer.uint32(50).string(message.alias);
     }
     return writer;
   },
@@ -443,6 +451,14 @@ export const Parameter: MessageFns<Parameter> = {
             message.trainable = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.alias = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -465,6 +481,7 @@ export const Parameter: MessageFns<Parameter> = {
     message.shape = object.shape?.map((e) => BigInt(e)) || [];
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     message.trainable = object.trainable ?? false;
+    message.alias = object.alias ?? "";
     return message;
   },
 };
