@@ -78,13 +78,17 @@ export function missingInput(name: string): ZerothError {
   return runError(new Error(`input '${name}' is missing in 'feeds'.`));
 }
 
-/** One line, without paths, source positions and advice on C++. */
+/** One line, without folders, source positions and advice on C++. */
 export function shorten(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const line = text
-    .replaceAll(/(?:\/[\w.+-]+){2,}/g, '')
-    .replaceAll(/\S*\.(?:h|cc|cpp|hpp):\d+ /g, '')
     .replaceAll('Please fix either the inputs/outputs or the model.', '')
+    // What a function of C++ was called is of no use: the reason stands behind it, and CUDA's behind its own name.
+    .replace(/^.*(?=CUDA failure \d+:)/s, '')
+    .replace(/^.*\[ONNXRuntimeError\] : \d+ : \w+ : /s, '')
+    .replace(/^\/\S+\.(?:h|cc|cpp|hpp):\d+ .*?\)(?:::<lambda\(\)>)? (?=\S)/s, '')
+    .replaceAll(/(?<![\w.])(?:\/[\w.+-]+)*\/(?=[\w.+-])/g, '')
+    .replaceAll(/\S*\.(?:h|cc|cpp|hpp):\d+ /g, '')
     .replaceAll(/\s+/g, ' ')
     .trim();
   return line.length > TEXT_LENGTH_MAX ? `${line.slice(0, TEXT_LENGTH_MAX)}...` : line;

@@ -40,7 +40,7 @@ const remedies: Readonly<Record<DeviceName, string>> = {
   webgpu:
     'it takes a graphics driver and, on Linux, libvulkan1; without a GPU SwiftShader will do ' +
     "(Debian's chromium has it: VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json)",
-  cuda: 'it takes an NVIDIA driver and what `npm run install:cuda` fetches',
+  cuda: 'it takes an NVIDIA driver and what `npm run install:cuda` fetches; `npm run install:cuda -- --check` says what is missing (docs/gpu.md)',
 };
 
 function missing(device: DeviceName, cause: unknown): ZerothError {

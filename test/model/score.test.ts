@@ -8,12 +8,12 @@ import { initialValues, promote } from '../../server/model/promote.ts';
 import { LossPrograms } from '../../server/model/score.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { liveHandles } from '../../server/runtime/capi/handles.ts';
-import type { BoundForward, DeviceName, Session } from '../../server/runtime/runtime.ts';
+import type { BoundForward, Session } from '../../server/runtime/runtime.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { Movers } from '../../server/weights/movers.ts';
 import type { Weights } from '../../server/weights/weights.ts';
-import { whyNoWebgpu } from '../support/webgpu.ts';
+import { devices } from '../support/devices.ts';
 import { fixture, float32, int64, message } from './models.ts';
 
 const ROWS = 10;
@@ -69,8 +69,6 @@ async function open(runtime: CApiRuntime, stack: AsyncDisposableStack): Promise<
   const forward = stack.use(session.bind(specs.map((spec, i) => ({ ...spec, value: values[i] }))));
   return { weights, forward, programs: stack.use(new LossPrograms(runtime)) };
 }
-
-const devices: readonly DeviceName[] = ['cpu', ...(whyNoWebgpu === undefined ? (['webgpu'] as const) : [])];
 
 describe.each(devices)('an evaluation on %s as a device', (device) => {
   const stack = new AsyncDisposableStack();

@@ -3,9 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { elements } from '../../server/model/objective.ts';
 import { causalLm, maskedLm, meansOf } from '../../server/model/token-loss.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
-import type { DeviceName } from '../../server/runtime/runtime.ts';
 import type { Tensor } from '../../server/tensor.ts';
-import { whyNoWebgpu } from '../support/webgpu.ts';
+import { devices } from '../support/devices.ts';
 import { float32, int64, message } from './models.ts';
 import { expectClose } from './objective-cases.ts';
 
@@ -82,8 +81,6 @@ describe('what is refused', () => {
     );
   });
 });
-
-const devices: readonly DeviceName[] = ['cpu', ...(whyNoWebgpu === undefined ? (['webgpu'] as const) : [])];
 
 describe.each(devices)('as a graph on %s', (device) => {
   let runtime: CApiRuntime;

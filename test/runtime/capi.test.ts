@@ -13,8 +13,8 @@ import { DeviceLock } from '../../server/runtime/capi/lock.ts';
 import type { Tensor } from '../../server/tensor.ts';
 import { fixture, float32, floats, int64, message } from '../model/models.ts';
 import { expectClose, objectiveCases } from '../model/objective-cases.ts';
+import { whyNoWebgpu } from '../support/devices.ts';
 import { temporaryFolder } from '../support/server-process.ts';
-import { whyNoWebgpu } from '../support/webgpu.ts';
 
 describe('a run whose caller has gone', () => {
   test('does not begin, and the next caller is told nothing of it', async () => {

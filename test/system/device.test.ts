@@ -12,9 +12,9 @@ import { mezo } from '../../server/strategy/mezo.ts';
 import { mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
 import type { Strategy } from '../../server/strategy/strategy.ts';
 import { message } from '../model/models.ts';
+import { whyNoWebgpu } from '../support/devices.ts';
 import { OBJECTIVE } from '../support/fixture-server.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
-import { whyNoWebgpu } from '../support/webgpu.ts';
 
 const ROWS = 32;
 

@@ -4,17 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TableKind } from '../../server/noise/table.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { liveHandles } from '../../server/runtime/capi/handles.ts';
-import type { DeviceMemory, DeviceName } from '../../server/runtime/runtime.ts';
+import type { DeviceMemory } from '../../server/runtime/runtime.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { Movers } from '../../server/weights/movers.ts';
 import { openMovers } from '../../server/weights/self-test.ts';
 import type { Move, WeightSpec } from '../../server/weights/weights.ts';
 import { message } from '../model/models.ts';
-import { whyNoWebgpu } from '../support/webgpu.ts';
+import { devices, whyNoWebgpu } from '../support/devices.ts';
 import { keepsTheContract } from './contract.ts';
-
-const devices: readonly DeviceName[] = ['cpu', ...(whyNoWebgpu === undefined ? (['webgpu'] as const) : [])];
 
 /** Of each thing before the last, the other way is tried too. */
 const ways = [
