@@ -1,4 +1,5 @@
 // The mean loss of a batch: forward passes over micro-batches, losses summed in the order of rows.
+import { invalid } from '../errors.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
@@ -36,14 +37,18 @@ export async function evaluate(
   batch: Batch,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { perExample, isCut } = options;
+  const { objective, perExample, isCut } = options;
+  if (perExample && objective.corpusLoss !== undefined)
+    throw invalid('per_example_losses', 'an objective with a loss for each example', objective.name);
   const collector = new OutputCollector(options.outputs, batch.rows, options.replyBytesMax);
   const losses = new Float64Array(batch.rows);
   let tokens: Int32Array | undefined;
+  let width = 0;
   for (const microBatch of batch.microBatches(isCut)) {
     options.onMicroBatch?.();
     const part = await score(forward, microBatch, batch, options);
     for (let i = 0; i < microBatch.rows; i++) losses[microBatch.placeOf(i)] = part.losses[i];
+    width = part.width;
     if (part.tokens !== undefined) {
       tokens ??= new Int32Array(batch.rows);
       for (let i = 0; i < microBatch.rows; i++) tokens[microBatch.placeOf(i)] = part.tokens[i];
@@ -51,7 +56,7 @@ export async function evaluate(
     collector.add(part.outputs, microBatch);
   }
   return {
-    loss: losses.reduce((sum, loss) => sum + loss) / batch.rows,
+    loss: objective.corpusLoss?.(losses, width) ?? losses.reduce((sum, loss) => sum + loss) / batch.rows,
     examples: batch.rows,
     ...(perExample && { perExampleLosses: losses }),
     ...(tokens && { tokens: tokens.reduce((sum, count) => sum + count) }),

@@ -56,6 +56,11 @@ export type Objective = {
    * @throws ZerothError invalid-argument where a label has no place in the output.
    */
   losses(output: Tensor, labels: Tensor, names: LabelNames): Float64Array;
+  /**
+   * Of an objective that is no mean over examples: what the numbers that `losses` gives for all rows of a batch come to.
+   * @param width Entries of a row of the output.
+   */
+  corpusLoss?(rows: Float64Array, width: number): number;
   /** Absent where the losses can be had on the host only. */
   readonly device?: DeviceForm;
   /** Of an objective that scores positions of sequences: its output is as large as a vocabulary for each, and stays where it is. */

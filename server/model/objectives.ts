@@ -3,12 +3,13 @@ import { ZerothError } from '../errors.ts';
 import type { TensorSpec } from '../tensor.ts';
 import { accuracy } from './accuracy.ts';
 import { crossEntropy } from './cross-entropy.ts';
+import { f1 } from './f1.ts';
 import { meanSquaredError } from './mean-squared-error.ts';
 import { type Objective, OUTPUT_FIELD } from './objective.ts';
 import { findOutput } from './outputs.ts';
 import { causalLm, maskedLm } from './token-loss.ts';
 
-const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy, causalLm, maskedLm];
+const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy, f1, causalLm, maskedLm];
 
 export const objectiveNames: readonly string[] = objectives.map(({ name }) => name);
 

@@ -19,6 +19,8 @@ export type Scoring = {
 export type Scored = {
   /** One an example, in float64. */
   readonly losses: Float64Array;
+  /** Entries of a row of the scored output: its last dimension. */
+  readonly width: number;
   /** Labelled positions of every example, of an objective that scores positions. */
   readonly tokens?: Int32Array;
   /** Those that are to be returned, and more where they came along. */
@@ -78,8 +80,9 @@ export async function score(
   const { labels } = microBatch;
   const names = check(objective, results[output], microBatch, batch);
   const losses = objective.losses(results[output], labels, names);
+  const width = widthOf(results[output]);
   const tokens = objective.tokens?.select(labels, results[output], names).counts;
-  return { losses, ...(tokens && { tokens }), outputs: results };
+  return { losses, width, ...(tokens && { tokens }), outputs: results };
 }
 
 function scoredWhereItLies(
@@ -88,21 +91,26 @@ function scoredWhereItLies(
   output: DeviceTensor,
   microBatch: MicroBatch,
   batch: Batch,
-): Pick<Scored, 'losses' | 'tokens'> {
+): Omit<Scored, 'outputs'> {
+  const width = widthOf(output);
   const names = check(objective, output, microBatch, batch);
   const program = programs.get(objective, output.dataType);
   const lossesOf = (inputs: Readonly<Record<string, Tensor>>) =>
     elements(program.call({ output, ...inputs }, 'losses'), Float32Array, 4);
   if (objective.tokens === undefined) {
     const labels = objective.device!.labels(microBatch.labels, output, names);
-    return { losses: Float64Array.from(lossesOf({ labels })) };
+    return { losses: Float64Array.from(lossesOf({ labels })), width };
   }
   const { positions, targets, counts } = objective.tokens.select(microBatch.labels, output, names);
   const losses = lossesOf({
     positions: int32([positions.length], positions),
     targets: int32([targets.length, 1], targets),
   });
-  return { losses: meansOf(losses, counts), tokens: counts };
+  return { losses: meansOf(losses, counts), width, tokens: counts };
+}
+
+function widthOf({ shape }: Described): number {
+  return shape.at(-1) ?? 1;
 }
 
 function int32(shape: readonly number[], values: Int32Array): Tensor {
