@@ -23,6 +23,15 @@ export type ModelRecord = { readonly name: string; readonly path: string; readon
 
 export type Snapshot = { readonly name: string; readonly revision: number };
 
+/** Adapters that were put into the model (model/lora.ts). */
+export type LoraRecord = {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: readonly string[];
+  /** In decimal: JSON has no uint64. */
+  readonly seed: string;
+};
+
 /** What a run is made of, apart from its journal. Plain data; never changes after creation. */
 export type RunRecord = {
   readonly name: string;
@@ -37,6 +46,8 @@ export type RunRecord = {
   readonly createTimeMs: number;
   readonly forkedFrom: string;
   readonly forkedRevision: number;
+  /** Not there where the model is as its file has it, as in all records before there were adapters. */
+  readonly lora?: LoraRecord;
 };
 
 export type Append = {

@@ -3,6 +3,7 @@ import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { elementCount } from '../tensor.ts';
 import type { ModelGraph } from './graph.ts';
 import { shapeOf } from './initializers.ts';
+import { isAnonymous } from './lift.ts';
 import { type Product, readProduct, type Unreadable } from './lora-products.ts';
 import { type GraphIndex, isOp } from './rewrite.ts';
 
@@ -10,7 +11,7 @@ import { type GraphIndex, isOp } from './rewrite.ts';
 export type Layer = Product & {
   /** What the module was called, as far as the file tells: `encoder.layer.0.attention.self.query`. */
   readonly module: string;
-  /** All that it can be selected by: the names of its weight, its node and its module. */
+  /** All that it can be selected by: the names of its weight, its node and its module, and what the module's weight would be called. */
   readonly names: readonly string[];
 };
 
@@ -52,13 +53,15 @@ function withBias(index: GraphIndex, product: Product): Product {
 function named(index: GraphIndex, product: Product): Layer {
   const [weight, node] = [product.weight.tensor.name ?? '', product.node.name ?? ''];
   const module = moduleOf(index, product);
-  return { ...product, module, names: [...new Set([weight, node, module])].filter((name) => name !== '') };
+  return {
+    ...product,
+    module,
+    names: [...new Set([weight, node, module, `${module}.weight`])].filter((name) => name !== ''),
+  };
 }
 
 /** What quantizers put behind the name of a weight: `_quantized` of onnxruntime, `_Q4` and the like of its MatMulNBits. */
 const QUANTIZED = /(_Transposed)?(_quantized|_DQ)?(_Q\d\w*)?$/;
-/** What exporters call a constant that they have made themselves. */
-const ANONYMOUS = /^(onnx::\w+|val_\d+|_?[\d.]*)$/;
 
 /**
  * From the weight's name, or the module that PyTorch's exporter notes, the bias's name, the path that is the node's name: each is
@@ -69,7 +72,7 @@ function moduleOf(index: GraphIndex, { weight, bias, node, output }: Product): s
   const tensor = (weight.tensor.name ?? '').replace(QUANTIZED, '');
   const byWeight = /^(.+?)(\.MatMul)?\.weight$/.exec(tensor)?.[1];
   const byBias = index.users(bias).length === 1 ? /^(.+)[._]bias$/.exec(bias)?.[1] : undefined;
-  const byTensor = ANONYMOUS.test(tensor) ? undefined : tensor;
+  const byTensor = isAnonymous(tensor) ? undefined : tensor;
   const own = weight.edges.length === 1 ? byWeight : undefined;
   const told = own ?? scopeOf(node) ?? byBias ?? pathOf(node) ?? byWeight ?? byTensor;
   return told ?? (node.name || output);

@@ -10,8 +10,10 @@ import {
   type Tensor as WireTensor,
   type TensorSpec as WireTensorSpec,
 } from '../../proto/gen/zeroth/v1/common.ts';
+import type { Lora as WireLora } from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
+import type { LoraRecord } from '../journal/journal.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
 import { checkName, checkSnapshotName } from '../run/names.ts';
@@ -161,12 +163,30 @@ export function fromTensorSpec(spec: TensorSpec): WireTensorSpec {
 }
 
 export function fromParameter(parameter: Parameter): WireParameter {
-  const { trainable, bytes } = parameter;
-  return { ...fromTensorSpec(parameter), bytes: BigInt(bytes), trainable };
+  const { trainable, bytes, alias = '' } = parameter;
+  return { ...fromTensorSpec(parameter), bytes: BigInt(bytes), trainable, alias };
 }
 
 export function toObjective(objective: Objective): ObjectiveChoice {
   return { name: objective.name, output: objective.output, labels: objective.labels || 'labels' };
+}
+
+/** MeZO's (arXiv 2305.17333). */
+const LORA_DEFAULTS = { rank: 8, alpha: 16 };
+
+export function toLora(lora: WireLora | undefined): LoraRecord | undefined {
+  if (lora === undefined) return undefined;
+  const { rank, alpha, targets, seed } = lora;
+  return {
+    rank: rank === 0 ? LORA_DEFAULTS.rank : rank,
+    alpha: alpha === 0 ? LORA_DEFAULTS.alpha : alpha,
+    targets,
+    seed: String(seed),
+  };
+}
+
+export function fromLora({ rank, alpha, targets, seed }: LoraRecord): WireLora {
+  return { rank, alpha, targets: [...targets], seed: BigInt(seed) };
 }
 
 export function toBatch(batch: Batch | undefined, field: string): BatchRequest {

@@ -13,7 +13,16 @@ import { invalid } from '../errors.ts';
 import type { TableKind } from '../noise/table.ts';
 import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
-import { fromParameter, toNoise, toObjective, toOptionalRevision, toPoint, toRevision } from './convert.ts';
+import {
+  fromLora,
+  fromParameter,
+  toLora,
+  toNoise,
+  toObjective,
+  toOptionalRevision,
+  toPoint,
+  toRevision,
+} from './convert.ts';
 import { toChangeConditions } from './oracle-service.ts';
 import { page } from './page.ts';
 import { getRun, type Services } from './services.ts';
@@ -33,6 +42,7 @@ export function runService(services: Services): RunServiceServer {
         exclude: request.trainable?.exclude ?? [],
         table: toTable(request.table),
         objective: toObjective(request.objective),
+        lora: toLora(request.lora),
       });
       call.note({ run: run.name });
       return { run: toWire(run) };
@@ -133,15 +143,17 @@ function toTable(table: NoiseTable): TableKind {
   }
 }
 
-function toFormat(format: ExportFormat): 'onnx' | 'safetensors' {
+function toFormat(format: ExportFormat): 'onnx' | 'onnx-merged' | 'safetensors' {
   switch (format) {
     case ExportFormat.EXPORT_FORMAT_UNSPECIFIED:
     case ExportFormat.EXPORT_FORMAT_ONNX:
       return 'onnx';
     case ExportFormat.EXPORT_FORMAT_SAFETENSORS:
       return 'safetensors';
+    case ExportFormat.EXPORT_FORMAT_ONNX_MERGED:
+      return 'onnx-merged';
     default:
-      throw invalid('format', 'onnx (1) or safetensors (2)', String(format));
+      throw invalid('format', 'onnx (1), safetensors (2) or onnx_merged (3)', String(format));
   }
 }
 
@@ -183,6 +195,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     createTime: new Date(record.createTimeMs),
     forkedFrom: record.forkedFrom,
     forkedRevision: BigInt(record.forkedRevision),
+    lora: record.lora && fromLora(record.lora),
   };
 }
 

@@ -1,6 +1,6 @@
 // All runs of this server: made, found, forked, deleted, and brought back after a restart.
 import { notFound, ZerothError } from '../errors.ts';
-import type { RunRecord } from '../journal/journal.ts';
+import type { LoraRecord, RunRecord } from '../journal/journal.ts';
 import type { TableKind } from '../noise/table.ts';
 import { CopyAccount } from '../worker/budget.ts';
 import type { ObjectiveChoice, TrainableChoice, WorkerCalls } from '../worker/messages.ts';
@@ -16,6 +16,8 @@ export type CreateRunRequest = {
   readonly exclude: readonly string[];
   readonly table: TableKind;
   readonly objective: ObjectiveChoice;
+  /** Default: none. */
+  readonly lora?: LoraRecord | undefined;
 };
 
 type SeatRequest = {
@@ -24,6 +26,7 @@ type SeatRequest = {
   readonly table: TableKind;
   readonly objective: ObjectiveChoice;
   readonly trainable: TrainableChoice;
+  readonly lora: LoraRecord | undefined;
 };
 
 type OpenedSeat = WorkerCalls['openRun']['out'] & { readonly copies: CopyAccount };
@@ -67,10 +70,10 @@ export class Runs {
 
   async create(request: CreateRunRequest): Promise<Run> {
     const model = this.#models.get(request.model);
-    const { table, objective, include, exclude } = request;
+    const { table, objective, include, exclude, lora } = request;
     return this.#make(request.id, (name) => {
       const trainable = { kind: 'patterns', include, exclude } as const;
-      return this.#withSeat({ run: name, model, table, objective, trainable }, (opened) => {
+      return this.#withSeat({ run: name, model, table, objective, trainable, lora }, (opened) => {
         const record: RunRecord = {
           name,
           model: model.name,
@@ -82,6 +85,7 @@ export class Runs {
           createTimeMs: this.#context.now(),
           forkedFrom: '',
           forkedRevision: 0,
+          ...(lora !== undefined && { lora }),
         };
         this.#context.journal.createRun(record);
         return this.#orForget(name, async () => {
@@ -162,11 +166,12 @@ export class Runs {
 
   /** @param isWanted asked once the seat is open: much may have happened meanwhile. */
   async #wake(run: Run, model: LoadedModel, isWanted = () => true): Promise<void> {
-    const { name, table, objective, trainable, baseSha256, modelSha256 } = run.record;
+    const { name, table, objective, trainable, lora, baseSha256, modelSha256 } = run.record;
     if (model.info.sha256 !== modelSha256)
       throw differs(run.record, 'model file', modelSha256, model.info.sha256);
     const choice = { kind: 'names', names: trainable } as const;
-    await this.#withSeat({ run: name, model, table, objective, trainable: choice }, async (opened) => {
+    const request = { run: name, model, table, objective, trainable: choice, lora };
+    await this.#withSeat(request, async (opened) => {
       if (!isWanted()) throw notFound(name, '; it was deleted');
       if (opened.baseSha256 !== baseSha256)
         throw differs(run.record, 'base weights', baseSha256, opened.baseSha256);

@@ -3,7 +3,7 @@
 import type { CheckpointIdentity } from '../checkpoint/checkpoint.ts';
 import type { WrittenCheckpoint } from '../checkpoint/file.ts';
 import type { ErrorDetails, ErrorKind } from '../errors.ts';
-import type { Change } from '../journal/journal.ts';
+import type { Change, LoraRecord } from '../journal/journal.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import type { Parameter } from '../model/graph.ts';
@@ -47,7 +47,7 @@ export type EvaluateWork = {
 
 export type Regrid = { readonly tensor: number; readonly exponent: number };
 
-export type ExportFormat = 'onnx' | 'safetensors';
+export type ExportFormat = 'onnx' | 'onnx-merged' | 'safetensors';
 
 /** Every request by its name: what goes in, what comes back. */
 export type WorkerCalls = {
@@ -61,6 +61,8 @@ export type WorkerCalls = {
       table: TableKind;
       trainable: TrainableChoice;
       objective: ObjectiveChoice;
+      /** Adapters to put into the model first; without patterns they are what is trained. */
+      lora?: LoraRecord | undefined;
       /** Where this run's copies are counted (budget.ts). */
       copies: SharedArrayBuffer;
     };

@@ -2,19 +2,20 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
+import type { LoraRecord } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { checkAgainst, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
-import { selectTrainable, trainableNamed } from '../model/select.ts';
 import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
 import { Compute } from './compute.ts';
 import { type Evaluator, evaluatorFor } from './evaluator.ts';
-import type { ExportFormat, ModelInfo, TrainableChoice, WorkerCalls, WorkerOptions } from './messages.ts';
+import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
+import { chooseTrainable, mergedFile, sessionKey, toRunGraph } from './run-graph.ts';
 import { Seat } from './seat.ts';
 
 /** What a run needs of the model's file, without holding the file. */
@@ -22,7 +23,11 @@ type Plan = {
   readonly trainable: readonly Parameter[];
   readonly evaluator: Evaluator;
   readonly promoted: Uint8Array;
+  readonly sessionKey: string;
 };
+
+/** What is made of the file again where a run needs it. */
+type OfRun = { readonly trainable: readonly Parameter[]; readonly lora: LoraRecord | undefined };
 
 /** Runs that train the same tensors share a session: their weights are its inputs. */
 type SharedSession = { readonly session: Session; users: number };
@@ -30,7 +35,7 @@ type SharedSession = { readonly session: Session; users: number };
 export class ModelHost {
   readonly #options: WorkerOptions;
   readonly #runs = new Map<string, OpenRun>();
-  /** By the names of the promoted tensors. */
+  /** By the names of the promoted tensors, and what adapters there are. */
   readonly #sessions = new Map<string, SharedSession>();
   /** What the original gives on made-up rows: every session of a run is held against it. */
   #probe: Probe | undefined;
@@ -106,26 +111,27 @@ export class ModelHost {
   async #openOn(
     weights: Weights,
     request: WorkerCalls['openRun']['in'],
-    { trainable, evaluator, promoted }: Plan,
+    plan: Plan,
     budget: WeightsBudget,
   ): Promise<WorkerCalls['openRun']['out']> {
-    const baseValues = () => this.#baseValues(trainable);
+    const { trainable, evaluator } = plan;
+    const ofRun = { trainable, lora: request.lora };
+    const baseValues = () => this.#baseValues(ofRun);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
     const seat = new Seat({ weights, baseValues, copies, snapshotWayMax });
     const baseSha256 = seat.digestAt(0);
-    const names = trainable.map(({ name }) => name);
-    const forward = await this.#bind(names, promoted, weights, evaluator);
+    const forward = await this.#bind(plan, weights);
     this.#runs.set(
       request.run,
       new OpenRun({
         seat,
         prepare: (work) => evaluator.prepare(forward, work),
-        write: (format, values) => this.#write(format, trainable, values),
+        write: (format, values) => this.#write(format, ofRun, values),
         release: () => {
           forward[Symbol.dispose]();
           weights.release();
-          return this.#release(names);
+          return this.#release(plan.sessionKey);
         },
       }),
     );
@@ -145,17 +151,15 @@ export class ModelHost {
   }
 
   /** What a run needs of the file, without holding the file. */
-  #plan({ trainable: choice, objective }: WorkerCalls['openRun']['in']): Plan {
+  #plan({ trainable: choice, objective, lora }: WorkerCalls['openRun']['in']): Plan {
     using file = this.#open();
-    const { graph } = file;
-    const trainable = choose(graph, choice);
-    const evaluator = evaluatorFor(graph, this.#options, this.#compute.lossPrograms);
+    const adapted = toRunGraph(file.graph, lora);
+    const trainable = chooseTrainable(adapted, choice);
+    const evaluator = evaluatorFor(adapted.graph, this.#options, this.#compute.lossPrograms);
     evaluator.checkObjective(objective);
-    const promoted = promote(
-      graph,
-      trainable.map(({ name }) => name),
-    );
-    return { trainable, evaluator, promoted };
+    const names = trainable.map(({ name }) => name);
+    const promoted = promote(adapted.graph, names);
+    return { trainable, evaluator, promoted, sessionKey: sessionKey(names, adapted.adapters, lora) };
   }
 
   /**
@@ -178,11 +182,11 @@ export class ModelHost {
   }
 
   /** Tensor by tensor, in the same memory. */
-  #baseValues(trainable: readonly Parameter[]): Iterable<Float32Array> {
+  #baseValues({ trainable, lora }: OfRun): Iterable<Float32Array> {
     const opened = this.#open();
     return (function* () {
       using file = opened;
-      const { graph } = file;
+      const { graph } = toRunGraph(file.graph, lora);
       const memory = new ArrayBuffer(Math.max(0, ...trainable.map(({ bytes }) => bytes)));
       for (const { name } of trainable) yield initialValues(graph, name, memory);
       memory.transfer(0);
@@ -191,12 +195,13 @@ export class ModelHost {
 
   #write(
     format: ExportFormat,
-    trainable: readonly Parameter[],
+    { trainable, lora }: OfRun,
     values: ReadonlyMap<string, Float32Array>,
   ): Uint8Array {
-    if (format === 'onnx') {
+    if (format !== 'safetensors') {
       using file = this.#open();
-      return withWeights(file.graph, values);
+      if (format === 'onnx-merged') return mergedFile(file.graph, lora, values);
+      return withWeights(toRunGraph(file.graph, lora).graph, values);
     }
     const tensors = trainable.map((parameter) => {
       const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
@@ -206,28 +211,22 @@ export class ModelHost {
   }
 
   /** A session on these weights, the base, that gives what the file's own graph gives. */
-  async #bind(
-    names: readonly string[],
-    promoted: Uint8Array,
-    weights: Weights,
-    evaluator: Evaluator,
-  ): Promise<BoundForward> {
-    const session = await this.#acquire(names, promoted);
+  async #bind(plan: Plan, weights: Weights): Promise<BoundForward> {
+    const session = await this.#acquire(plan);
     let forward: BoundForward | undefined;
     try {
       forward = session.bind(bindings(weights));
       if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
-      await evaluator.tryPadding(forward);
+      await plan.evaluator.tryPadding(forward);
       return forward;
     } catch (error) {
       forward?.[Symbol.dispose]();
-      await this.#release(names);
+      await this.#release(plan.sessionKey);
       throw error;
     }
   }
 
-  async #acquire(names: readonly string[], promoted: Uint8Array): Promise<Session> {
-    const key = JSON.stringify(names);
+  async #acquire({ sessionKey: key, promoted }: Plan): Promise<Session> {
     const shared = this.#sessions.get(key) ?? {
       session: await this.#compute.runtime.createSession(promoted, {
         field: 'model',
@@ -240,17 +239,12 @@ export class ModelHost {
     return shared.session;
   }
 
-  async #release(names: readonly string[]): Promise<void> {
-    const key = JSON.stringify(names);
+  async #release(key: string): Promise<void> {
     const shared = this.#sessions.get(key);
     if (shared === undefined || --shared.users > 0) return;
     this.#sessions.delete(key);
     await shared.session.release();
   }
-}
-
-function choose(graph: ModelGraph, choice: TrainableChoice): Parameter[] {
-  return choice.kind === 'patterns' ? selectTrainable(graph, choice) : trainableNamed(graph, choice.names);
 }
 
 function checkStrictly(device: DeviceName, fallbacks: readonly string[] | undefined): void {

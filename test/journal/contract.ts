@@ -30,6 +30,14 @@ export function keepsTheContract(name: string, open: () => Journal): void {
       expect([journal.head('runs/a'), journal.bytes('runs/a')]).toEqual([0, 0]);
     });
 
+    test('a run with adapters is found as it was, and one from before there were any has none', () => {
+      const lora = { rank: 8, alpha: 16.5, targets: ['*.q_proj'], seed: '18446744073709551615' };
+      journal.createRun(runRecord('runs/a', { lora }));
+      journal.createRun(runRecord('runs/b'));
+      expect(journal.findRun('runs/a')?.lora).toStrictEqual(lora);
+      expect(journal.findRun('runs/b')).not.toHaveProperty('lora');
+    });
+
     test('a name is taken once', () => {
       journal.createRun(runRecord('runs/a'));
       const error = errorOf(() => journal.createRun(runRecord('runs/a')));

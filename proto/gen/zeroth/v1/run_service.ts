@@ -71,6 +71,11 @@ export const ExportFormat = {
   EXPORT_FORMAT_ONNX: 1,
   /** EXPORT_FORMAT_SAFETENSORS - The trainable tensors as safetensors. */
   EXPORT_FORMAT_SAFETENSORS: 2,
+  /**
+   * EXPORT_FORMAT_ONNX_MERGED - As ONNX, with a run's adapters merged into the weights and none of their nodes; of a run without adapters the same as
+   * ONNX. Quantized weights cannot take them.
+   */
+  EXPORT_FORMAT_ONNX_MERGED: 3,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -80,6 +85,7 @@ export namespace ExportFormat {
   export type EXPORT_FORMAT_UNSPECIFIED = typeof ExportFormat.EXPORT_FORMAT_UNSPECIFIED;
   export type EXPORT_FORMAT_ONNX = typeof ExportFormat.EXPORT_FORMAT_ONNX;
   export type EXPORT_FORMAT_SAFETENSORS = typeof ExportFormat.EXPORT_FORMAT_SAFETENSORS;
+  export type EXPORT_FORMAT_ONNX_MERGED = typeof ExportFormat.EXPORT_FORMAT_ONNX_MERGED;
   export type UNRECOGNIZED = typeof ExportFormat.UNRECOGNIZED;
 }
 
@@ -92,6 +98,25 @@ export interface TrainableSelector {
   /** None means "*". */
   include: string[];
   exclude: string[];
+}
+
+/**
+ * Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): y = W x + (alpha / rank) B A x. The run trains A and B, which are
+ * float32, and leaves W as it is, of whatever type: float32, float16, 8-bit or 4-bit. B is zero at first, so that the model
+ * answers as before.
+ */
+export interface Lora {
+  /** At most the smaller side of every layer. 0 means 8. */
+  rank: number;
+  /** 0 means 16. */
+  alpha: number;
+  /**
+   * Patterns that match the name of a layer's weight, of its node or of its module ("*.q_proj"). None means the layers that
+   * are called as projections of queries and values are, or where there are none all that the rank fits.
+   */
+  targets: string[];
+  /** What A is drawn from. */
+  seed: bigint;
 }
 
 export interface Run {
@@ -131,6 +156,8 @@ export interface Run {
    * towards weightsBytesMax.
    */
   copiesBytes: bigint;
+  /** Unset where the model's own weights are trained. */
+  lora: Lora | undefined;
 }
 
 export interface Snapshot {
@@ -152,7 +179,14 @@ export interface CreateRunRequest {
   /** Unspecified means gaussian. */
   table: NoiseTable;
   /** What Evaluate uses when it names none. */
-  objective: Objective | undefined;
+  objective:
+    | Objective
+    | undefined;
+  /**
+   * Puts adapters into the model for this run. Without `trainable` they are all that is trained; their tensors are called
+   * "<module>.lora_A.weight" and "<module>.lora_B.weight".
+   */
+  lora: Lora | undefined;
 }
 
 export interface CreateRunResponse {
@@ -349,6 +383,100 @@ export const TrainableSelector: MessageFns<TrainableSelector> = {
   },
 };
 
+function createBaseLora(): Lora {
+  return { rank: 0, alpha: 0, targets: [], seed: 0n };
+}
+
+export const Lora: MessageFns<Lora> = {
+  encode(message: Lora, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rank !== 0) {
+      writer.uint32(8).int32(message.rank);
+    }
+    if (message.alpha !== 0) {
+      writer.uint32(17).double(message.alpha);
+    }
+    for (const v of message.targets) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(33).fixed64(message.seed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Lora {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLora();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rank = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.alpha = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.targets.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Lora>): Lora {
+    return Lora.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Lora>): Lora {
+    const message = createBaseLora();
+    message.rank = object.rank ?? 0;
+    message.alpha = object.alpha ?? 0;
+    message.targets = object.targets?.map((e) => e) || [];
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    return message;
+  },
+};
+
 function createBaseRun(): Run {
   return {
     name: "",
@@ -368,6 +496,7 @@ function createBaseRun(): Run {
     forkedFrom: "",
     forkedRevision: 0n,
     copiesBytes: 0n,
+    lora: undefined,
   };
 }
 
@@ -438,6 +567,9 @@ export const Run: MessageFns<Run> = {
         throw new globalThis.Error("value provided for field message.copiesBytes of type int64 too large");
       }
       writer.uint32(136).int64(message.copiesBytes);
+    }
+    if (message.lora !== undefined) {
+      Lora.encode(message.lora, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -591,6 +723,14 @@ export const Run: MessageFns<Run> = {
             message.copiesBytes = reader.int64() as bigint;
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.lora = Lora.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -635,6 +775,7 @@ export const Run: MessageFns<Run> = {
     message.copiesBytes = (object.copiesBytes !== undefined && object.copiesBytes !== null)
       ? BigInt(object.copiesBytes)
       : 0n;
+    message.lora = (object.lora !== undefined && object.lora !== null) ? Lora.fromPartial(object.lora) : undefined;
     return message;
   },
 };
@@ -710,7 +851,7 @@ export const Snapshot: MessageFns<Snapshot> = {
 };
 
 function createBaseCreateRunRequest(): CreateRunRequest {
-  return { model: "", runId: "", trainable: undefined, noise: "", table: 0, objective: undefined };
+  return { model: "", runId: "", trainable: undefined, noise: "", table: 0, objective: undefined, lora: undefined };
 }
 
 export const CreateRunRequest: MessageFns<CreateRunRequest> = {
@@ -732,6 +873,9 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
     }
     if (message.objective !== undefined) {
       Objective.encode(message.objective, writer.uint32(50).fork()).join();
+    }
+    if (message.lora !== undefined) {
+      Lora.encode(message.lora, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -797,6 +941,14 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
             message.objective = Objective.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lora = Lora.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -824,6 +976,7 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
     message.objective = (object.objective !== undefined && object.objective !== null)
       ? Objective.fromPartial(object.objective)
       : undefined;
+    message.lora = (object.lora !== undefined && object.lora !== null) ? Lora.fromPartial(object.lora) : undefined;
     return message;
   },
 };
