@@ -2,7 +2,6 @@
 // tokens, padding included, follows many a masked attention. So it is tried out before any row is cut: on
 // made-up rows and once a run, with its base weights. What depended on a client's rows, or on how far they
 // have been trained, could be answered otherwise after a restart, and losses would differ by rounding.
-import { ZerothError } from '../errors.ts';
 import type { Feeds, Forward } from '../runtime/runtime.ts';
 import type { Tensor, TensorSpec } from '../tensor.ts';
 import { findColumn } from './columns.ts';
@@ -10,6 +9,7 @@ import type { InputSpec } from './graph.ts';
 import { findSequence } from './lengths.ts';
 import { madeUpRows } from './made-up.ts';
 import { isScored, scoresOf } from './objective.ts';
+import { isAboutModel } from './probe.ts';
 import { selectRows } from './rows.ts';
 
 /** Tokens of the rows that are tried. All are cut after the longest, so that some keep padding, as in a batch. */
@@ -25,9 +25,6 @@ const TOLERANCE = 0.01;
 
 /** Of the largest output: what may be rounding, so that nothing smaller shows anything. */
 const ROUNDING = 1e-5;
-
-/** Errors that say nothing about the model. */
-const PASSING: readonly string[] = ['exhausted', 'cancelled'];
 
 /** The same rows twice. */
 type Trial = {
@@ -54,7 +51,7 @@ export async function outputsWithoutPadding(
     const cut = await forward.run(trial.cut, names);
     return new Set(names.filter((name) => isSame(whole[name], cut[name], trial.cutShare)));
   } catch (error) {
-    if (error instanceof ZerothError && !PASSING.includes(error.kind)) return new Set();
+    if (isAboutModel(error)) return new Set();
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 // Whether what was made of a graph still is the model, on rows that nobody sent.
 import { describe, expect, test } from 'vitest';
+import { ZerothError } from '../../server/errors.ts';
 import { readModel } from '../../server/model/graph.ts';
 import { checkAgainst, probe } from '../../server/model/probe.ts';
 import { initialValues, promote } from '../../server/model/promote.ts';
@@ -60,5 +61,13 @@ describe('a rewritten graph', () => {
     const { original, graph } = await both('torch-mlp', () => undefined);
     const wrong = graph.inputs.map((input) => ({ ...input, shape: [-1, -1] }));
     expect(await probe(original, wrong, graph.outputs)).toBeUndefined();
+  });
+
+  test('an error that says nothing of the model is one of the load: it would be taken for a model that is not compared', async () => {
+    const { graph } = await both('torch-mlp', () => undefined);
+    for (const kind of ['exhausted', 'unavailable'] as const) {
+      const failing = { run: () => Promise.reject(new ZerothError(kind, 'no memory, or no device')) };
+      await expect(probe(failing, graph.inputs, graph.outputs)).rejects.toMatchObject({ kind });
+    }
   });
 });
