@@ -69,7 +69,7 @@ export class ModelHost {
     const session = await runtime.createSession(path, { field: 'path', isProfiled: device !== 'cpu' });
     let fallbacks: readonly string[] | undefined;
     try {
-      this.#probe = await probe(session, inputs, outputs);
+      this.#probe = await probe(session, inputs, outputs, parameters);
       fallbacks = session.fallbacks?.();
     } finally {
       await session.release();

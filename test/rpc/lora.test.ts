@@ -168,6 +168,15 @@ describe('a run of adapters', () => {
     expect(furthest(after.logits(merged), scoresOf(merged))).toBeLessThan(1e-5);
   });
 
+  test('all layers of a float16 model can have adapters, though it rounds at other places then', async () => {
+    const { dataset } = await batchOf(MODELS[1]);
+    const whole = await createRun(MODELS[1], { lora: { rank: 2, targets: ['*'] } });
+    const some = await createRun(MODELS[1]);
+    const losses = await Promise.all([whole, some].map(({ name }) => evaluate(name, dataset.name)));
+    expect(whole.trainable).toHaveLength(2 * 14);
+    expect(losses[0].loss).toBeCloseTo(losses[1].loss, 2);
+  });
+
   test('without adapters a merged export is the other', async () => {
     const { name: run } = await createRun(MODELS[0], { lora: undefined });
     const [plain, merged] = await Promise.all(
