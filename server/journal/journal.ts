@@ -41,7 +41,13 @@ export type RunRecord = {
   /** Names of the trainable tensors in order. */
   readonly trainable: readonly string[];
   readonly table: 'gaussian' | 'rademacher';
-  readonly objective: { readonly name: string; readonly output: string; readonly labels: string };
+  readonly objective: {
+    readonly name: string;
+    readonly output: string;
+    readonly labels: string;
+    readonly candidates?: string;
+    readonly positions?: string;
+  };
   readonly baseSha256: string;
   readonly createTimeMs: number;
   readonly forkedFrom: string;

@@ -14,6 +14,8 @@ export type Batch = {
   /** At least 1. */
   readonly rows: number;
   readonly labels: Described & LabelNames;
+  /** The request fields of what else the objective asked for. */
+  readonly extraFields: Readonly<Record<string, string>>;
   /**
    * Every row once, within the limits or as many at a time as the model fixes: in order, or, where
    * `isCut`, by length and without the padding that all of a micro-batch have. A micro-batch holds
@@ -22,7 +24,11 @@ export type Batch = {
   microBatches(isCut: boolean): Iterable<MicroBatch>;
 };
 
-export type BatchOptions = MicroBatchLimits & { readonly buffers?: BatchBuffers };
+export type BatchOptions = MicroBatchLimits & {
+  readonly buffers?: BatchBuffers;
+  /** Further tensors that an objective needs: their names in the batch, by what they are to it. */
+  readonly extras?: Readonly<Record<string, string>>;
+};
 
 /**
  * Checks a batch against the model before any of it is run.
@@ -46,11 +52,17 @@ export function openBatch(
   inputs.forEach((input, i) => {
     checkInput(columns[i], input);
   });
-  const rows = selectRows(source, commonRows([...columns, labels]));
+  const extras = Object.fromEntries(
+    Object.entries(options.extras ?? {}).map(([role, name]) => [
+      role,
+      findColumn(source, name, `the ${role}`),
+    ]),
+  );
+  const rows = selectRows(source, commonRows([...columns, labels, ...Object.values(extras)]));
   const fixed = fixedRows(inputs, rows.count);
   const sequence = fixed === undefined ? findSequence(inputs, columns, rows) : undefined;
   const feeds = Object.fromEntries(constants.map(({ name, tensor }) => [name, tensor]));
-  const contents = { rows, columns, labels, sequence, constants: feeds };
+  const contents = { rows, columns, labels, sequence, extras, constants: feeds };
   const { buffers = new BatchBuffers() } = options;
   const inOrder = () =>
     fixed === undefined ? partsInOrder(rows.count, tokensOf(columns), options) : partsOf(rows.count, fixed);
@@ -62,6 +74,7 @@ export function openBatch(
   const { field, dataType, shape } = labels;
   return {
     rows: rows.count,
+    extraFields: Object.fromEntries(Object.entries(extras).map(([role, column]) => [role, column.field])),
     labels: { field, dataType, shape: [rows.count, ...shape.slice(1)], rowOf: rows.rowOf },
     microBatches: (isCut) => ((isCut ? cut() : undefined) ?? whole())(),
   };

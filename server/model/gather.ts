@@ -12,12 +12,15 @@ export type MicroBatch = {
   placeOf(i: number): number;
   readonly feeds: Feeds;
   readonly labels: Tensor;
+  /** What else the objective asked for, by what it is to it. */
+  readonly extras: Readonly<Record<string, Tensor>>;
 };
 
 type Contents = {
   readonly rows: Rows;
   readonly columns: readonly Column[];
   readonly labels: Column;
+  readonly extras: Readonly<Record<string, Column>>;
   readonly sequence: Sequence | undefined;
   /** Inputs that are the same for any rows. */
   readonly constants: Feeds;
@@ -88,11 +91,15 @@ function microBatchOf(contents: Contents, pass: Pass, memory: Memory): MicroBatc
   const feeds = columns.map((column) => {
     return [column.name, take(column, 'input', shapeOfRow(contents, column, pass))] as const;
   });
+  const extras = Object.entries(contents.extras).map(
+    ([role, column]) => [role, take(column, role, column.shape.slice(1))] as const,
+  );
   return {
     rows: count,
     placeOf: (i) => placeIn(pass, i),
     feeds: { ...contents.constants, ...Object.fromEntries(feeds) },
     labels: take(labels, 'labels', labels.shape.slice(1)),
+    extras: Object.fromEntries(extras),
   };
 }
 
@@ -109,9 +116,11 @@ function bytesOfRow({ dataType }: Column, shape: readonly number[]): number {
 
 /** At most, all columns and what is beside them included. */
 function bytesOf(contents: Contents, pass: Pass): number {
-  const { columns, labels } = contents;
+  const { columns, labels, extras } = contents;
+  const others = [labels, ...Object.values(extras)];
   const ofInputs = columns.map((column) => bytesOfRow(column, shapeOfRow(contents, column, pass)));
-  const rowBytes = ofInputs.reduce((sum, bytes) => sum + bytes, labels.rowBytes);
-  const gaps = ALIGNMENT * (columns.length + 1);
+  const ofOthers = others.reduce((sum, { rowBytes }) => sum + rowBytes, 0);
+  const rowBytes = ofInputs.reduce((sum, bytes) => sum + bytes, ofOthers);
+  const gaps = ALIGNMENT * (columns.length + others.length);
   return (pass.end - pass.start) * rowBytes + gaps + MICRO_BATCH_BYTES;
 }

@@ -1,13 +1,15 @@
 // The objectives by name; a new one is one file and one line here.
-import { ZerothError } from '../errors.ts';
+import { invalid, ZerothError } from '../errors.ts';
 import type { TensorSpec } from '../tensor.ts';
 import { accuracy } from './accuracy.ts';
+import { checkScores } from './class-labels.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { f1 } from './f1.ts';
 import { meanSquaredError } from './mean-squared-error.ts';
 import { type Objective, OUTPUT_FIELD } from './objective.ts';
 import { findOutput } from './outputs.ts';
 import { causalLm, maskedLm } from './token-loss.ts';
+import { checkWordScores } from './words.ts';
 
 const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy, f1, causalLm, maskedLm];
 
@@ -20,6 +22,18 @@ export function findObjective(name: string): Objective {
   const field = 'objective.name';
   const message = `${field}: expected one of ${objectiveNames.join(', ')}, got "${name}"`;
   throw new ZerothError('unimplemented', message, { field });
+}
+
+/**
+ * The output of a language model that has the scores of words for an objective over classes.
+ * @throws ZerothError invalid-argument where there is no such output, or the objective is about something else.
+ */
+export function scoredWords(objective: Objective, outputs: readonly TensorSpec[], name: string): TensorSpec {
+  if (objective.checkOutput !== checkScores)
+    throw invalid('objective.candidates', 'none', `one, of ${objective.name}, which does not score classes`);
+  const output = name === '' && outputs.length === 1 ? outputs[0] : findOutput(outputs, name, OUTPUT_FIELD);
+  checkWordScores(output);
+  return output;
 }
 
 /**

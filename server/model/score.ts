@@ -5,11 +5,14 @@ import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
 import { meansOf } from './token-loss.ts';
+import { checkWordScores, placesOf, type WordPlaces, wordScores, wordsGraph } from './words.ts';
 
 export type Scoring = {
   readonly objective: Objective;
   /** The model output that is scored. */
   readonly output: string;
+  /** Whether the output has scores for words, of which a few stand for classes (words.ts). */
+  readonly isOfWords?: boolean;
   /** Model outputs to return, whole. */
   readonly outputs: readonly string[];
   /** What scores on the device of the forward pass; absent where that is the host. */
@@ -43,17 +46,27 @@ export class LossPrograms implements Disposable {
 
   /** @param scored The type of the output. */
   get(objective: Objective, scored: DataType): Program {
-    const key = `${objective.name} ${scored}`;
-    // Arithmetic on the number of classes is the host's.
-    const program =
-      this.#programs.get(key) ??
-      this.#runtime.program!(this.#formOf(objective)!.graph(scored), { isStrict: false });
-    this.#programs.set(key, program);
-    return program;
+    return this.#find(`${objective.name} ${scored}`, () => this.#formOf(objective)!.graph(scored));
+  }
+
+  /** Whether scores of words can be picked where they lie. */
+  get pickWords(): boolean {
+    return this.#runtime.program !== undefined;
+  }
+
+  words(scored: DataType): Program {
+    return this.#find(`words ${scored}`, () => wordsGraph(scored));
   }
 
   [Symbol.dispose](): void {
     for (const program of this.#programs.values()) program[Symbol.dispose]();
+  }
+
+  /** Arithmetic on shapes, as on the number of classes, is the host's. */
+  #find(key: string, graph: () => Uint8Array): Program {
+    const program = this.#programs.get(key) ?? this.#runtime.program!(graph(), { isStrict: false });
+    this.#programs.set(key, program);
+    return program;
   }
 
   #formOf({ device, tokens }: Objective) {
@@ -69,6 +82,7 @@ export async function score(
   scoring: Scoring,
 ): Promise<Scored> {
   const { objective, output, outputs, programs } = scoring;
+  if (scoring.isOfWords === true) return scoreWords(forward, microBatch, batch, scoring);
   // What crosses to the host anyway is scored there, in float64.
   const isKept = programs?.takes(objective) === true && !outputs.includes(output);
   if (isKept && forward.runWith !== undefined)
@@ -83,6 +97,42 @@ export async function score(
   const width = widthOf(results[output]);
   const tokens = objective.tokens?.select(labels, results[output], names).counts;
   return { losses, width, ...(tokens && { tokens }), outputs: results };
+}
+
+/** Only the scores of the words come to the host, where the forward pass can leave the others. */
+async function scoreWords(
+  forward: Forward,
+  microBatch: MicroBatch,
+  batch: Batch,
+  { objective, output, outputs, programs }: Scoring,
+): Promise<Scored> {
+  const { labels } = microBatch;
+  const scored = (scores: Tensor, results: Record<string, Tensor>): Scored => {
+    const names = check(objective, scores, microBatch, batch);
+    return { losses: objective.losses(scores, labels, names), width: widthOf(scores), outputs: results };
+  };
+  if (programs?.pickWords === true && forward.runWith !== undefined && !outputs.includes(output))
+    return forward.runWith(microBatch.feeds, outputs, [output], (results, kept) => {
+      const { positions, candidates, classes } = wordPlaces(kept[output], microBatch, batch);
+      const rows = positions.length;
+      const inputs = { positions: int32([rows], positions), candidates: int32([rows, classes], candidates) };
+      const program = programs.words(kept[output].dataType);
+      return scored(program.call({ output: kept[output], ...inputs }, 'scores'), results);
+    });
+  const results = await forward.run(microBatch.feeds, [...new Set([output, ...outputs])]);
+  const places = wordPlaces(results[output], microBatch, batch);
+  return scored(wordScores(results[output], places), results);
+}
+
+function wordPlaces(output: Described, { rows, placeOf, extras }: MicroBatch, batch: Batch): WordPlaces {
+  checkWordScores(output);
+  if (output.shape[0] !== rows) rejectOutput(`a row for each of ${rows} examples`, output);
+  const rowOf = (i: number) => batch.labels.rowOf(placeOf(i));
+  const { candidates, positions } = batch.extraFields;
+  return placesOf({ candidates: extras.candidates, positions: extras.positions }, output, {
+    candidates: { field: candidates, rowOf },
+    positions: { field: positions, rowOf },
+  });
 }
 
 function scoredWhereItLies(

@@ -168,7 +168,9 @@ export function fromParameter(parameter: Parameter): WireParameter {
 }
 
 export function toObjective(objective: Objective): ObjectiveChoice {
-  return { name: objective.name, output: objective.output, labels: objective.labels || 'labels' };
+  const { name, output, labels, candidates, positions } = objective;
+  const words = candidates === '' ? {} : { candidates, positions: positions || 'positions' };
+  return { name, output, labels: labels || 'labels', ...words };
 }
 
 /** MeZO's (arXiv 2305.17333). */

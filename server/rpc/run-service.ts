@@ -186,7 +186,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     trainable: size.trainable.length > 0 ? size.trainable.map(fromParameter) : record.trainable.map(unsized),
     noise: 'noise/1',
     table: record.table === 'gaussian' ? NoiseTable.NOISE_TABLE_GAUSSIAN : NoiseTable.NOISE_TABLE_RADEMACHER,
-    objective: record.objective,
+    objective: { candidates: '', positions: '', ...record.objective },
     baseSha256: record.baseSha256,
     snapshots: history.snapshots.map((snapshot) => toWireSnapshot(run.name, snapshot)),
     journalBytes: BigInt(journalBytes),

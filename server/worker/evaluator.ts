@@ -3,7 +3,7 @@ import { ZerothError } from '../errors.ts';
 import { openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
-import { findObjective, scoredOutput } from '../model/objectives.ts';
+import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
 import { outputsWithoutPadding } from '../model/padding.ts';
 import { BatchBuffers } from '../model/rows.ts';
@@ -35,9 +35,13 @@ export function evaluatorFor(
   const caller = new Caller(options.caller);
   const buffers = new BatchBuffers();
   let withoutPadding: ReadonlySet<string> = new Set();
-  const choose = ({ name, output }: ObjectiveChoice) => {
+  const choose = ({ name, output, candidates = '' }: ObjectiveChoice) => {
     const objective = findObjective(name);
-    return { objective, output: scoredOutput(objective, outputs, output).name };
+    const isOfWords = candidates !== '';
+    const scored = isOfWords
+      ? scoredWords(objective, outputs, output)
+      : scoredOutput(objective, outputs, output);
+    return { objective, output: scored.name, isOfWords };
   };
   return {
     checkObjective: (objective) => void choose(objective),
@@ -47,7 +51,11 @@ export function evaluatorFor(
     prepare(forward, work) {
       const chosen = choose(work.objective);
       for (const [i, name] of work.outputs.entries()) findOutput(outputs, name, `outputs[${i}]`);
-      const batch = openBatch(work.batch, inputs, work.objective.labels, { ...options, buffers });
+      const batch = openBatch(work.batch, inputs, work.objective.labels, {
+        ...options,
+        buffers,
+        ...(chosen.isOfWords && { extras: extrasOf(work.objective) }),
+      });
       const evaluation = {
         ...chosen,
         programs,
@@ -73,4 +81,9 @@ function outputBytesOfPoint(work: EvaluateWork, rows: number, replyBytesMax: num
   if (bytes <= replyBytesMax) return Math.floor((replyBytesMax - bytes) / points);
   const message = `points, per_example_losses: expected a reply of at most ${replyBytesMax} bytes (replyBytesMax), got ${bytes}`;
   throw new ZerothError('exhausted', `${message}; ask for fewer points or rows`);
+}
+
+/** The batch's tensors beside the labels, by what they are to the objective. */
+function extrasOf({ candidates = '', positions = '' }: ObjectiveChoice): Record<string, string> {
+  return { candidates, positions: positions === '' ? 'positions' : positions };
 }

@@ -26,7 +26,14 @@ export type ModelInfo = {
   readonly fallbacks: readonly string[] | undefined;
 };
 
-export type ObjectiveChoice = { readonly name: string; readonly output: string; readonly labels: string };
+export type ObjectiveChoice = {
+  readonly name: string;
+  readonly output: string;
+  readonly labels: string;
+  /** The batch's tensor with the words that stand for classes, and that with their positions; none where it is absent or empty. */
+  readonly candidates?: string;
+  readonly positions?: string;
+};
 
 /** Patterns from a client, or the exact names that a run was created with. */
 export type TrainableChoice =

@@ -158,6 +158,14 @@ export interface Objective {
   output: string;
   /** The batch tensor that holds the labels; empty means "labels". */
   labels: string;
+  /**
+   * For classes that words stand for (prompts): the batch tensor with their tokens, int64 or int32 [rows, classes]. Of the output's
+   * scores [rows, sequence, vocabulary] those of a row's candidates at its position are the scores of the classes, for
+   * cross_entropy, accuracy and f1. Empty means that the output has scores of classes itself.
+   */
+  candidates: string;
+  /** With candidates: the batch tensor with the position of each row, int64 or int32 [rows]; empty means "positions". */
+  positions: string;
 }
 
 function createBaseTensor(): Tensor {
@@ -1189,7 +1197,7 @@ export const InlineBatch_TensorsEntry: MessageFns<InlineBatch_TensorsEntry> = {
 };
 
 function createBaseObjective(): Objective {
-  return { name: "", output: "", labels: "" };
+  return { name: "", output: "", labels: "", candidates: "", positions: "" };
 }
 
 export const Objective: MessageFns<Objective> = {
@@ -1202,6 +1210,12 @@ export const Objective: MessageFns<Objective> = {
     }
     if (message.labels !== "") {
       writer.uint32(26).string(message.labels);
+    }
+    if (message.candidates !== "") {
+      writer.uint32(34).string(message.candidates);
+    }
+    if (message.positions !== "") {
+      writer.uint32(42).string(message.positions);
     }
     return writer;
   },
@@ -1243,6 +1257,22 @@ export const Objective: MessageFns<Objective> = {
             message.labels = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.candidates = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.positions = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1263,6 +1293,8 @@ export const Objective: MessageFns<Objective> = {
     message.name = object.name ?? "";
     message.output = object.output ?? "";
     message.labels = object.labels ?? "";
+    message.candidates = object.candidates ?? "";
+    message.positions = object.positions ?? "";
     return message;
   },
 };
