@@ -116,6 +116,57 @@ describe('language models over the wire', () => {
       await zeroth.models.unload(model, { force: true });
     },
   );
+
+  test('labelled positions are counted, in all and by example', async () => {
+    const { batch } = await readFixture('gpt2');
+    const { name: model } = await zeroth.models.load('gpt2.onnx', { modelId: 'counted' });
+    const { name: run } = await zeroth.runs.create({ model, objective: { name: 'causal_lm' } });
+    const { input_ids, attention_mask, labels } = batch;
+    const tensors = Object.fromEntries(
+      Object.entries({ input_ids, attention_mask, labels }).map(([key, rows]) => [key, uploaded(rows)]),
+    );
+    const inline = { source: { $case: 'inline', value: { tensors } } } as const;
+    const { results } = await zeroth.oracle.evaluate({
+      run,
+      points: [{}],
+      batch: inline,
+      perExampleLosses: true,
+    });
+    const counts = (labels as readonly (readonly number[])[]).map(
+      (row) => row.slice(1).filter((label) => label !== -100).length,
+    );
+    expect(results[0].perExampleTokens).toEqual(counts.map(BigInt));
+    expect(results[0].tokens).toBe(results[0].perExampleTokens.reduce((sum, count) => sum + count));
+  });
+
+  test('a run whose classes are words is one for all objectives of classes', async () => {
+    const { batch } = await readFixture('roberta-mlm');
+    const { name: model } = await zeroth.models.load('roberta-mlm.onnx', { modelId: 'words' });
+    const objective = { name: 'cross_entropy', output: 'logits', candidates: 'words' };
+    const { name: run } = await zeroth.runs.create({ model, objective });
+    expect((await zeroth.runs.get(run)).objective).toMatchObject({
+      candidates: 'words',
+      positions: 'positions',
+    });
+    const { dataset } = await zeroth.datasets.create({
+      input_ids: uploaded(batch.input_ids),
+      attention_mask: uploaded(batch.attention_mask),
+      words: uploaded(batch.input_ids.map(() => [30, 70])),
+      positions: uploaded(batch.input_ids.map(() => 1)),
+      labels: uploaded(batch.input_ids.map((_, row) => row % 2)),
+    });
+    const lossOf = async (name?: string) => {
+      const request = { run, points: [{}], batch: toBatch(dataset.name) };
+      const asked = name === undefined ? request : { ...request, objective: { ...objective, name } };
+      return (await zeroth.oracle.evaluate(asked)).results[0].loss;
+    };
+    expect(await lossOf()).toBeGreaterThan(0);
+    expect([0, 1 / 3, 2 / 3, 1]).toContain(await lossOf('accuracy'));
+    expect(await lossOf('f1')).toBeLessThanOrEqual(1);
+    await expect(lossOf('masked_lm')).rejects.toThrow(
+      /objective.candidates: expected none, got one, of masked_lm/,
+    );
+  });
 });
 
 /** What the file itself wants: nothing is filled in there. */
