@@ -67,7 +67,7 @@ export class Models {
     const { config, log } = this.#options;
     const { device, passedOver } = await chooseDevice(config.device, this.#workerOptions);
     for (const each of passedOver)
-      log.info({ device: each.device, reason: each.error.message }, 'passed over');
+      log.info({ device: each.device, reason: each.error.message, err: each.error }, 'passed over');
     this.#device = device;
   }
 

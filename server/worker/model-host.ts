@@ -145,8 +145,11 @@ export class ModelHost {
   }
 
   async close(): Promise<null> {
-    for (const name of [...this.#runs.keys()]) await this.closeRun(name);
-    await this.#opened?.close();
+    try {
+      for (const name of [...this.#runs.keys()]) await this.closeRun(name);
+    } finally {
+      await this.#opened?.close();
+    }
     return null;
   }
 

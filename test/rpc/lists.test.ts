@@ -82,6 +82,7 @@ test('a run whose model is not there names its trainable tensors', async () => {
       shape: [],
       bytes: 0n,
       trainable: true,
+      alias: '',
     })),
   );
 });

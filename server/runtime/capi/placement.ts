@@ -50,6 +50,6 @@ function isAboutShapes({
   return output_type_shape
     .concat(input_type_shape)
     .every((tensor) =>
-      Object.entries(tensor).every(([type, shape]) => !type.startsWith('float') && shape.length <= 1),
+      Object.entries(tensor).every(([type, shape]) => !/float|double/.test(type) && shape.length <= 1),
     );
 }
