@@ -63,7 +63,7 @@ function checkLength({ place }: Row, { ids }: Example, positions: number | undef
   if (positions !== undefined && ids.length > positions)
     throw invalid(
       place,
-      `at most the model's ${positions} positions (a maximum length cuts)`,
+      `at most the model's ${positions} positions, or a maximum length to cut to`,
       `${ids.length} tokens`,
     );
 }

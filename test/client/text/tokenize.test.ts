@@ -138,7 +138,7 @@ describe('a row that does not do is named', () => {
       'beyond the positions',
       long,
       {},
-      /^rows:2: expected at most the model's 64 positions .*, got \d+ tokens$/,
+      /^rows:2: expected at most the model's 64 positions, .*, got \d+ tokens$/,
     ],
     [
       'beyond the vocabulary',

@@ -1,0 +1,63 @@
+// A server for one command: a child process on a free port that keeps nothing.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+/** A server that does not stop when asked is ended after this. */
+const GRACE_MS = 5000;
+const LINES_MAX = 10;
+
+export type OwnServer = AsyncDisposable & { readonly address: string };
+
+/**
+ * Resolves when it answers. It has a process group of its own, since Ctrl-C is not meant for it, and ends when this
+ * process does, however that happens (`client/zeroth.ts`).
+ * @param command the file of the zeroth command.
+ * @throws Error with the last of its log where it ends before that.
+ */
+export async function startOwnServer(command: string, flags: readonly string[]): Promise<OwnServer> {
+  const settings = ['serve', '--port', '0', '--data-dir', ':memory:', '--log-format', 'json', ...flags];
+  const child = spawn(process.execPath, [command, ...settings], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: true,
+  });
+  const address = await listening(child);
+  return { address, [Symbol.asyncDispose]: () => stop(child) };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  const grace = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+  child.kill('SIGTERM');
+  await ended;
+  clearTimeout(grace);
+}
+
+/** Both pipes are read to the end: a full one would block the server. */
+function listening(child: ChildProcess): Promise<string> {
+  const last: string[] = [];
+  const keep = (line: string) => {
+    last.push(line);
+    if (last.length > LINES_MAX) last.shift();
+  };
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stderr! }).on('line', keep);
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      keep(line);
+      const address = addressIn(line);
+      if (address !== undefined) resolve(address);
+    });
+    child.once('error', reject);
+    child.once('close', (code) => reject(new Error(`the server ended with ${code}\n${last.join('\n')}`)));
+  });
+}
+
+function addressIn(line: string): string | undefined {
+  try {
+    const { msg, address } = JSON.parse(line);
+    return msg === 'listening' ? address : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,135 @@
+// The flags of `zeroth train`.
+import { mezo } from '../../server/strategy/mezo.ts';
+import { mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
+import type { Strategy } from '../../server/strategy/strategy.ts';
+import type { Budget } from '../train.ts';
+import {
+  choice,
+  count,
+  describeFlags,
+  rate,
+  readFlags,
+  seed,
+  text,
+  toggle,
+  UsageError,
+  type Values,
+} from './flags.ts';
+
+const files = {
+  model: text('PATH', 'an ONNX file, or a folder with one; with --server, a file of its model directory'),
+  tokenizer: text('DIR', "a folder with tokenizer.json; default: the model's folder"),
+  data: text('FILE', 'rows to train on: .jsonl, .csv, .tsv or .parquet'),
+  eval: text('FILE', 'held-out rows: evaluated before, after and every so often'),
+  out: text('FILE', 'the tuned model [tuned.onnx]'),
+} as const;
+
+const rows = {
+  task: choice(['classification', 'causal-lm', 'masked-lm'], 'what is learned'),
+  text: text('COLUMN', 'of the text [text]'),
+  pair: text('COLUMN', 'of the second text of a pair'),
+  label: text('COLUMN', 'of the label: a class or its name [label]'),
+  template: text('TEXT', "a prompt, '{text} It was {label}.': names in braces are columns"),
+  maxLength: count(undefined, 'longer rows are cut to so many tokens; default: they are refused'),
+} as const;
+
+const training = {
+  strategy: choice(['mezo', 'mezo-svrg'], 'how'),
+  learningRate: rate(undefined, 'of a step; 1e-7 to 1e-5 where all weights of a large model are trained'),
+  epsilon: rate(1e-3, 'the radius of a perturbation'),
+  directions: count(1, 'of a step'),
+  batchSize: count(16, 'rows of a mini-batch'),
+  steps: count(undefined, 'steps to make'),
+  examples: count(undefined, 'or: examples to forward'),
+  evalEvery: count(undefined, 'steps between evaluations; default: a tenth of the training'),
+  seed: seed(1n, 'of directions, mini-batches and masks'),
+  include: text('PATTERNS', 'tensors to train, with commas and *; default: all that can be'),
+  exclude: text('PATTERNS', 'tensors to leave as they are'),
+  q: count(2, 'mezo-svrg: steps from one full batch to the next'),
+  anchorRate: rate(undefined, 'mezo-svrg: of a full-batch step; default: --learning-rate'),
+  anchorDirections: count(1, 'mezo-svrg: of a full-batch step'),
+} as const;
+
+const others = {
+  server: text('HOST:PORT', 'a server that runs already; default: one is started, and stopped at the end'),
+  device: choice(['cpu', 'webgpu', 'cuda', 'auto'], 'where the server that is started computes'),
+  json: toggle('prints the summary as JSON'),
+  help: toggle('shows this'),
+} as const;
+
+const table = { ...files, ...rows, ...training, ...others };
+
+type Given = Values<typeof table>;
+
+export type TrainSettings = Given & {
+  readonly model: string;
+  readonly data: string;
+  readonly out: string;
+  readonly learningRate: number;
+  readonly budget: Budget;
+};
+
+export const TRAIN_HELP = `usage: zeroth train --model PATH --data FILE --learning-rate X --steps N [FLAGS]
+
+Tunes a language model on the rows of a file, without gradients, and writes it as a model of its own.
+The summary goes to standard output, everything else to standard error. Ctrl-C stops after the step under way and still
+writes the model; the exit code is then 130. Otherwise: 0 done, 1 failed, 2 the command line is wrong.
+
+Files:
+${describeFlags(files)}
+Rows:
+${describeFlags(rows)}
+Training:
+${describeFlags(training)}
+Other:
+${describeFlags(others)}`;
+
+/** undefined where help is asked for. @throws UsageError */
+export function readTrainSettings(args: readonly string[]): TrainSettings | undefined {
+  const given = readFlags(table, args);
+  if (given.help) return undefined;
+  const { model, data, learningRate, out = 'tuned.onnx' } = given;
+  if (model === undefined) throw missing('--model', 'an ONNX file, or a folder with one');
+  if (data === undefined) throw missing('--data', 'a file of rows to train on');
+  if (learningRate === undefined) throw missing('--learning-rate', 'a number above 0, as 1e-6');
+  if (given.evalEvery !== undefined && given.eval === undefined)
+    throw missing('--eval', 'a file, for --eval-every');
+  if (given.server !== undefined && given.tokenizer === undefined)
+    throw missing(
+      '--tokenizer',
+      'a folder with tokenizer.json: what the server has beside its model stays there',
+    );
+  return { ...given, model, data, out, learningRate, budget: budgetOf(given) };
+}
+
+function budgetOf({ steps, examples }: Given): Budget {
+  if (steps !== undefined && examples !== undefined)
+    throw new UsageError('--examples: expected one of --steps and --examples, got both');
+  if (steps !== undefined) return { steps };
+  if (examples !== undefined) return { examples };
+  throw missing('--steps', 'a number of steps, or --examples');
+}
+
+function missing(flag: string, expected: string): UsageError {
+  return new UsageError(`${flag}: expected ${expected}, got nothing`);
+}
+
+/** @throws ZerothError naming an option. */
+export function toStrategy(settings: TrainSettings): Strategy<unknown> {
+  const {
+    learningRate,
+    epsilon,
+    directions,
+    seed,
+    q,
+    anchorDirections,
+    anchorRate = learningRate,
+  } = settings;
+  if (settings.strategy === 'mezo') return mezo({ learningRate, epsilon, directions, seed });
+  return mezoSvrg({ q, eta1: anchorRate, eta2: learningRate, epsilon, directions, anchorDirections, seed });
+}
+
+/** 'a, b' and none. */
+export function patternsOf(patterns: string | undefined): string[] {
+  return (patterns ?? '').split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()]));
+}

@@ -1,0 +1,118 @@
+// One training, from a model on a server to a file: everything between is taken back where it fails.
+import type { Dataset } from '../../proto/gen/zeroth/v1/dataset_service.ts';
+import { invalid } from '../../server/errors.ts';
+import type { Zeroth } from '../client.ts';
+import type { TokenTable } from '../text/tokenize.ts';
+import { type Course, follow } from './course.ts';
+import { factsOf, type ModelFacts } from './model-place.ts';
+import type { Screen } from './screen.ts';
+import { patternsOf, type TrainSettings } from './train-flags.ts';
+import { toJson, toText } from './train-summary.ts';
+import { type Sources, type TrainingData, tokenizeSources } from './training-data.ts';
+
+/** The objective that scores a task. */
+const objectives = {
+  classification: 'cross_entropy',
+  'causal-lm': 'causal_lm',
+  'masked-lm': 'masked_lm',
+} as const satisfies Record<TrainSettings['task'], string>;
+
+/** Evaluations where nobody says how many. */
+const EVALUATIONS = 10;
+
+export type Job = {
+  readonly settings: TrainSettings;
+  readonly strategy: Course['strategy'];
+  readonly sources: Sources;
+  readonly zeroth: Zeroth;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+  /** What fails takes back what it has made on a server that goes on. */
+  readonly undo: AsyncDisposableStack;
+};
+
+/** Rows are held against the model before anything is uploaded or made. */
+export async function learn(job: Job, path: string): Promise<void> {
+  const { settings, strategy, sources, zeroth, screen, signal, undo } = job;
+  const model = await loadModel(job, path);
+  const facts = factsOf(model);
+  screen.note('model', [model.path, ...describeFacts(facts)].join(', '));
+  checkTask(settings.task, facts);
+  const data = tokenizeSources(sources, facts, settings);
+  describeData(screen, data);
+  const [train, held] = [await upload(job, data.train), data.held && (await upload(job, data.held))];
+  const objective = { name: objectives[settings.task], output: facts.output };
+  const mistakes =
+    settings.task === 'classification' ? { name: 'accuracy', output: facts.output } : undefined;
+  const trainable = { include: patternsOf(settings.include), exclude: patternsOf(settings.exclude) };
+  const { name: run } = await zeroth.runs.create({ model: model.name, trainable, objective });
+  undo.defer(() => zeroth.runs.delete(run).catch(() => {}));
+  const course = { zeroth, run, train, held, objective, mistakes, strategy, signal };
+  const outcome = await follow({ ...course, ...pace(settings, data.train.rows) }, screen);
+  screen.stop();
+  const exported = await zeroth.runs.exportTo(settings.out, { name: run });
+  const finished = {
+    settings,
+    model: model.path,
+    run: settings.server === undefined ? undefined : run,
+    data,
+    outcome,
+    exported,
+    isWhole: !signal.aborted,
+  };
+  process.stdout.write(settings.json ? toJson(finished) : toText(finished));
+}
+
+/** A shape that is not known is left to the server. */
+function checkTask(task: TrainSettings['task'], { output, scores }: ModelFacts): void {
+  if (scores.length !== 2 && scores.length !== 3) return;
+  const scoresRows = scores.length === 2;
+  const expected = scoresRows ? 'classification' : 'causal-lm or masked-lm';
+  if (scoresRows !== (task === 'classification'))
+    throw invalid('--task', `${expected}, since the model's ${output} is [${scores.join(', ')}]`, task);
+}
+
+/** One that is loaded already serves, and stays. */
+async function loadModel({ zeroth, undo, settings }: Job, path: string) {
+  for await (const model of zeroth.models.list()) if (model.path === path) return model;
+  const model = await zeroth.models.load(path).catch((error: Error) => {
+    const where =
+      settings.server === undefined ? '' : "; with --server the path is one of the server's model directory";
+    throw new Error(`--model ${path}: ${error.message}${where}`, { cause: error });
+  });
+  undo.defer(() => zeroth.models.unload(model.name).catch(() => {}));
+  return model;
+}
+
+function describeFacts({ classes, vocabularySize, positions }: ModelFacts): string[] {
+  return [
+    ...(classes === undefined ? [] : [`${classes} classes`]),
+    ...(vocabularySize === undefined ? [] : [`a vocabulary of ${vocabularySize}`]),
+    ...(positions === undefined ? [] : [`${positions} positions`]),
+  ];
+}
+
+function describeData(screen: Screen, { train, held, classes }: TrainingData): void {
+  const told = ({ rows, length, truncated }: TokenTable) =>
+    `${rows} rows of up to ${length} tokens${truncated > 0 ? `, ${truncated} of them cut` : ''}`;
+  screen.note('rows', `${told(train)}${held === undefined ? '' : `; held out: ${told(held)}`}`);
+  if (classes !== undefined) screen.note('classes', classes.map((name, i) => `${i} ${name}`).join(', '));
+}
+
+async function upload({ zeroth, undo }: Job, { tensors }: TokenTable): Promise<Dataset> {
+  const { dataset, existed } = await zeroth.datasets.create(tensors);
+  if (!existed) undo.defer(() => zeroth.datasets.delete(dataset.name).catch(() => {}));
+  return dataset;
+}
+
+/** Evaluations come so many steps apart as fit EVALUATIONS of them into the budget. */
+function pace({ budget, batchSize, directions, seed, evalEvery }: TrainSettings, rows: number) {
+  const cost = 2 * directions * Math.min(batchSize, rows);
+  const steps = 'steps' in budget ? budget.steps : budget.examples / cost;
+  return {
+    budget,
+    batchSize,
+    batchSeed: seed,
+    evalEvery: evalEvery ?? Math.max(1, Math.ceil(steps / EVALUATIONS)),
+  };
+}

@@ -1,0 +1,88 @@
+// What a training has come to, for people and for programs.
+import type { ExportHeader } from '../../proto/gen/zeroth/v1/run_service.ts';
+import type { Outcome } from './course.ts';
+import { number, percent, perSecond, summaryTable } from './screen.ts';
+import type { TrainSettings } from './train-flags.ts';
+import type { TrainingData } from './training-data.ts';
+
+export type Finished = {
+  readonly settings: TrainSettings;
+  readonly model: string;
+  /** On a server that goes on. */
+  readonly run: string | undefined;
+  readonly data: TrainingData;
+  readonly outcome: Outcome;
+  readonly exported: ExportHeader;
+  readonly isWhole: boolean;
+};
+
+export function toText({ settings, run, outcome, exported, isWhole }: Finished): string {
+  const { steps, examplesForwarded, seconds, lostSteps, evaluations } = outcome;
+  const isColored = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  const forwarded = examplesForwarded.toLocaleString('en');
+  const lines = [
+    ...(steps === 0 ? ['no step was made'] : [summaryTable(evaluations, isColored)]),
+    `${settings.strategy}: ${steps} steps${isWhole ? '' : ', interrupted'}, ${forwarded} examples forwarded, ${seconds.toFixed(1)} s, ${perSecond(steps, seconds)}`,
+    ...(lostSteps === 0
+      ? []
+      : [`${lostSteps} steps had a loss that is not finite and changed nothing: try a lower rate`]),
+    ...comparison(outcome),
+    `${settings.out}: ${(Number(exported.bytes) / 2 ** 20).toFixed(1)} MiB, SHA-256 ${exported.sha256}`,
+    ...(run === undefined ? [] : [`${run} stays on ${settings.server}, at revision ${exported.revision}`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function comparison({ evaluations }: Outcome): string[] {
+  const [first, last] = [evaluations[0], evaluations.at(-1)!];
+  if (first.loss === undefined || last === first) return [];
+  const accuracy =
+    last.accuracy === undefined ? '' : `, accuracy ${percent(first.accuracy!)} to ${percent(last.accuracy)}`;
+  return [`held-out loss ${number(first.loss)} to ${number(last.loss)}${accuracy}`];
+}
+
+export function toJson({ settings, model, run, data, outcome, exported, isWhole }: Finished): string {
+  const {
+    task,
+    strategy,
+    learningRate,
+    epsilon,
+    directions,
+    batchSize,
+    seed,
+    q,
+    anchorRate,
+    anchorDirections,
+  } = settings;
+  const svrg = { q, anchorRate: anchorRate ?? learningRate, anchorDirections };
+  const summary = {
+    model,
+    task,
+    strategy: {
+      name: strategy,
+      learningRate,
+      epsilon,
+      directions,
+      ...(strategy === 'mezo-svrg' && svrg),
+      batchSize,
+      seed: String(seed),
+    },
+    rows: {
+      train: data.train.rows,
+      heldOut: data.held?.rows,
+      length: data.train.length,
+      cut: data.train.truncated,
+    },
+    classes: data.classes,
+    isWhole,
+    ...outcome,
+    out: {
+      file: settings.out,
+
+      bytes: Number(exported.bytes),
+      sha256: exported.sha256,
+    },
+    run,
+  };
+  return `${JSON.stringify(summary, undefined, 2)}\n`;
+}

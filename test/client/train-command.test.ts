@@ -1,0 +1,323 @@
+// `zeroth train` as people call it: a process, a tokenizer, files of rows, a fixture from the exporters.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { afterAll, describe, expect, it, test } from 'vitest';
+import { connect } from '../../client/client.ts';
+import { openTokenizer } from '../../client/text/tokenizer.ts';
+import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
+
+const LANGUAGE = resolve('test/fixtures/language');
+const BERT = `${LANGUAGE}/tokenizers/bert`;
+const folder = await temporaryFolder();
+const at = (name: string) => join(folder.path, name);
+afterAll(() => folder[Symbol.asyncDispose]());
+
+type Review = { readonly text: string; readonly label: unknown };
+
+const words = [
+  ['dull', 'a waste', 'badly told', 'loud and grey'],
+  ['wonderful', 'a quiet delight', 'very funny', 'the best'],
+] as const;
+
+function reviews(count: number, offset: number): Review[] {
+  return Array.from({ length: count }, (_, i) => {
+    const [side, noun] = [(i * 7 + offset) % 2, ['film', 'story', 'cast', 'music', 'show'][(i + offset) % 5]];
+    return { text: `The ${noun} was ${words[side][(i >> 1) % 4]}.`, label: side === 1 ? 'pos' : 'neg' };
+  });
+}
+
+async function writeRows(name: string, rows: readonly object[]): Promise<string> {
+  await writeFile(at(name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  return at(name);
+}
+
+const train = await writeRows('train.jsonl', reviews(60, 0));
+const held = await writeRows('held.jsonl', reviews(30, 1));
+const model = ['--model', `${LANGUAGE}/distilbert-classification.onnx`, '--tokenizer', BERT];
+const learning = ['--learning-rate', '1e-3', '--steps', '40'];
+
+function start(args: readonly string[]) {
+  const child = spawn(process.execPath, ['client/zeroth.ts', 'train', ...args], {
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (data: Buffer) => {
+      printed[name] += data;
+    });
+  const ended = once(child, 'close').then(([code]) => ({ code: Number(code), ...printed }));
+  return { child, ended };
+}
+
+const zerothTrain = (...args: readonly string[]) => start(args).ended;
+
+/** Row by row, without padding and without Zeroth. */
+async function plainAccuracy(file: string, rows: readonly Review[]): Promise<number> {
+  const tokenizer = await openTokenizer(BERT);
+  const session = await InferenceSession.create(file);
+  let right = 0;
+  for (const { text, label } of rows) {
+    const ids = BigInt64Array.from(tokenizer.encode(text).ids, BigInt);
+    const input_ids = new Tensor('int64', ids, [1, ids.length]);
+    const attention_mask = new Tensor(
+      'int64',
+      ids.map(() => 1n),
+      [1, ids.length],
+    );
+    const { logits } = await session.run({ input_ids, attention_mask });
+    const [neg, pos] = logits.data as Float32Array;
+    if (pos > neg === (label === 'pos')) right++;
+  }
+  await session.release();
+  return right / rows.length;
+}
+
+describe('a server of its own', () => {
+  it('tunes a model, says how it went, and leaves a file that does as well in plain ONNX Runtime', async () => {
+    const out = at('tuned.onnx');
+    const files = ['--data', train, '--eval', held, '--out', out];
+    const { code, stdout, stderr } = await zerothTrain(
+      ...model,
+      ...learning,
+      ...files,
+      '--eval-every',
+      '20',
+      '--json',
+    );
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^step 40 +train loss .*, held-out loss .*, accuracy /m),
+    ]);
+    const summary = JSON.parse(stdout);
+    expect(summary).toMatchObject({
+      steps: 40,
+      examplesForwarded: 1280,
+      isWhole: true,
+      classes: ['neg', 'pos'],
+    });
+    expect(summary.evaluations.map(({ step, revision }: never) => [step, revision])).toEqual([
+      [0, 0],
+      [20, 20],
+      [40, 40],
+    ]);
+    const [before, , after] = summary.evaluations;
+    expect(after.loss).toBeLessThan(before.loss);
+    expect(await plainAccuracy(out, reviews(30, 1))).toBeCloseTo(after.accuracy, 9);
+  });
+
+  it('prints a summary for people; a causal model learns with MeZO-SVRG, within a budget of examples; rows of Parquet are named too', async () => {
+    const out = at('gpt2.onnx');
+    const rows = await writeRows('texts.jsonl', [
+      { text: 'It was late.' },
+      { text: 'The walk home was the best thing.' },
+    ]);
+    const { code, stdout, stderr } = await zerothTrain(
+      ...[
+        '--model',
+        `${LANGUAGE}/gpt2.onnx`,
+        '--tokenizer',
+        `${LANGUAGE}/tokenizers/gpt2`,
+        '--task',
+        'causal-lm',
+      ],
+      ...['--data', rows, '--out', out, '--strategy', 'mezo-svrg', '--learning-rate', '1e-4'],
+      ...['--batch-size', '2', '--examples', '60'],
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('rows       2 rows of up to ')]);
+    expect(stdout).toMatch(/^│ step │ train loss │$/m);
+    expect(stdout).toMatch(/^mezo-svrg: 10 steps, 60 examples forwarded, /m);
+    expect(stdout).toContain(`${out}: 0.2 MiB, SHA-256 `);
+    const small = ['--data', 'test/client/text/parquet/zstd.parquet', '--batch-size', '2', '--out', out];
+    const refused = await zerothTrain(...model, ...learning, ...small);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining('zstd.parquet:3: expected a value for "label", got '),
+    ]);
+  });
+
+  it('on an interrupt makes its step whole, and writes the model', async () => {
+    const out = at('interrupted.onnx');
+    const { child, ended } = start([
+      ...model,
+      ...[
+        '--data',
+        train,
+        '--out',
+        out,
+        '--learning-rate',
+        '1e-3',
+        '--steps',
+        '1000000',
+        '--eval',
+        held,
+        '--eval-every',
+        '5',
+      ],
+    ]);
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (data: Buffer) => String(data).includes('step 5 ') && resolve());
+    });
+    child.kill('SIGINT');
+    const { code, stdout } = await ended;
+    const steps = Number(/^mezo: (\d+) steps, interrupted, /m.exec(stdout)?.[1]);
+    expect(code).toBe(130);
+    expect(steps).toBeGreaterThan(4);
+    expect(stdout).toContain(`│ ${String(steps).padStart(4)} │`);
+    expect(existsSync(out)).toBe(true);
+  });
+});
+
+describe('a server that goes on', () => {
+  it('keeps the run of a training, and nothing of one that failed', async () => {
+    await using serverFolder = await temporaryFolder();
+    await symlink(LANGUAGE, join(serverFolder.path, 'models'));
+    const server = await startServerProcess(serverFolder.path);
+    await using zeroth = connect(server.address);
+    const there = async () => ({
+      models: (await Array.fromAsync(zeroth.models.list())).length,
+      datasets: (await Array.fromAsync(zeroth.datasets.list())).length,
+      runs: (await Array.fromAsync(zeroth.runs.list())).length,
+    });
+    const remote = [
+      '--server',
+      server.address,
+      '--model',
+      'distilbert-classification.onnx',
+      '--tokenizer',
+      BERT,
+    ];
+    const files = ['--data', train, '--out', at('remote.onnx')];
+    const long = await writeRows('long.jsonl', [
+      ...reviews(8, 0),
+      { text: 'It was late. '.repeat(40), label: 'pos' },
+    ]);
+
+    const refused = await zerothTrain(...remote, ...learning, ...files, '--batch-size', '4', '--data', long);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining("long.jsonl:9: expected at most the model's 64 positions"),
+    ]);
+    const diverged = await zerothTrain(...remote, ...files, '--learning-rate', '1e6', '--steps', '20');
+    expect([diverged.code, diverged.stderr]).toEqual([
+      1,
+      expect.stringContaining('A lower --learning-rate may'),
+    ]);
+    expect([existsSync(at('remote.onnx')), await there()]).toEqual([
+      false,
+      { models: 0, datasets: 0, runs: 0 },
+    ]);
+
+    const { code, stdout } = await zerothTrain(...remote, ...learning, ...files);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^runs\/.* stays on .*, at revision 40$/m)]);
+    expect(await there()).toEqual({ models: 1, datasets: 1, runs: 1 });
+    await server.stop();
+  });
+
+  it('that does not answer is told of at once', async () => {
+    const remote = ['--server', '127.0.0.1:1', '--model', 'x.onnx', '--tokenizer', BERT, '--data', train];
+    const { code, stderr } = await zerothTrain(...remote, ...learning, '--out', at('x.onnx'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('no server answers at 127.0.0.1:1')]);
+  });
+});
+
+describe('what is wrong is named, and nothing is written', async () => {
+  await mkdir(at('other'));
+  const other = JSON.parse(readFileSync(`${BERT}/tokenizer.json`, 'utf8'));
+  other.added_tokens.push({
+    id: 500,
+    content: 'film',
+    special: false,
+    normalized: false,
+    lstrip: false,
+    rstrip: false,
+    single_word: false,
+  });
+  await writeFile(at('other/tokenizer.json'), JSON.stringify(other));
+  const noLabel = await writeRows(
+    'no-label.jsonl',
+    reviews(60, 0).map((row, i) => (i === 6 ? { text: row.text } : row)),
+  );
+  const unknownLabel = await writeRows('unknown.jsonl', [{ text: 'So so.', label: 'mixed' }]);
+
+  test.each<[string, string[], number, string]>([
+    [
+      'a row without a label',
+      ['--data', noLabel],
+      1,
+      'no-label.jsonl:7: expected a value for "label", got a row with text',
+    ],
+    [
+      'a column that is not there',
+      ['--label', 'verdict'],
+      1,
+      'train.jsonl:1: expected a value for "verdict", got a row with text, label',
+    ],
+    [
+      'a label that nothing is trained on',
+      ['--eval', unknownLabel],
+      1,
+      'unknown.jsonl:1: expected a label among neg, pos, got "mixed"',
+    ],
+    [
+      "another model's tokenizer",
+      ['--tokenizer', at('other')],
+      1,
+      'train.jsonl:1: expected tokens of a vocabulary of 280, as the model has embeddings, got token 500, "film"',
+    ],
+    [
+      'a folder without a tokenizer',
+      ['--tokenizer', folder.path],
+      1,
+      'tokenizer: expected a folder with a readable',
+    ],
+    [
+      'a model that is not there',
+      ['--model', at('no.onnx')],
+      1,
+      '--model: expected an ONNX file, or a folder with one, got',
+    ],
+    [
+      'a task that the model is not for',
+      ['--task', 'causal-lm'],
+      1,
+      "--task: expected classification, since the model's logits is [-1, 2], got causal-lm",
+    ],
+    [
+      'more rows a batch than there are',
+      ['--batch-size', '61'],
+      1,
+      '--batch-size: expected at most the 60 rows of',
+    ],
+    [
+      'a folder to write to that is not there',
+      ['--out', at('no/tuned.onnx')],
+      1,
+      '--out: expected a file in a folder that can be written to',
+    ],
+    [
+      'an unknown task',
+      ['--task', 'classify'],
+      2,
+      '--task: expected one of classification, causal-lm, masked-lm, got "classify"',
+    ],
+    ['an unknown flag', ['--epochs', '3'], 2, 'expected flags that --help lists, got --epochs'],
+    ['two budgets', ['--examples', '3'], 2, '--examples: expected one of --steps and --examples, got both'],
+  ])('%s', async (_, args, wanted, message) => {
+    const before = await readdir(folder.path);
+    const { code, stdout, stderr } = await zerothTrain(
+      ...model,
+      ...learning,
+      '--data',
+      train,
+      '--out',
+      at('wrong.onnx'),
+      ...args,
+    );
+    expect([code, stdout, stderr]).toEqual([wanted, '', expect.stringContaining(`zeroth train: ${message}`)]);
+    expect(await readdir(folder.path)).toEqual(before);
+  });
+});
