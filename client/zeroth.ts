@@ -8,6 +8,7 @@ const USAGE = `Usage: zeroth COMMAND
 Commands:
   train [flags]   tune a language model on the rows of a file; zeroth train --help
   serve [flags]   start a server; zeroth serve --help lists the flags
+  apply [flags]   the tuned model from a model and a journal; zeroth apply --help
 
 Options:
   --help          show this
@@ -33,6 +34,10 @@ async function command([name, ...args]: readonly string[]): Promise<number> {
       const { main } = await import('../server/main.ts');
       await main(args);
       return 0;
+    }
+    case 'apply': {
+      const { apply } = await import('../server/apply.ts');
+      return apply(args);
     }
     case '--version': {
       const { VERSION } = await import('../server/version.ts');

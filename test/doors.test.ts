@@ -65,8 +65,8 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^client\//, /^server\/(?!strategy\/|shift\.ts|errors\.ts|version\.ts)/, /^client\/zeroth\.ts$/),
   ],
   [
-    'the command imports nothing but main of the server',
-    through(/^client\/zeroth\.ts$/, /^server\/(?!main\.ts|version\.ts|errors\.ts)/),
+    'the command imports nothing but main and apply of the server',
+    through(/^client\/zeroth\.ts$/, /^server\/(?!main\.ts|apply\.ts|version\.ts|errors\.ts)/),
   ],
   [
     'strategies never see weights, models or runs',

@@ -14,6 +14,7 @@ import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } fro
 import { resultOf } from '../worker/outcome.ts';
 import { RunCheckpoints } from './checkpoints.ts';
 import { History } from './history.ts';
+import { journalFile } from './journal-file.ts';
 import type { LoadedModel } from './models.ts';
 import { replay } from './replay.ts';
 import type {
@@ -141,17 +142,28 @@ export class Run {
   /** The tuned model as a file, in memory. */
   async exportRun(
     revision: number | undefined,
-    format: ExportFormat,
+    format: ExportFormat | 'journal',
     signal?: AbortSignal,
   ): Promise<{ revision: number } & WorkerCalls['exportRun']['out']> {
     return this.#schedule(
       async (model) => {
         const at = this.history.checkRevision(revision ?? this.history.head, 'revision');
+        if (format === 'journal') return this.#exportJournal(model, at, signal);
         const work = { run: this.name, revision: at, format };
         return { revision: at, ...(await model.worker.call('exportRun', work, signal)) };
       },
       { signal },
     );
+  }
+
+  async #exportJournal(model: LoadedModel, revision: number, signal?: AbortSignal) {
+    const weightsSha256 = await model.worker.call('digest', { run: this.name, revision }, signal);
+    const { journal } = this.#context;
+    return {
+      revision,
+      weightsSha256,
+      ...(await journalFile(journal, this.record, { revision, weightsSha256 })),
+    };
   }
 
   /** Rebuilds the weights from base and journal. @throws ZerothError data-loss where they were other ones. */

@@ -1,0 +1,87 @@
+// A run's journal as a file: what it takes to have the tuned weights again anywhere, beside the model that it began with. Lines of JSON, so
+// that any language reads it: what the run is of, and then a change a line.
+import { ZerothError } from '../errors.ts';
+import type { Shift } from '../shift.ts';
+import type { Change, RunRecord } from './journal.ts';
+
+const FORMAT = 'zeroth-journal/1';
+
+/** What a run is of, and what comes of it; digests are SHA-256, hexadecimal. */
+export type PortableHeader = Pick<
+  RunRecord,
+  'modelSha256' | 'trainable' | 'table' | 'baseSha256' | 'lora' | 'head'
+> & {
+  readonly revision: number;
+  /** Over the weights at that revision. */
+  readonly weightsSha256: string;
+};
+
+export type PortableJournal = { readonly header: PortableHeader; readonly changes: readonly Change[] };
+
+export function headerLine(header: PortableHeader): string {
+  return `${JSON.stringify({ format: FORMAT, noise: 'noise/1', ...header })}\n`;
+}
+
+/** Seeds are text: JSON's numbers end at 2^53. */
+export function changeLine(change: Change): string {
+  if (change.kind !== 'shifts') return `${JSON.stringify(change)}\n`;
+  const shifts = change.shifts.map(({ seed, scale }) => ({ seed: String(seed), scale }));
+  return `${JSON.stringify({ kind: change.kind, shifts })}\n`;
+}
+
+/** @throws ZerothError invalid-argument naming the line, what was expected and what came. */
+export function readPortable(text: string): PortableJournal {
+  const [first = '', ...lines] = text.split('\n').filter((line) => line !== '');
+  const header = toHeader(parsed(first, 1));
+  if (lines.length !== header.revision)
+    throw wrong(1, `${header.revision} changes behind it`, `${lines.length}`);
+  return { header, changes: lines.map((line, i) => toChange(parsed(line, i + 2), i + 2)) };
+}
+
+function toHeader(value: Record<string, unknown>): PortableHeader {
+  if (value.format !== FORMAT) throw wrong(1, FORMAT, String(value.format));
+  const { revision, trainable, table, modelSha256, baseSha256, weightsSha256 } = value;
+  const isWhole =
+    Number.isSafeInteger(revision) &&
+    Array.isArray(trainable) &&
+    (table === 'gaussian' || table === 'rademacher') &&
+    [modelSha256, baseSha256, weightsSha256].every((digest) => typeof digest === 'string');
+  if (!isWhole) throw wrong(1, 'a header with all of its fields', JSON.stringify(value).slice(0, 200));
+  return value as PortableHeader;
+}
+
+function toChange(value: Record<string, unknown>, line: number): Change {
+  const isCount = (each: unknown): each is number => Number.isSafeInteger(each) && Number(each) >= 0;
+  if (value.kind === 'shifts' && Array.isArray(value.shifts))
+    return { kind: 'shifts', shifts: value.shifts.map((shift) => toShift(shift as object, line)) };
+  if (value.kind === 'regrid' && isCount(value.tensor) && Number.isSafeInteger(value.exponent))
+    return { kind: 'regrid', tensor: value.tensor, exponent: Number(value.exponent) };
+  if (value.kind === 'rollback' && isCount(value.toRevision))
+    return { kind: 'rollback', toRevision: value.toRevision };
+  throw wrong(line, 'shifts, a regrid or a rollback', JSON.stringify(value).slice(0, 200));
+}
+
+function toShift(value: { readonly seed?: unknown; readonly scale?: unknown }, line: number): Shift {
+  const { seed, scale } = value;
+  if (
+    typeof seed === 'string' &&
+    /^\d{1,20}$/.test(seed) &&
+    typeof scale === 'number' &&
+    Number.isFinite(scale)
+  )
+    return { seed: BigInt(seed), scale };
+  throw wrong(line, 'shifts with a seed in decimal, as text, and a finite scale', JSON.stringify(value));
+}
+
+function parsed(text: string, line: number): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    throw wrong(line, 'JSON', text.slice(0, 60));
+  }
+}
+
+function wrong(line: number, expected: string, got: string): ZerothError {
+  const message = `journal, line ${line}: expected ${expected}, got ${got}`;
+  return new ZerothError('invalid-argument', message, { field: 'journal' });
+}

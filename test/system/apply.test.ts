@@ -1,0 +1,147 @@
+// `zeroth apply`: a model and a journal are the tuned model, in a process that has no server.
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect, type Zeroth } from '../../client/client.ts';
+import { train } from '../../client/train.ts';
+import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
+import { mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
+import { OBJECTIVE, ROWS, tinyData, tinyModel } from '../support/fixture-server.ts';
+import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
+
+const run = promisify(execFile);
+
+async function apply(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  try {
+    return { code: 0, ...(await run(process.execPath, ['client/zeroth.ts', 'apply', ...args])) };
+  } catch (error) {
+    return error as { code: number; stdout: string; stderr: string };
+  }
+}
+
+describe('zeroth apply', () => {
+  const stack = new AsyncDisposableStack();
+  let folder: string;
+  let server: ServerProcess;
+  let zeroth: Zeroth;
+  const at = (name: string) => join(folder, name);
+  beforeAll(async () => {
+    folder = stack.use(await temporaryFolder()).path;
+    await mkdir(at('models'));
+    await writeFile(at('models/mlp.onnx'), tinyModel());
+    server = await startServerProcess(folder);
+    zeroth = connect(server.address);
+    const { name: model } = await zeroth.models.load('mlp.onnx');
+    const { dataset } = await zeroth.datasets.create(tinyData());
+    for (const [id, options] of Object.entries({
+      all: {},
+      adapters: { lora: { rank: 2, alpha: 4, targets: ['fc1*'], seed: 5n } },
+    })) {
+      await zeroth.runs.create({ model, runId: id, objective: OBJECTIVE, ...options });
+      const strategy = mezoSvrg({ q: 5, eta1: 1e-2, eta2: 5e-3, anchorDirections: 2, seed: 7n });
+      const rows = { name: dataset.name, rows: ROWS };
+      const training = { run: `runs/${id}`, dataset: rows, strategy, batchSize: 8, batchSeed: 3n };
+      for await (const _ of train(zeroth, { ...training, trainingId: 'one', budget: { steps: 30 } }));
+      // A change that takes a tensor beyond half its range, so that it is regridded, and a rollback.
+      await zeroth.oracle.update({ run: `runs/${id}`, shifts: [{ seed: 1n, scale: 1 }], requestId: 'far' });
+      const { revision } = await zeroth.runs.get(`runs/${id}`);
+      await zeroth.oracle.update({ run: `runs/${id}`, shifts: [{ seed: 2n, scale: 1e-3 }], requestId: 'on' });
+      await zeroth.runs.rollback({ name: `runs/${id}`, revision, requestId: 'back' });
+      await zeroth.runs.exportTo(at(`${id}.journal`), {
+        name: `runs/${id}`,
+        format: ExportFormat.EXPORT_FORMAT_JOURNAL,
+      });
+      await zeroth.runs.exportTo(at(`${id}.onnx`), { name: `runs/${id}` });
+    }
+  });
+  afterAll(async () => {
+    zeroth.close();
+    await server.stop();
+    await stack.disposeAsync();
+  });
+
+  test.each(['all', 'adapters'])(
+    '%s: the file is the one that the server exports, byte for byte',
+    async (id) => {
+      const { header } = await zeroth.runs.export({ name: `runs/${id}` });
+      const journal = await readFile(at(`${id}.journal`), 'utf8');
+      // The few weights of the adapters stay where they are.
+    expect(journal.includes('"kind":"regrid"')).toBe(id === 'all');
+      expect(journal).toMatch(/"kind":"rollback"/);
+      const out = at(`${id}.applied.onnx`);
+      const args = ['--model', at('models/mlp.onnx'), '--journal', at(`${id}.journal`), '--out', out];
+      const { code, stdout, stderr } = await apply(...args);
+      expect(stderr).toBe('');
+      expect({ code, stdout }).toEqual({
+        code: 0,
+        stdout: `${out}: revision ${header.revision}, weights ${header.weightsSha256}\n`,
+      });
+      expect(await readFile(out)).toEqual(await readFile(at(`${id}.onnx`)));
+    },
+  );
+
+  test('an earlier revision has a journal of its own', async () => {
+    const format = ExportFormat.EXPORT_FORMAT_JOURNAL;
+    const { bytes } = await zeroth.runs.export({ name: 'runs/all', revision: 3n, format });
+    expect(Buffer.from(bytes).toString().trimEnd().split('\n')).toHaveLength(4);
+  });
+
+  test.each([
+    {
+      what: 'another model',
+      change: async () => {
+        await writeFile(at('other.onnx'), Buffer.concat([tinyModel(), Buffer.of(0x40, 0x01)]));
+        return { model: at('other.onnx'), journal: at('all.journal') };
+      },
+      expected: /^zeroth: the model of the run: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\n$/,
+    },
+    {
+      what: 'a changed scale',
+      change: async () => {
+        const text = await readFile(at('all.journal'), 'utf8');
+        await writeFile(at('changed'), text.replace('"scale":1}', '"scale":1.25}'));
+        return { model: at('models/mlp.onnx'), journal: at('changed') };
+      },
+      expected: /^zeroth: tuned weights: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\n$/,
+    },
+    {
+      what: 'a line too few',
+      change: async () => {
+        const text = await readFile(at('all.journal'), 'utf8');
+        await writeFile(at('short'), text.trimEnd().split('\n').slice(0, -1).join('\n'));
+        return { model: at('models/mlp.onnx'), journal: at('short') };
+      },
+      expected: /^zeroth: journal, line 1: expected \d+ changes behind it, got \d+\n$/,
+    },
+    {
+      what: 'a seed that is a number',
+      change: async () => {
+        const text = await readFile(at('all.journal'), 'utf8');
+        await writeFile(at('seed'), text.replace(/"seed":"(\d+)"/, '"seed":$1'));
+        return { model: at('models/mlp.onnx'), journal: at('seed') };
+      },
+      expected:
+        /^zeroth: journal, line 2: expected shifts with a seed in decimal, as text, and a finite scale, got /,
+    },
+    {
+      what: 'something else than a journal',
+      change: async () => ({ model: at('models/mlp.onnx'), journal: at('models/mlp.onnx') }),
+      expected: /^zeroth: journal, line 1: expected JSON, got /,
+    },
+  ])('$what is refused, and nothing is written', async ({ change, expected }) => {
+    const { model, journal } = await change();
+    const out = at('refused.onnx');
+    const { code, stderr } = await apply('--model', model, '--journal', journal, '--out', out);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(expected);
+    await expect(readFile(out)).rejects.toThrow('ENOENT');
+  });
+
+  test('without its flags it says what they are', async () => {
+    const { code, stderr } = await apply();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^usage: zeroth apply --model FILE --journal FILE --out FILE/);
+  });
+});
