@@ -32,6 +32,15 @@ export type LoraRecord = {
   readonly seed: string;
 };
 
+/** A classification head that was put behind the model (model/head.ts). */
+export type HeadRecord = {
+  readonly output: string;
+  readonly classes: number;
+  readonly pooling: 'mean' | 'first';
+  /** In decimal. */
+  readonly seed: string;
+};
+
 /** What a run is made of, apart from its journal. Plain data; never changes after creation. */
 export type RunRecord = {
   readonly name: string;
@@ -54,6 +63,8 @@ export type RunRecord = {
   readonly forkedRevision: number;
   /** Not there where the model is as its file has it, as in all records before there were adapters. */
   readonly lora?: LoraRecord;
+  /** As for adapters. */
+  readonly head?: HeadRecord;
 };
 
 export type Append = {

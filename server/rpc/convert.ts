@@ -10,10 +10,14 @@ import {
   type Tensor as WireTensor,
   type TensorSpec as WireTensorSpec,
 } from '../../proto/gen/zeroth/v1/common.ts';
-import type { Lora as WireLora } from '../../proto/gen/zeroth/v1/run_service.ts';
+import {
+  Pooling,
+  type Head as WireHead,
+  type Lora as WireLora,
+} from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
-import type { LoraRecord } from '../journal/journal.ts';
+import type { HeadRecord, LoraRecord } from '../journal/journal.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
 import { checkName, checkSnapshotName } from '../run/names.ts';
@@ -189,6 +193,33 @@ export function toLora(lora: WireLora | undefined): LoraRecord | undefined {
 
 export function fromLora({ rank, alpha, targets, seed }: LoraRecord): WireLora {
   return { rank, alpha, targets: [...targets], seed: BigInt(seed) };
+}
+
+export function toHead(head: WireHead | undefined): HeadRecord | undefined {
+  if (head === undefined) return undefined;
+  const { output, classes, pooling, seed } = head;
+  return { output, classes, pooling: toPooling(pooling), seed: String(seed) };
+}
+
+export function fromHead({ output, classes, pooling, seed }: HeadRecord): WireHead {
+  return { output, classes, pooling: poolings[pooling], seed: BigInt(seed) };
+}
+
+const poolings: Record<HeadRecord['pooling'], Pooling> = {
+  mean: Pooling.POOLING_MEAN,
+  first: Pooling.POOLING_FIRST_TOKEN,
+};
+
+function toPooling(pooling: Pooling): HeadRecord['pooling'] {
+  switch (pooling) {
+    case Pooling.POOLING_UNSPECIFIED:
+    case Pooling.POOLING_MEAN:
+      return 'mean';
+    case Pooling.POOLING_FIRST_TOKEN:
+      return 'first';
+    default:
+      throw invalid('head.pooling', 'mean (1) or first token (2)', String(pooling));
+  }
 }
 
 export function toBatch(batch: Batch | undefined, field: string): BatchRequest {

@@ -14,8 +14,10 @@ import type { TableKind } from '../noise/table.ts';
 import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import {
+  fromHead,
   fromLora,
   fromParameter,
+  toHead,
   toLora,
   toNoise,
   toObjective,
@@ -43,6 +45,7 @@ export function runService(services: Services): RunServiceServer {
         table: toTable(request.table),
         objective: toObjective(request.objective),
         lora: toLora(request.lora),
+        head: toHead(request.head),
       });
       call.note({ run: run.name });
       return { run: toWire(run) };
@@ -143,7 +146,7 @@ function toTable(table: NoiseTable): TableKind {
   }
 }
 
-function toFormat(format: ExportFormat): 'onnx' | 'onnx-merged' | 'safetensors' {
+function toFormat(format: ExportFormat): 'onnx' | 'onnx-merged' | 'safetensors' | 'journal' {
   switch (format) {
     case ExportFormat.EXPORT_FORMAT_UNSPECIFIED:
     case ExportFormat.EXPORT_FORMAT_ONNX:
@@ -152,8 +155,10 @@ function toFormat(format: ExportFormat): 'onnx' | 'onnx-merged' | 'safetensors' 
       return 'safetensors';
     case ExportFormat.EXPORT_FORMAT_ONNX_MERGED:
       return 'onnx-merged';
+    case ExportFormat.EXPORT_FORMAT_JOURNAL:
+      return 'journal';
     default:
-      throw invalid('format', 'onnx (1), safetensors (2) or onnx_merged (3)', String(format));
+      throw invalid('format', 'onnx (1), safetensors (2), onnx_merged (3) or journal (4)', String(format));
   }
 }
 
@@ -196,6 +201,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     forkedFrom: record.forkedFrom,
     forkedRevision: BigInt(record.forkedRevision),
     lora: record.lora && fromLora(record.lora),
+    head: record.head && fromHead(record.head),
   };
 }
 

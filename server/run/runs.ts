@@ -1,6 +1,6 @@
 // All runs of this server: made, found, forked, deleted, and brought back after a restart.
 import { notFound, ZerothError } from '../errors.ts';
-import type { LoraRecord, RunRecord } from '../journal/journal.ts';
+import type { HeadRecord, LoraRecord, RunRecord } from '../journal/journal.ts';
 import type { TableKind } from '../noise/table.ts';
 import { CopyAccount } from '../worker/budget.ts';
 import type { ObjectiveChoice, TrainableChoice, WorkerCalls } from '../worker/messages.ts';
@@ -18,6 +18,8 @@ export type CreateRunRequest = {
   readonly objective: ObjectiveChoice;
   /** Default: none. */
   readonly lora?: LoraRecord | undefined;
+  /** Default: none. */
+  readonly head?: HeadRecord | undefined;
 };
 
 type SeatRequest = {
@@ -27,6 +29,7 @@ type SeatRequest = {
   readonly objective: ObjectiveChoice;
   readonly trainable: TrainableChoice;
   readonly lora: LoraRecord | undefined;
+  readonly head: HeadRecord | undefined;
 };
 
 type OpenedSeat = WorkerCalls['openRun']['out'] & { readonly copies: CopyAccount };
@@ -70,10 +73,11 @@ export class Runs {
 
   async create(request: CreateRunRequest): Promise<Run> {
     const model = this.#models.get(request.model);
-    const { table, objective, include, exclude, lora } = request;
+    const { table, objective, include, exclude, lora, head } = request;
     return this.#make(request.id, (name) => {
       const trainable = { kind: 'patterns', include, exclude } as const;
-      return this.#withSeat({ run: name, model, table, objective, trainable, lora }, (opened) => {
+      const seat = { run: name, model, table, objective, trainable, lora, head };
+      return this.#withSeat(seat, (opened) => {
         const record: RunRecord = {
           name,
           model: model.name,
@@ -86,6 +90,7 @@ export class Runs {
           forkedFrom: '',
           forkedRevision: 0,
           ...(lora !== undefined && { lora }),
+          ...(head !== undefined && { head }),
         };
         this.#context.journal.createRun(record);
         return this.#orForget(name, async () => {
@@ -166,11 +171,11 @@ export class Runs {
 
   /** @param isWanted asked once the seat is open: much may have happened meanwhile. */
   async #wake(run: Run, model: LoadedModel, isWanted = () => true): Promise<void> {
-    const { name, table, objective, trainable, lora, baseSha256, modelSha256 } = run.record;
+    const { name, table, objective, trainable, lora, head, baseSha256, modelSha256 } = run.record;
     if (model.info.sha256 !== modelSha256)
       throw differs(run.record, 'model file', modelSha256, model.info.sha256);
     const choice = { kind: 'names', names: trainable } as const;
-    const request = { run: name, model, table, objective, trainable: choice, lora };
+    const request = { run: name, model, table, objective, trainable: choice, lora, head };
     await this.#withSeat(request, async (opened) => {
       if (!isWanted()) throw notFound(name, '; it was deleted');
       if (opened.baseSha256 !== baseSha256)

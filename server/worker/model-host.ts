@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
-import type { LoraRecord } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { checkAgainst, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
@@ -15,7 +14,7 @@ import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
-import { chooseTrainable, mergedFile, sessionKey, toRunGraph } from './run-graph.ts';
+import { type Additions, chooseTrainable, mergedFile, sessionKey, toRunGraph } from './run-graph.ts';
 import { Seat } from './seat.ts';
 
 /** What a run needs of the model's file, without holding the file. */
@@ -27,7 +26,7 @@ type Plan = {
 };
 
 /** What is made of the file again where a run needs it. */
-type OfRun = { readonly trainable: readonly Parameter[]; readonly lora: LoraRecord | undefined };
+type OfRun = { readonly trainable: readonly Parameter[]; readonly additions: Additions };
 
 /** Runs that train the same tensors share a session: their weights are its inputs. */
 type SharedSession = { readonly session: Session; users: number };
@@ -35,7 +34,7 @@ type SharedSession = { readonly session: Session; users: number };
 export class ModelHost {
   readonly #options: WorkerOptions;
   readonly #runs = new Map<string, OpenRun>();
-  /** By the names of the promoted tensors, and what adapters there are. */
+  /** By the names of the promoted tensors, and what was put into the model. */
   readonly #sessions = new Map<string, SharedSession>();
   /** What the original gives on made-up rows: every session of a run is held against it. */
   #probe: Probe | undefined;
@@ -115,7 +114,7 @@ export class ModelHost {
     budget: WeightsBudget,
   ): Promise<WorkerCalls['openRun']['out']> {
     const { trainable, evaluator } = plan;
-    const ofRun = { trainable, lora: request.lora };
+    const ofRun = { trainable, additions: additionsOf(request) };
     const baseValues = () => this.#baseValues(ofRun);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
@@ -154,15 +153,17 @@ export class ModelHost {
   }
 
   /** What a run needs of the file, without holding the file. */
-  #plan({ trainable: choice, objective, lora }: WorkerCalls['openRun']['in']): Plan {
+  #plan(request: WorkerCalls['openRun']['in']): Plan {
+    const { trainable: choice, objective } = request;
+    const additions = additionsOf(request);
     using file = this.#open();
-    const adapted = toRunGraph(file.graph, lora);
+    const adapted = toRunGraph(file.graph, additions);
     const trainable = chooseTrainable(adapted, choice);
     const evaluator = evaluatorFor(adapted.graph, this.#options, this.#compute.lossPrograms);
     evaluator.checkObjective(objective);
     const names = trainable.map(({ name }) => name);
     const promoted = promote(adapted.graph, names);
-    return { trainable, evaluator, promoted, sessionKey: sessionKey(names, adapted.adapters, lora) };
+    return { trainable, evaluator, promoted, sessionKey: sessionKey(names, adapted, additions) };
   }
 
   /**
@@ -185,11 +186,11 @@ export class ModelHost {
   }
 
   /** Tensor by tensor, in the same memory. */
-  #baseValues({ trainable, lora }: OfRun): Iterable<Float32Array> {
+  #baseValues({ trainable, additions }: OfRun): Iterable<Float32Array> {
     const opened = this.#open();
     return (function* () {
       using file = opened;
-      const { graph } = toRunGraph(file.graph, lora);
+      const { graph } = toRunGraph(file.graph, additions);
       const memory = new ArrayBuffer(Math.max(0, ...trainable.map(({ bytes }) => bytes)));
       for (const { name } of trainable) yield initialValues(graph, name, memory);
       memory.transfer(0);
@@ -198,13 +199,13 @@ export class ModelHost {
 
   #write(
     format: ExportFormat,
-    { trainable, lora }: OfRun,
+    { trainable, additions }: OfRun,
     values: ReadonlyMap<string, Float32Array>,
   ): Uint8Array {
     if (format !== 'safetensors') {
       using file = this.#open();
-      if (format === 'onnx-merged') return mergedFile(file.graph, lora, values);
-      return withWeights(toRunGraph(file.graph, lora).graph, values);
+      if (format === 'onnx-merged') return mergedFile(file.graph, additions, values);
+      return withWeights(toRunGraph(file.graph, additions).graph, values);
     }
     const tensors = trainable.map((parameter) => {
       const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
@@ -248,6 +249,10 @@ export class ModelHost {
     this.#sessions.delete(key);
     await shared.session.release();
   }
+}
+
+function additionsOf({ lora, head }: WorkerCalls['openRun']['in']): Additions {
+  return { lora, head };
 }
 
 function checkStrictly(device: DeviceName, fallbacks: readonly string[] | undefined): void {

@@ -1,47 +1,67 @@
-// The graph that a run is of: its model's own, or that with adapters in it.
-import type { LoraRecord } from '../journal/journal.ts';
+// The graph that a run is of: its model's own, or that with adapters in it and a head behind it.
+import type { HeadRecord, LoraRecord } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
+import { headTensors, withHead } from '../model/head.ts';
 import { type LoraAdapter, type WithLora, withLora } from '../model/lora.ts';
 import { mergeLora } from '../model/lora-merge.ts';
 import { initialValues } from '../model/promote.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
 import type { TrainableChoice } from './messages.ts';
 
-/** @throws ZerothError invalid-argument where the model cannot have these adapters. */
-export function toRunGraph(graph: ModelGraph, lora: LoraRecord | undefined): WithLora {
-  return lora === undefined ? { graph, adapters: [] } : withLora(graph, { ...lora, seed: BigInt(lora.seed) });
+/** What is put into a model for a run. */
+export type Additions = { readonly lora: LoraRecord | undefined; readonly head: HeadRecord | undefined };
+
+type RunGraph = WithLora & {
+  /** The head's tensors, if there is one. */
+  readonly head: readonly string[];
+};
+
+/**
+ * Adapters come first: what a head reads has them in it, and the head's own layer, which is trained as it is, is none of those that
+ * patterns of layers find.
+ * @throws ZerothError invalid-argument where the model cannot have these adapters, or this head.
+ */
+export function toRunGraph(graph: ModelGraph, { lora, head }: Additions): RunGraph {
+  const adapted =
+    lora === undefined ? { graph, adapters: [] } : withLora(graph, { ...lora, seed: BigInt(lora.seed) });
+  if (head === undefined) return { ...adapted, head: [] };
+  const headed = withHead(adapted.graph, { ...head, seed: BigInt(head.seed) });
+  return { ...adapted, graph: headed, head: headTensors };
 }
 
-/** Adapters alone, where there are some and no pattern says what is trained. */
-export function chooseTrainable({ graph, adapters }: WithLora, choice: TrainableChoice): Parameter[] {
+/** Adapters and a head alone, where there are adapters and no pattern says what is trained. */
+export function chooseTrainable({ graph, adapters, head }: RunGraph, choice: TrainableChoice): Parameter[] {
   if (choice.kind === 'names') return trainableNamed(graph, choice.names);
-  const include = choice.include.length > 0 ? choice.include : tensorsOf(adapters);
+  const added = adapters.length > 0 ? [...tensorsOf(adapters), ...head] : [];
+  const include = choice.include.length > 0 ? choice.include : added;
   return selectTrainable(graph, { ...choice, include });
 }
 
 /** Runs of equal keys can share a session: the same weights are its inputs, and the rest of the graph is the same. */
 export function sessionKey(
   names: readonly string[],
-  adapters: readonly LoraAdapter[],
-  lora: LoraRecord | undefined,
+  { adapters, head: headNames }: RunGraph,
+  { lora, head }: Additions,
 ): string {
   // Where all of what a seed draws is an input, it does not matter.
-  const isSeedless = tensorsOf(adapters).every((name) => names.includes(name));
-  return JSON.stringify([names, lora && { ...lora, seed: isSeedless ? '' : lora.seed }]);
+  const seedless = <T extends { seed: string }>(addition: T | undefined, tensors: readonly string[]) =>
+    addition && { ...addition, seed: tensors.every((name) => names.includes(name)) ? '' : addition.seed };
+  return JSON.stringify([names, seedless(lora, tensorsOf(adapters)), seedless(head, headNames)]);
 }
 
 /** The tuned model without adapters; as withWeights has it where there are none. */
 export function mergedFile(
   graph: ModelGraph,
-  lora: LoraRecord | undefined,
+  additions: Additions,
   values: ReadonlyMap<string, Float32Array>,
 ): Uint8Array {
-  const adapted = toRunGraph(graph, lora);
+  const adapted = toRunGraph(graph, additions);
   // Of the others B is zero still. An A that is not trained is as it was drawn.
   const trained = adapted.adapters.filter(({ b }) => values.has(b));
   const frozen = trained.filter(({ a }) => !values.has(a));
   const drawn = frozen.map(({ a }) => [a, initialValues(adapted.graph, a)] as const);
-  return mergeLora(graph, trained, new Map([...values, ...drawn]));
+  const headed = toRunGraph(graph, { ...additions, lora: undefined }).graph;
+  return mergeLora(headed, trained, new Map([...values, ...drawn]));
 }
 
 function tensorsOf(adapters: readonly LoraAdapter[]): string[] {

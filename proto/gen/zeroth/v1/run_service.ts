@@ -76,6 +76,11 @@ export const ExportFormat = {
    * ONNX. Quantized weights cannot take them.
    */
   EXPORT_FORMAT_ONNX_MERGED: 3,
+  /**
+   * EXPORT_FORMAT_JOURNAL - The journal up to the revision, lines of JSON (zeroth-journal/1): with the model that the run began with, `zeroth apply`
+   * makes the tuned model of it, bit for bit.
+   */
+  EXPORT_FORMAT_JOURNAL: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -86,7 +91,27 @@ export namespace ExportFormat {
   export type EXPORT_FORMAT_ONNX = typeof ExportFormat.EXPORT_FORMAT_ONNX;
   export type EXPORT_FORMAT_SAFETENSORS = typeof ExportFormat.EXPORT_FORMAT_SAFETENSORS;
   export type EXPORT_FORMAT_ONNX_MERGED = typeof ExportFormat.EXPORT_FORMAT_ONNX_MERGED;
+  export type EXPORT_FORMAT_JOURNAL = typeof ExportFormat.EXPORT_FORMAT_JOURNAL;
   export type UNRECOGNIZED = typeof ExportFormat.UNRECOGNIZED;
+}
+
+/** Which states of an output [rows, sequence, hidden] a row is told by. */
+export const Pooling = {
+  /** POOLING_UNSPECIFIED - Means mean. */
+  POOLING_UNSPECIFIED: 0,
+  /** POOLING_MEAN - The mean over the tokens that the model's input "attention_mask" shows; over all of them where it has no such input. */
+  POOLING_MEAN: 1,
+  POOLING_FIRST_TOKEN: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Pooling = typeof Pooling[keyof typeof Pooling];
+
+export namespace Pooling {
+  export type POOLING_UNSPECIFIED = typeof Pooling.POOLING_UNSPECIFIED;
+  export type POOLING_MEAN = typeof Pooling.POOLING_MEAN;
+  export type POOLING_FIRST_TOKEN = typeof Pooling.POOLING_FIRST_TOKEN;
+  export type UNRECOGNIZED = typeof Pooling.UNRECOGNIZED;
 }
 
 /**
@@ -116,6 +141,21 @@ export interface Lora {
    */
   targets: string[];
   /** What A is drawn from. */
+  seed: bigint;
+}
+
+/**
+ * A classification head: one linear layer behind an encoder, which is new and drawn from a seed. The run's model has a further
+ * output "logits", float32 [rows, classes], and tensors "classifier.weight" [classes, hidden] and "classifier.bias" [classes].
+ */
+export interface Head {
+  /** An output of the model, [rows, sequence, hidden] or [rows, hidden]. Empty means its only one. */
+  output: string;
+  /** At least 2. */
+  classes: number;
+  /** Of an output with a state for each token; the other has nothing to pool. */
+  pooling: Pooling;
+  /** What the weight is drawn from, with the standard deviation 0.02; the bias is zero. */
   seed: bigint;
 }
 
@@ -157,7 +197,11 @@ export interface Run {
    */
   copiesBytes: bigint;
   /** Unset where the model's own weights are trained. */
-  lora: Lora | undefined;
+  lora:
+    | Lora
+    | undefined;
+  /** Unset where the model is scored as it is. */
+  head: Head | undefined;
 }
 
 export interface Snapshot {
@@ -186,7 +230,14 @@ export interface CreateRunRequest {
    * Puts adapters into the model for this run. Without `trainable` they are all that is trained; their tensors are called
    * "<module>.lora_A.weight" and "<module>.lora_B.weight".
    */
-  lora: Lora | undefined;
+  lora:
+    | Lora
+    | undefined;
+  /**
+   * Puts a classification head behind the model for this run. Its tensors are trained like the model's own, and with `lora` and
+   * without `trainable` beside the adapters; they never have an adapter themselves. The objective scores "logits".
+   */
+  head: Head | undefined;
 }
 
 export interface CreateRunResponse {
@@ -477,6 +528,100 @@ export const Lora: MessageFns<Lora> = {
   },
 };
 
+function createBaseHead(): Head {
+  return { output: "", classes: 0, pooling: 0, seed: 0n };
+}
+
+export const Head: MessageFns<Head> = {
+  encode(message: Head, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.output !== "") {
+      writer.uint32(10).string(message.output);
+    }
+    if (message.classes !== 0) {
+      writer.uint32(16).int32(message.classes);
+    }
+    if (message.pooling !== 0) {
+      writer.uint32(24).int32(message.pooling);
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(33).fixed64(message.seed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Head {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.output = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.classes = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pooling = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Head>): Head {
+    return Head.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Head>): Head {
+    const message = createBaseHead();
+    message.output = object.output ?? "";
+    message.classes = object.classes ?? 0;
+    message.pooling = object.pooling ?? 0;
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    return message;
+  },
+};
+
 function createBaseRun(): Run {
   return {
     name: "",
@@ -497,6 +642,7 @@ function createBaseRun(): Run {
     forkedRevision: 0n,
     copiesBytes: 0n,
     lora: undefined,
+    head: undefined,
   };
 }
 
@@ -570,6 +716,9 @@ export const Run: MessageFns<Run> = {
     }
     if (message.lora !== undefined) {
       Lora.encode(message.lora, writer.uint32(146).fork()).join();
+    }
+    if (message.head !== undefined) {
+      Head.encode(message.head, writer.uint32(154).fork()).join();
     }
     return writer;
   },
@@ -731,6 +880,14 @@ export const Run: MessageFns<Run> = {
             message.lora = Lora.decode(reader, reader.uint32());
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.head = Head.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -776,6 +933,7 @@ export const Run: MessageFns<Run> = {
       ? BigInt(object.copiesBytes)
       : 0n;
     message.lora = (object.lora !== undefined && object.lora !== null) ? Lora.fromPartial(object.lora) : undefined;
+    message.head = (object.head !== undefined && object.head !== null) ? Head.fromPartial(object.head) : undefined;
     return message;
   },
 };
@@ -851,7 +1009,16 @@ export const Snapshot: MessageFns<Snapshot> = {
 };
 
 function createBaseCreateRunRequest(): CreateRunRequest {
-  return { model: "", runId: "", trainable: undefined, noise: "", table: 0, objective: undefined, lora: undefined };
+  return {
+    model: "",
+    runId: "",
+    trainable: undefined,
+    noise: "",
+    table: 0,
+    objective: undefined,
+    lora: undefined,
+    head: undefined,
+  };
 }
 
 export const CreateRunRequest: MessageFns<CreateRunRequest> = {
@@ -876,6 +1043,9 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
     }
     if (message.lora !== undefined) {
       Lora.encode(message.lora, writer.uint32(58).fork()).join();
+    }
+    if (message.head !== undefined) {
+      Head.encode(message.head, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -949,6 +1119,14 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
             message.lora = Lora.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.head = Head.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -977,6 +1155,7 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
       ? Objective.fromPartial(object.objective)
       : undefined;
     message.lora = (object.lora !== undefined && object.lora !== null) ? Lora.fromPartial(object.lora) : undefined;
+    message.head = (object.head !== undefined && object.head !== null) ? Head.fromPartial(object.head) : undefined;
     return message;
   },
 };

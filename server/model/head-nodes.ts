@@ -1,0 +1,99 @@
+// The nodes of a classification head: states of tokens to one state a row, and that to scores of classes. Their operators are those
+// that ONNX Runtime has for WebGPU too; a mask of int64 is cast on the host there, as for the encoder itself.
+import { AttributeProto_AttributeType as AttributeType, NodeProto } from '../../proto/gen/onnx/onnx.ts';
+import { elementTypeOf } from '../onnx/element-types.ts';
+import type { DataType, TensorSpec } from '../tensor.ts';
+import type { Pooling } from './head.ts';
+import type { GraphIndex } from './rewrite.ts';
+
+/** From this opset on the axes of ReduceSum are an input, and from the other one on those of ReduceMean. */
+const AXES_AS_INPUT = { ReduceSum: 13n, ReduceMean: 18n } as const;
+
+export type HeadPlace = {
+  readonly index: GraphIndex;
+  readonly opset: bigint;
+  /** float32 or float16 [rows, sequence, hidden], or [rows, hidden]. */
+  readonly states: TensorSpec;
+  readonly pooling: Pooling;
+  /** [rows, sequence], not 0 where there is a token. */
+  readonly mask: TensorSpec | undefined;
+  readonly weight: string;
+  readonly bias: string;
+  readonly logits: string;
+};
+
+export function headNodes(place: HeadPlace): NodeProto[] {
+  const { states, weight, bias, logits } = place;
+  const writer = new Writer(place);
+  const values = writer.toFloat(states);
+  const pooled = states.shape.length === 2 ? values : pool(writer, values, place);
+  writer.add('Gemm', [pooled, weight, bias], { transB: 1 }, logits);
+  return writer.nodes;
+}
+
+/** [rows, sequence, hidden] to [rows, hidden]. */
+function pool(writer: Writer, states: string, { pooling, mask }: HeadPlace): string {
+  if (pooling === 'first') return writer.add('Gather', [states, writer.int64([], 0)], { axis: 1 });
+  if (mask === undefined) return writer.reduce('ReduceMean', states, false);
+  const shown = writer.toFloat(mask);
+  const weights = writer.add('Reshape', [shown, writer.int64([3], 0, 0, 1)]);
+  const sum = writer.reduce('ReduceSum', writer.add('Mul', [states, weights]), false);
+  const count = writer.reduce('ReduceSum', shown, true);
+  // A row of padding alone has a sum of zeros.
+  return writer.add('Div', [sum, writer.add('Clip', [count, writer.float(1)])]);
+}
+
+type Attributes = Readonly<Record<string, number | readonly number[]>>;
+
+class Writer {
+  readonly nodes: NodeProto[] = [];
+  readonly #index: GraphIndex;
+  readonly #opset: bigint;
+
+  constructor({ index, opset }: HeadPlace) {
+    this.#index = index;
+    this.#opset = opset;
+  }
+
+  /** @returns the name of the node's output. */
+  add(opType: string, input: readonly string[], attributes: Attributes = {}, output?: string): string {
+    const attribute = Object.entries(attributes).map(([name, of]) =>
+      typeof of === 'number'
+        ? { name, type: AttributeType.INT, i: BigInt(of) }
+        : { name, type: AttributeType.INTS, ints: of.map(BigInt) },
+    );
+    return this.#push(opType, { input: [...input], attribute }, output);
+  }
+
+  toFloat({ name, dataType }: TensorSpec): string {
+    return dataType === 'float32' ? name : this.add('Cast', [name], { to: elementTypeOf('float32') });
+  }
+
+  /** Over the tokens. */
+  reduce(opType: keyof typeof AXES_AS_INPUT, input: string, isKept: boolean): string {
+    const keepdims = isKept ? 1 : 0;
+    return this.#opset < AXES_AS_INPUT[opType]
+      ? this.add(opType, [input], { axes: [1], keepdims })
+      : this.add(opType, [input, this.int64([1], 1)], { keepdims });
+  }
+
+  float(of: number): string {
+    return this.#constant('float32', [], Float32Array.of(of));
+  }
+
+  int64(shape: readonly number[], ...of: number[]): string {
+    return this.#constant('int64', shape, BigInt64Array.from(of, BigInt));
+  }
+
+  #constant(dataType: DataType, shape: readonly number[], { buffer }: Float32Array | BigInt64Array): string {
+    const t = { dataType: elementTypeOf(dataType), dims: shape.map(BigInt), rawData: Buffer.from(buffer) };
+    return this.#push('Constant', { attribute: [{ name: 'value', type: AttributeType.TENSOR, t }] });
+  }
+
+  #push(opType: string, node: Parameters<typeof NodeProto.fromPartial>[0], output?: string): string {
+    const name = this.#index.free(`/classifier/${opType}`);
+    const made = output ?? this.#index.free(`${name}_output`);
+    this.nodes.push(NodeProto.fromPartial({ ...node, opType, name, output: [made] }));
+    return made;
+  }
+}
