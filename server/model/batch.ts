@@ -1,11 +1,11 @@
 // A batch: rows for the model's inputs and their labels, handed out in micro-batches.
 import { invalid } from '../errors.ts';
-import type { TensorSpec } from '../tensor.ts';
+import type { Tensor, TensorSpec } from '../tensor.ts';
 import { type BatchSource, type Column, checkInput, commonRows, findColumn, hasColumn } from './columns.ts';
 import { constantFor, fillIn } from './fill-in.ts';
 import { gather, type MicroBatch } from './gather.ts';
 import type { InputSpec } from './graph.ts';
-import { findSequence, hasPadding, tokensOf } from './lengths.ts';
+import { findSequence, hasPadding, reaching, tokensOf } from './lengths.ts';
 import type { Described, LabelNames } from './objective.ts';
 import { type MicroBatchLimits, partsByLength, partsInOrder, partsOf } from './parts.ts';
 import { BatchBuffers, selectRows } from './rows.ts';
@@ -28,6 +28,8 @@ export type BatchOptions = MicroBatchLimits & {
   readonly buffers?: BatchBuffers;
   /** Further tensors that an objective needs: their names in the batch, by what they are to it. */
   readonly extras?: Readonly<Record<string, string>>;
+  /** Of labels, or of one of the extras, that say something of positions: one behind the last that a row asks for. */
+  readonly reach?: { readonly of: string; endOf(column: Tensor, row: number): number };
 };
 
 /**
@@ -60,9 +62,13 @@ export function openBatch(
   );
   const rows = selectRows(source, commonRows([...columns, labels, ...Object.values(extras)]));
   const fixed = fixedRows(inputs, rows.count);
-  const sequence = fixed === undefined ? findSequence(inputs, columns, rows) : undefined;
+  const found = fixed === undefined ? findSequence(inputs, columns, rows) : undefined;
+  const { reach } = options;
+  const asking = reach && (reach.of === 'labels' ? labels : extras[reach.of]);
+  const sequence = found && asking ? reaching(found, rows, (row) => reach.endOf(asking, row)) : found;
+  const isLabelled = reach?.of === 'labels' && labels.shape[1] === sequence?.width;
   const feeds = Object.fromEntries(constants.map(({ name, tensor }) => [name, tensor]));
-  const contents = { rows, columns, labels, sequence, extras, constants: feeds };
+  const contents = { rows, columns, labels, sequence, isLabelled, extras, constants: feeds };
   const { buffers = new BatchBuffers() } = options;
   const inOrder = () =>
     fixed === undefined ? partsInOrder(rows.count, tokensOf(columns), options) : partsOf(rows.count, fixed);

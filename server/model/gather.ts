@@ -22,6 +22,8 @@ type Contents = {
   readonly labels: Column;
   readonly extras: Readonly<Record<string, Column>>;
   readonly sequence: Sequence | undefined;
+  /** Whether labels lie along the sequence, and are cut with it. */
+  readonly isLabelled: boolean;
   /** Inputs that are the same for any rows. */
   readonly constants: Feeds;
 };
@@ -98,7 +100,7 @@ function microBatchOf(contents: Contents, pass: Pass, memory: Memory): MicroBatc
     rows: count,
     placeOf: (i) => placeIn(pass, i),
     feeds: { ...contents.constants, ...Object.fromEntries(feeds) },
-    labels: take(labels, 'labels', labels.shape.slice(1)),
+    labels: take(labels, 'labels', shapeOfLabels(contents, pass)),
     extras: Object.fromEntries(extras),
   };
 }
@@ -108,6 +110,10 @@ function shapeOfRow({ sequence }: Contents, column: Column, { tokens }: Pass): r
   const [, , ...rest] = column.shape;
   const isCut = tokens !== undefined && sequence?.inputs.has(column.name) === true;
   return isCut ? [tokens, ...rest] : column.shape.slice(1);
+}
+
+function shapeOfLabels({ labels, isLabelled }: Contents, { tokens }: Pass): readonly number[] {
+  return isLabelled && tokens !== undefined ? [tokens] : labels.shape.slice(1);
 }
 
 function bytesOfRow({ dataType }: Column, shape: readonly number[]): number {

@@ -28,7 +28,9 @@ export function findSequence(
   const at = inputs.findIndex(({ name }, i) => isMask(name, columns[i]));
   if (at === -1) return undefined;
   const width = columns[at].shape[1];
-  const nameOfSequence = inputs[at].dimensionNames?.[1] ?? '';
+  // With a past the mask is as long as both together, and the name of that is a sum.
+  const nameOfMask = inputs[at].dimensionNames?.[1] ?? '';
+  const nameOfSequence = nameOfMask.includes('+') ? '' : nameOfMask;
   const along = inputs.filter(({ dimensionNames = [] }, i) => {
     const name = dimensionNames[1] ?? '';
     return name !== '' && nameOfSequence !== '' ? name === nameOfSequence : columns[i].shape[1] === width;
@@ -43,6 +45,14 @@ export function findSequence(
 /** One that was filled in shows no padding. */
 function isMask(name: string, { shape, fill }: Column): boolean {
   return MASK_NAMES.includes(name) && shape.length === 2 && fill === undefined;
+}
+
+/** The same rows, none of them shorter than what is asked of it: what a caller has labelled is not cut, padding or not. */
+export function reaching(sequence: Sequence, rows: Rows, endOf: (row: number) => number): Sequence {
+  const lengths = sequence.lengths.map((length, place) =>
+    Math.min(sequence.width, Math.max(length, endOf(rows.rowOf(place)))),
+  );
+  return { ...sequence, lengths };
 }
 
 export function hasPadding({ lengths, width }: Sequence): boolean {

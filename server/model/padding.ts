@@ -3,7 +3,7 @@
 // made-up rows and once a run, with its base weights. What depended on a client's rows, or on how far they
 // have been trained, could be answered otherwise after a restart, and losses would differ by rounding.
 import type { Feeds, Forward } from '../runtime/runtime.ts';
-import type { Tensor, TensorSpec } from '../tensor.ts';
+import { elementCount, type Tensor, type TensorSpec } from '../tensor.ts';
 import { findColumn } from './columns.ts';
 import type { InputSpec } from './graph.ts';
 import { findSequence } from './lengths.ts';
@@ -14,6 +14,7 @@ import { selectRows } from './rows.ts';
 
 /** Tokens of the rows that are tried. All are cut after the longest, so that some keep padding, as in a batch. */
 const LENGTHS = [7, 9, 4, 6];
+const SHORTEST = Math.min(...LENGTHS);
 /** With padding. No usual width of features, which would look like a sequence of a fixed length. */
 const WIDTH = 19;
 
@@ -34,24 +35,32 @@ type Trial = {
   readonly cutShare: number;
 };
 
+/** Outputs that are shown not to depend on padding: those with something for each row, and those with something for each token of it. */
+export type WithoutPadding = { readonly rows: ReadonlySet<string>; readonly tokens: ReadonlySet<string> };
+
+export const NONE_WITHOUT_PADDING: WithoutPadding = { rows: new Set(), tokens: new Set() };
+
 /**
- * The outputs that are shown not to depend on padding. None where there is nothing to cut, or the model cannot run on
- * made-up rows, as it wants inputs that fit each other in a way that its graph does not tell.
+ * What a trial shows. Nothing where there is nothing to cut, or the model cannot run on made-up rows, as it wants inputs that fit each
+ * other in a way that its graph does not tell.
  */
 export async function outputsWithoutPadding(
   forward: Forward,
   inputs: readonly InputSpec[],
   outputs: readonly TensorSpec[],
-): Promise<ReadonlySet<string>> {
+): Promise<WithoutPadding> {
   const trial = trialOf(inputs);
-  if (trial === undefined) return new Set();
+  if (trial === undefined) return NONE_WITHOUT_PADDING;
   const names = outputs.map(({ name }) => name);
   try {
     const whole = await forward.run(trial.whole, names);
     const cut = await forward.run(trial.cut, names);
-    return new Set(names.filter((name) => isSame(whole[name], cut[name], trial.cutShare)));
+    return {
+      rows: new Set(names.filter((name) => isSame(whole[name], cut[name], trial.cutShare))),
+      tokens: new Set(names.filter((name) => isSameByToken(whole[name], cut[name], trial.cutShare))),
+    };
   } catch (error) {
-    if (isAboutModel(error)) return new Set();
+    if (isAboutModel(error)) return NONE_WITHOUT_PADDING;
     throw error;
   }
 }
@@ -94,6 +103,34 @@ function isSame(whole: Tensor, cut: Tensor, cutShare: number): boolean {
   const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const bound = TOLERANCE * cutShare * spread(wanted);
   return bound > ROUNDING * largest && wanted.every((value, i) => Math.abs(value - got[i]) <= bound);
+}
+
+/** The same of outputs [rows, sequence, ...], whose tokens are compared where they are no padding. */
+function isSameByToken(whole: Tensor, cut: Tensor, cutShare: number): boolean {
+  const [rows, width, ...rest] = whole.shape;
+  const tokens = cut.shape[1];
+  const isAlike =
+    isScored(whole.dataType) &&
+    rows === LENGTHS.length &&
+    width === WIDTH &&
+    tokens < width &&
+    [rows, tokens, ...rest].join() === cut.shape.join();
+  if (!isAlike) return false;
+  const size = elementCount(rest);
+  const kept = (output: Tensor, sequence: number) =>
+    Float32Array.from(
+      LENGTHS.flatMap((_, row) => [
+        ...scoresOf(output).subarray(row * sequence * size, (row * sequence + SHORTEST) * size),
+      ]),
+    );
+  const [wanted, got] = [kept(whole, width), kept(cut, tokens)];
+  const shape = [rows, SHORTEST, ...rest];
+  const bytes = (values: Float32Array): Tensor => ({
+    dataType: 'float32',
+    shape,
+    data: new Uint8Array(values.buffer),
+  });
+  return isSame(bytes(wanted), bytes(got), cutShare);
 }
 
 /** How much an element differs between rows, at most. */

@@ -55,7 +55,7 @@ function tokenObjective(name: string, shift: Shift): Objective {
       );
       return meansOf(losses, chosen.counts);
     },
-    tokens: { graph, select },
+    tokens: { graph, select, endOf: labelsEnd },
   };
 }
 
@@ -102,6 +102,15 @@ function selected(shift: Shift, labels: Tensor, output: Described, names: LabelN
       throw invalid(names.field, 'a token to predict in every row', `none in row ${names.rowOf(row)}`);
   }
   return { positions: Int32Array.from(positions), targets: Int32Array.from(targets), counts };
+}
+
+/** One behind the last label of a row that is one. */
+function labelsEnd(labels: Tensor, row: number): number {
+  if (labels.shape.length !== 2 || !labels.dataType.startsWith('int')) return 0;
+  const labelAt = labelReader(labels);
+  let end = labels.shape[1];
+  while (end > 0 && labelAt(row * labels.shape[1] + end - 1) === IGNORED) end--;
+  return end;
 }
 
 function labelReader(labels: Tensor): (at: number) => number {

@@ -108,3 +108,11 @@ function integersOf(
     throw invalid(field, `${what} from 0 to ${end - 1}`, `${integer} in row ${rowOf(Math.floor(i / width))}`);
   });
 }
+
+/** One behind the position of a row; of positions that have not been checked. */
+export function positionsEnd(positions: Tensor, row: number): number {
+  if (positions.shape.length !== 1 || !positions.dataType.startsWith('int')) return 0;
+  const bytes = positions.dataType === 'int64' ? 8 : 4;
+  const view = new DataView(positions.data.buffer, positions.data.byteOffset + row * bytes, bytes);
+  return (bytes === 8 ? Number(view.getBigInt64(0, true)) : view.getInt32(0, true)) + 1;
+}

@@ -1,13 +1,15 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
 import { ZerothError } from '../errors.ts';
-import { openBatch } from '../model/batch.ts';
+import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
+import type { Objective } from '../model/objective.ts';
 import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
-import { outputsWithoutPadding } from '../model/padding.ts';
+import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
+import { positionsEnd } from '../model/words.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, WorkerOptions } from './messages.ts';
@@ -34,7 +36,7 @@ export function evaluatorFor(
 ): Evaluator {
   const caller = new Caller(options.caller);
   const buffers = new BatchBuffers();
-  let withoutPadding: ReadonlySet<string> = new Set();
+  let withoutPadding = NONE_WITHOUT_PADDING;
   const choose = ({ name, output, candidates = '' }: ObjectiveChoice) => {
     const objective = findObjective(name);
     const isOfWords = candidates !== '';
@@ -55,13 +57,14 @@ export function evaluatorFor(
         ...options,
         buffers,
         ...(chosen.isOfWords && { extras: extrasOf(work.objective) }),
+        ...reachOf(chosen),
       });
       const evaluation = {
         ...chosen,
         programs,
         perExample: work.perExampleLosses,
         outputs: work.outputs,
-        isCut: [chosen.output, ...work.outputs].every((name) => withoutPadding.has(name)),
+        isCut: mayCut(withoutPadding, chosen, work.outputs),
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
         onMicroBatch: () => caller.checkThere(),
       };
@@ -86,4 +89,24 @@ function outputBytesOfPoint(work: EvaluateWork, rows: number, replyBytesMax: num
 /** The batch's tensors beside the labels, by what they are to the objective. */
 function extrasOf({ candidates = '', positions = '' }: ObjectiveChoice): Record<string, string> {
   return { candidates, positions: positions === '' ? 'positions' : positions };
+}
+
+type Chosen = { readonly objective: Objective; readonly output: string; readonly isOfWords: boolean };
+
+/** What a row asks for beyond its tokens is not cut: labels, or positions of words. */
+function reachOf({ objective, isOfWords }: Chosen): Pick<BatchOptions, 'reach'> {
+  if (isOfWords) return { reach: { of: 'positions', endOf: positionsEnd } };
+  return objective.tokens === undefined ? {} : { reach: { of: 'labels', endOf: objective.tokens.endOf } };
+}
+
+/** An output that is returned has to be whole. */
+function mayCut(
+  without: WithoutPadding,
+  { objective, output, isOfWords }: Chosen,
+  returned: readonly string[],
+): boolean {
+  const isByToken = isOfWords || objective.tokens !== undefined;
+  if (isByToken)
+    return without.tokens.has(output) && returned.every((name) => name !== output && without.rows.has(name));
+  return [output, ...returned].every((name) => without.rows.has(name));
 }

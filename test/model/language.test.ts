@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openBatch } from '../../server/model/batch.ts';
 import { type Evaluation, evaluate } from '../../server/model/evaluate.ts';
 import { findObjective, scoredOutput } from '../../server/model/objectives.ts';
+import { outputsWithoutPadding } from '../../server/model/padding.ts';
 import { initialValues, promote } from '../../server/model/promote.ts';
 import { LossPrograms } from '../../server/model/score.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
@@ -56,8 +57,8 @@ function rowsOf(values: readonly number[] | readonly (readonly number[])[]): Ten
 async function evaluateFixture(
   { files, kind, batch, expected }: Fixture,
   runtime: Runtime,
-  { tensors = batch as Partial<Fixture['batch']>, outputs = [] as string[] } = {},
-): Promise<Evaluation> {
+  { tensors = batch as Partial<Fixture['batch']>, outputs = [] as string[], isCut = false } = {},
+): Promise<Evaluation & { readonly tokensOfPasses: readonly number[] }> {
   using file = ModelFile.read(`${FOLDER}/${files[0]}`);
   const { graph } = file;
   const trainable = graph.parameters.filter((parameter) => parameter.trainable);
@@ -82,12 +83,15 @@ async function evaluateFixture(
   // Dynamic quantization looks at all rows of a pass together, so that they are those of the framework's.
   const rowsPerMicroBatchMax = expected.from === 'onnxruntime' ? 16 : 2;
   const limits = { rowsPerMicroBatchMax, tokensPerMicroBatchMax: 4096 };
-  const opened = openBatch(source, graph.inputs, '', limits);
-  const options = { objective, output, outputs, programs, perExample: true, isCut: false };
+  const reach = objective.tokens && { of: 'labels', endOf: objective.tokens.endOf };
+  const opened = openBatch(source, graph.inputs, '', { ...limits, ...(reach && { reach }) });
+  const passes = [...opened.microBatches(isCut)];
+  const tokensOfPasses = passes.map(({ feeds }) => feeds.input_ids.shape[1]);
+  const options = { objective, output, outputs, programs, perExample: true, isCut };
   const evaluation = await evaluate(forward, opened, { ...options, replyBytesMax: 2 ** 24 });
   forward[Symbol.dispose]();
   await session.release();
-  return evaluation;
+  return { ...evaluation, tokensOfPasses };
 }
 
 function expectLosses({ loss, perExampleLosses, perExampleTokens }: Evaluation, { expected }: Fixture): void {
@@ -115,6 +119,50 @@ describe('losses are those of the exporting framework', () => {
 
   test.each(fixtures)('%s, by onnxruntime-node', async (_, fixture) => {
     expectLosses(await evaluateFixture(fixture, new NodeRuntime({ threads: 1 })), fixture);
+  });
+});
+
+describe('padding that is cut', () => {
+  test.each(fixtures)('%s: losses are the same, of shorter rows', async (_, fixture) => {
+    // All rows are looked at together by what quantizes as it goes.
+    if (fixture.expected.from === 'onnxruntime') return;
+    const runtime = CApiRuntime.open({ device: 'cpu', threads: 1 });
+    const cut = await evaluateFixture(fixture, runtime, { isCut: true });
+    expectLosses(cut, fixture);
+    const [width] = fixture.batch.input_ids.map((row) => row.length);
+    expect(Math.min(...cut.tokensOfPasses)).toBeLessThan(width);
+    runtime.close();
+  });
+
+  test.each(['gpt2', 'gpt2-past', 'llama-past', 'opt', 'roberta-mlm'])(
+    '%s: its scores of tokens are found not to depend on it',
+    async (name) => {
+      using file = ModelFile.read(`${FOLDER}/${name}.onnx`);
+      const { inputs, outputs } = file.graph;
+      const runtime = CApiRuntime.open({ device: 'cpu', threads: 1 });
+      const session = await runtime.createSession(file.bytes);
+      const logits = outputs.filter((output) => output.name === 'logits');
+      const { rows, tokens } = await outputsWithoutPadding(session, inputs, logits);
+      expect({ rows: [...rows], tokens: [...tokens] }).toEqual({ rows: [], tokens: ['logits'] });
+      await session.release();
+      runtime.close();
+    },
+  );
+
+  test('a label on padding is scored all the same', async () => {
+    const fixture = readFixture('gpt2.json');
+    const runtime = CApiRuntime.open({ device: 'cpu', threads: 1 });
+    const { labels } = fixture.batch;
+    const on = (labels as readonly (readonly number[])[]).map((row, i) => (i === 1 ? row.with(15, 7) : row));
+    const tensors = { ...fixture.batch, labels: on };
+    const [whole, cut] = [
+      await evaluateFixture(fixture, runtime, { tensors }),
+      await evaluateFixture(fixture, runtime, { tensors, isCut: true }),
+    ];
+    expect(cut.perExampleTokens).toEqual(whole.perExampleTokens);
+    expect(cut.perExampleTokens![1]).toBe(fixture.expected.tokens![1] + 1);
+    expect(Math.abs(cut.perExampleLosses![1] - whole.perExampleLosses![1])).toBeLessThan(1e-4);
+    runtime.close();
   });
 });
 

@@ -94,7 +94,7 @@ async function scored(model: Promoted, ask: Ask = {}): Promise<Evaluation & { re
 }
 
 async function withoutPadding({ session, weights, graph }: Promoted): Promise<string[]> {
-  return [...(await outputsWithoutPadding(session.bind(weights), graph.inputs, graph.outputs))];
+  return [...(await outputsWithoutPadding(session.bind(weights), graph.inputs, graph.outputs)).rows];
 }
 
 /** The same with padding, all rows in one pass. */
