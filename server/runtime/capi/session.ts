@@ -102,10 +102,15 @@ class CApiForward implements BoundForward {
         throw error instanceof ZerothError ? error : runError(error);
       }
       const results = boundOutputs(owner, this.#context.allocator, this.#binding);
-      return use(
-        Object.fromEntries(host.map((name, i) => [name, onHost(name, results[i])])),
-        Object.fromEntries(kept.map((name, i) => [name, onDevice(name, results[host.length + i])])),
-      );
+      try {
+        return use(
+          Object.fromEntries(host.map((name, i) => [name, onHost(name, results[i])])),
+          Object.fromEntries(kept.map((name, i) => [name, onDevice(name, results[host.length + i])])),
+        );
+      } finally {
+        // Scores of a vocabulary are large, and the next pass may be long in coming.
+        if (kept.length > 0) releaseOutputs(this.#binding);
+      }
     });
   }
 
@@ -149,7 +154,7 @@ class CApiForward implements BoundForward {
   }
 }
 
-/** Lets go of the values of the run before: outputs of another shape would be refused. */
+/** Lets go of the values of a run; those of another shape than the next one's would be refused. */
 function releaseOutputs(binding: Pointer): void {
   release('ClearBoundOutputs', binding);
 }
