@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
 import { invalid } from '../../server/errors.ts';
 
+/** A folder that a server may load models from, and a file within it. */
 export type ModelPlace = { readonly folder: string; readonly file: string };
 
 const ENDING = '.onnx';
@@ -23,7 +24,8 @@ export async function placeOf(path: string): Promise<ModelPlace> {
 }
 
 /** Exporters write the tokenizer beside the model, or above its folder `onnx`. */
-export async function tokenizerNear({ folder }: ModelPlace): Promise<string> {
+export async function tokenizerNear({ folder: home, file }: ModelPlace): Promise<string> {
+  const folder = dirname(join(home, file));
   for (const place of [folder, dirname(folder)])
     if ((await stat(join(place, 'tokenizer.json')).catch(() => undefined)) !== undefined) return place;
   throw invalid(

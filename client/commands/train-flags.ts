@@ -17,8 +17,11 @@ import {
 } from './flags.ts';
 
 const files = {
-  model: text('PATH', 'an ONNX file, or a folder with one; with --server, a file of its model directory'),
-  tokenizer: text('DIR', "a folder with tokenizer.json; default: the model's folder"),
+  model: text(
+    'PATH',
+    'an ONNX file, a folder with one, or hf:owner/name[/file]; with --server, a file of its model directory',
+  ),
+  tokenizer: text('DIR', "a folder with tokenizer.json, or hf:owner/name; default: the model's folder"),
   data: text('FILE', 'rows to train on: .jsonl, .csv, .tsv or .parquet'),
   eval: text('FILE', 'held-out rows: evaluated before, after and every so often'),
   out: text('FILE', 'the tuned model [tuned.onnx]'),

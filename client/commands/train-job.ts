@@ -36,7 +36,7 @@ export async function learn(job: Job, path: string): Promise<void> {
   const { settings, strategy, sources, zeroth, screen, signal, undo } = job;
   const model = await loadModel(job, path);
   const facts = factsOf(model);
-  screen.note('model', [model.path, ...describeFacts(facts)].join(', '));
+  screen.note('model', [settings.model, ...describeFacts(facts)].join(', '));
   checkTask(settings.task, facts);
   const data = tokenizeSources(sources, facts, settings);
   describeData(screen, data);
@@ -53,7 +53,6 @@ export async function learn(job: Job, path: string): Promise<void> {
   const exported = await zeroth.runs.exportTo(settings.out, { name: run });
   const finished = {
     settings,
-    model: model.path,
     run: settings.server === undefined ? undefined : run,
     data,
     outcome,

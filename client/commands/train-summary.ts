@@ -7,7 +7,6 @@ import type { TrainingData } from './training-data.ts';
 
 export type Finished = {
   readonly settings: TrainSettings;
-  readonly model: string;
   /** On a server that goes on. */
   readonly run: string | undefined;
   readonly data: TrainingData;
@@ -41,7 +40,7 @@ function comparison({ evaluations }: Outcome): string[] {
   return [`held-out loss ${number(first.loss)} to ${number(last.loss)}${accuracy}`];
 }
 
-export function toJson({ settings, model, run, data, outcome, exported, isWhole }: Finished): string {
+export function toJson({ settings, run, data, outcome, exported, isWhole }: Finished): string {
   const {
     task,
     strategy,
@@ -56,7 +55,7 @@ export function toJson({ settings, model, run, data, outcome, exported, isWhole 
   } = settings;
   const svrg = { q, anchorRate: anchorRate ?? learningRate, anchorDirections };
   const summary = {
-    model,
+    model: settings.model,
     task,
     strategy: {
       name: strategy,

@@ -6,9 +6,9 @@ import { connect, type Zeroth } from '../client.ts';
 import { ZerothCallError } from '../errors.ts';
 import { RETRY } from '../retry.ts';
 import { UsageError } from './flags.ts';
-import { placeOf, tokenizerNear } from './model-place.ts';
 import { startOwnServer } from './own-server.ts';
 import { openScreen } from './screen.ts';
+import { findSources } from './sources.ts';
 import { readTrainSettings, TRAIN_HELP, type TrainSettings, toStrategy } from './train-flags.ts';
 import { learn } from './train-job.ts';
 import { readSources } from './training-data.ts';
@@ -53,8 +53,8 @@ function explain(error: unknown): string {
 async function tune(settings: TrainSettings, command: string, signal: AbortSignal): Promise<void> {
   const strategy = toStrategy(settings);
   await checkOut(settings.out);
-  const place = settings.server === undefined ? await placeOf(settings.model) : undefined;
-  const sources = await readSources(settings, settings.tokenizer ?? (await tokenizerNear(place!)));
+  const { model: place, tokenizer } = await findSources(settings);
+  const sources = await readSources(settings, tokenizer);
   const screen = openScreen(settings.budget, () => performance.now());
   await using stack = new AsyncDisposableStack();
   stack.defer(() => screen.stop());

@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it, test } from 'vitest';
 import { connect } from '../../client/client.ts';
 import { openTokenizer } from '../../client/text/tokenizer.ts';
 import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
+import { startHub } from './hub/hub-stand-in.ts';
 
 const LANGUAGE = resolve('test/fixtures/language');
 const BERT = `${LANGUAGE}/tokenizers/bert`;
@@ -40,9 +41,9 @@ const held = await writeRows('held.jsonl', reviews(30, 1));
 const model = ['--model', `${LANGUAGE}/distilbert-classification.onnx`, '--tokenizer', BERT];
 const learning = ['--learning-rate', '1e-3', '--steps', '40'];
 
-function start(args: readonly string[]) {
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, ['client/zeroth.ts', 'train', ...args], {
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...env },
   });
   const printed = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
@@ -137,6 +138,21 @@ describe('a server of its own', () => {
       1,
       expect.stringContaining('zstd.parquet:3: expected a value for "label", got '),
     ]);
+  });
+
+  it('takes model and tokenizer from the Hub, where they have names there', async () => {
+    const files = {
+      'onnx/model.onnx': readFileSync(`${LANGUAGE}/distilbert-classification.onnx`),
+      'tokenizer.json': readFileSync(`${BERT}/tokenizer.json`),
+      'config.json': Buffer.from('{"id2label": {"0": "pos", "1": "neg"}}'),
+    };
+    await using hub = await startHub('me/tiny', files);
+    const env = { HF_ENDPOINT: hub.url, HF_HOME: at('hf') };
+    const args = ['--model', 'hf:me/tiny', '--data', train, '--out', at('hub.onnx'), ...learning];
+    const { code, stderr, stdout } = await start(args, env).ended;
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^download +onnx\/model\.onnx, 0\.2 MiB$/m)]);
+    expect(stderr).toMatch(/^classes +0 pos, 1 neg$/m);
+    expect(stdout).toContain(`${at('hub.onnx')}: 0.2 MiB`);
   });
 
   it('on an interrupt makes its step whole, and writes the model', async () => {
