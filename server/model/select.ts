@@ -1,4 +1,5 @@
 // Which tensors of a model a run trains.
+import { TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import { matchesGlob } from './glob.ts';
 import type { ModelGraph, Parameter } from './graph.ts';
@@ -13,6 +14,17 @@ export type TrainableSelector = {
 
 const HINTS_MAX = 5;
 
+/** Types that weights have where they are not float32. */
+const OTHER_WEIGHTS: readonly number[] = [
+  TensorProto_DataType.FLOAT16,
+  TensorProto_DataType.BFLOAT16,
+  TensorProto_DataType.INT8,
+  TensorProto_DataType.UINT8,
+];
+
+/** What to do about weights that are not float32. */
+const ADAPTERS_HELP = 'lora trains adapters beside weights of any type';
+
 /**
  * The parameters that match an include pattern and no exclude pattern, in the order of the graph.
  * A tensor without dimensions is a constant of the graph: only its exact name includes it.
@@ -21,7 +33,7 @@ const HINTS_MAX = 5;
 export function selectTrainable(graph: ModelGraph, selector: TrainableSelector): Parameter[] {
   const candidates = graph.parameters.filter((parameter) => parameter.trainable);
   if (candidates.length === 0)
-    throw invalid('model', 'float32 initializers with finite values to train', 'none');
+    throw invalid('model', 'float32 initializers with finite values to train', `none; ${ADAPTERS_HELP}`);
   const include = (selector.include.length === 0 ? ['*'] : selector.include).map(toMatcher);
   const exclude = selector.exclude.map(toMatcher);
   const idle = include.filter((matcher) => !candidates.some((parameter) => includes(matcher, parameter)));
@@ -78,5 +90,6 @@ function describeIdle(graph: ModelGraph, { pattern, test }: Matcher): string {
   if (tensor === undefined) return `"${pattern}" (matches nothing)`;
   const why = whyUntrainable(tensor, graph.files);
   if (why === undefined) return `"${pattern}" (matches "${tensor.name}", which its exact name selects)`;
-  return `"${pattern}" (matches "${tensor.name}": ${why})`;
+  const help = OTHER_WEIGHTS.includes(tensor.dataType ?? 0) ? `; ${ADAPTERS_HELP}` : '';
+  return `"${pattern}" (matches "${tensor.name}": ${why}${help})`;
 }
