@@ -17,7 +17,7 @@ export type Evaluation = {
 };
 
 /** A model's output, and how it is scored. */
-type Objective = { readonly name: string; readonly output: string };
+export type Objective = { readonly name: string; readonly output: string };
 
 export type Course = {
   readonly zeroth: Zeroth;

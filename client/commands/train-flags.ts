@@ -53,6 +53,14 @@ const training = {
   anchorDirections: count(1, 'mezo-svrg: of a full-batch step'),
 } as const;
 
+const additions = {
+  loraRank: count(undefined, 'trains adapters of this rank, and leaves the weights as they are'),
+  loraAlpha: rate(16, 'what adapters count for, times 1 / rank'),
+  loraTargets: text('PATTERNS', 'layers with adapters; default: the projections of queries and values'),
+  merge: toggle('writes adapters into the weights instead of beside them'),
+  head: choice(['none', 'mean', 'first-token'], 'a new classification head on what an encoder says of'),
+} as const;
+
 const others = {
   server: text('HOST:PORT', 'a server that runs already; default: one is started, and stopped at the end'),
   device: choice(['cpu', 'webgpu', 'cuda', 'auto'], 'where the server that is started computes'),
@@ -60,7 +68,7 @@ const others = {
   help: toggle('shows this'),
 } as const;
 
-const table = { ...files, ...rows, ...training, ...others };
+const table = { ...files, ...rows, ...training, ...additions, ...others };
 
 type Given = Values<typeof table>;
 
@@ -84,6 +92,8 @@ Rows:
 ${describeFlags(rows)}
 Training:
 ${describeFlags(training)}
+Additions to the model:
+${describeFlags(additions)}
 Other:
 ${describeFlags(others)}`;
 
@@ -102,6 +112,9 @@ export function readTrainSettings(args: readonly string[]): TrainSettings | unde
       '--tokenizer',
       'a folder with tokenizer.json: what the server has beside its model stays there',
     );
+  if (given.merge && given.loraRank === undefined) throw missing('--lora-rank', 'a rank, for --merge');
+  if (given.head !== 'none' && given.task !== 'classification')
+    throw new UsageError(`--head: expected none for ${given.task}, got ${given.head}`);
   return { ...given, model, data, out, learningRate, budget: budgetOf(given) };
 }
 

@@ -1,21 +1,17 @@
 // One training, from a model on a server to a file: everything between is taken back where it fails.
 import type { Dataset } from '../../proto/gen/zeroth/v1/dataset_service.ts';
+import type { ExportHeader } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../../server/errors.ts';
 import type { Zeroth } from '../client.ts';
+import { ZerothCallError } from '../errors.ts';
 import type { TokenTable } from '../text/tokenize.ts';
 import { type Course, follow } from './course.ts';
 import { factsOf, type ModelFacts } from './model-place.ts';
+import { formatOf, objectivesOf, toRunRequest } from './run-request.ts';
 import type { Screen } from './screen.ts';
-import { patternsOf, type TrainSettings } from './train-flags.ts';
+import type { TrainSettings } from './train-flags.ts';
 import { toJson, toText } from './train-summary.ts';
 import { type Sources, type TrainingData, tokenizeSources } from './training-data.ts';
-
-/** The objective that scores a task. */
-const objectives = {
-  classification: 'cross_entropy',
-  'causal-lm': 'causal_lm',
-  'masked-lm': 'masked_lm',
-} as const satisfies Record<TrainSettings['task'], string>;
 
 /** Evaluations where nobody says how many. */
 const EVALUATIONS = 10;
@@ -37,20 +33,17 @@ export async function learn(job: Job, path: string): Promise<void> {
   const model = await loadModel(job, path);
   const facts = factsOf(model);
   screen.note('model', [settings.model, ...describeFacts(facts)].join(', '));
-  checkTask(settings.task, facts);
+  checkTask(settings, facts);
   const data = tokenizeSources(sources, facts, settings);
   describeData(screen, data);
   const [train, held] = [await upload(job, data.train), data.held && (await upload(job, data.held))];
-  const objective = { name: objectives[settings.task], output: facts.output };
-  const mistakes =
-    settings.task === 'classification' ? { name: 'accuracy', output: facts.output } : undefined;
-  const trainable = { include: patternsOf(settings.include), exclude: patternsOf(settings.exclude) };
-  const { name: run } = await zeroth.runs.create({ model: model.name, trainable, objective });
+  const request = toRunRequest(settings, facts, data.classCount);
+  const { name: run } = await zeroth.runs.create({ ...request, model: model.name });
   undo.defer(() => zeroth.runs.delete(run).catch(() => {}));
-  const course = { zeroth, run, train, held, objective, mistakes, strategy, signal };
+  const course = { zeroth, run, train, held, ...objectivesOf(settings, facts), strategy, signal };
   const outcome = await follow({ ...course, ...pace(settings, data.train.rows) }, screen);
   screen.stop();
-  const exported = await zeroth.runs.exportTo(settings.out, { name: run });
+  const exported = await write(job, run);
   const finished = {
     settings,
     run: settings.server === undefined ? undefined : run,
@@ -62,12 +55,24 @@ export async function learn(job: Job, path: string): Promise<void> {
   process.stdout.write(settings.json ? toJson(finished) : toText(finished));
 }
 
+/** What cannot be merged, as quantized weights cannot, is not lost: it is written as it is, and the command fails. */
+async function write({ zeroth, settings }: Job, name: string): Promise<ExportHeader> {
+  const { out, merge } = settings;
+  try {
+    return await zeroth.runs.exportTo(out, { name, format: formatOf(settings) });
+  } catch (error) {
+    if (!merge || !(error instanceof ZerothCallError)) throw error;
+    await zeroth.runs.exportTo(out, { name });
+    throw new Error(`${error.message}; ${out} has its adapters beside its weights`, { cause: error });
+  }
+}
+
 /** A shape that is not known is left to the server. */
-function checkTask(task: TrainSettings['task'], { output, scores }: ModelFacts): void {
-  if (scores.length !== 2 && scores.length !== 3) return;
-  const scoresRows = scores.length === 2;
-  const expected = scoresRows ? 'classification' : 'causal-lm or masked-lm';
-  if (scoresRows !== (task === 'classification'))
+function checkTask({ task, head }: TrainSettings, { output, scores }: ModelFacts): void {
+  const rank = head === 'none' ? scores.length : 2;
+  if (rank !== 2 && rank !== 3) return;
+  const expected = rank === 2 ? 'classification' : 'causal-lm or masked-lm (or a new --head)';
+  if ((rank === 2) !== (task === 'classification'))
     throw invalid('--task', `${expected}, since the model's ${output} is [${scores.join(', ')}]`, task);
 }
 

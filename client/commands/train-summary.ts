@@ -66,6 +66,7 @@ export function toJson({ settings, run, data, outcome, exported, isWhole }: Fini
       batchSize,
       seed: String(seed),
     },
+    additions: additionsOf(settings),
     rows: {
       train: data.train.rows,
       heldOut: data.held?.rows,
@@ -84,4 +85,9 @@ export function toJson({ settings, run, data, outcome, exported, isWhole }: Fini
     run,
   };
   return `${JSON.stringify(summary, undefined, 2)}\n`;
+}
+
+function additionsOf({ loraRank, loraAlpha, merge, head }: TrainSettings) {
+  const lora = loraRank === undefined ? undefined : { rank: loraRank, alpha: loraAlpha, isMerged: merge };
+  return { lora, head: head === 'none' ? undefined : head };
 }

@@ -24,6 +24,8 @@ export type TrainingData = {
   readonly held: TokenTable | undefined;
   /** Names of the classes, where labels are names. */
   readonly classes: readonly string[] | undefined;
+  /** Of the classes that there are in the rows; 0 of another task. */
+  readonly classCount: number;
 };
 
 export async function readSources(settings: TrainSettings, folder: string): Promise<Sources> {
@@ -54,7 +56,7 @@ export function tokenizeSources(sources: Sources, facts: ModelFacts, settings: T
   const positions = known.length === 0 ? undefined : Math.min(...known);
   if (batchSize > train.length)
     throw invalid('--batch-size', `at most the ${train.length} rows of ${settings.data}`, `${batchSize}`);
-  const classes = settings.task === 'classification' ? toClasses(sources, facts, label) : undefined;
+  const classes = settings.task === 'classification' ? toClasses(sources, facts, settings) : undefined;
   const task = toTask(settings, classes);
   const columns = { text, pair, label, template };
   const options = { tokenizer, task, columns, maxLength, model: { positions, vocabularySize }, hasTypeIds };
@@ -62,6 +64,7 @@ export function tokenizeSources(sources: Sources, facts: ModelFacts, settings: T
     train: tokenizeRows(train, options),
     held: held && tokenizeRows(held, options),
     classes: classes?.names,
+    classCount: classes?.count ?? 0,
   };
 }
 
@@ -71,11 +74,11 @@ function toTask({ task, seed }: TrainSettings, classes: Classes | undefined): Ta
 }
 
 /** Rows without a label are found, and named, when they are made examples of. */
-function toClasses({ train, names }: Sources, { classes }: ModelFacts, column = 'label'): Classes {
-  const labels = train.map(({ place, values }) => ({ place, value: values[column] }));
+function toClasses({ train, names }: Sources, facts: ModelFacts, settings: TrainSettings): Classes {
+  const { label = 'label', head } = settings;
   const isThere = (value: unknown) => value !== undefined && value !== null && value !== '';
-  return classesOf(
-    labels.filter(({ value }) => isThere(value)),
-    { names, count: classes },
-  );
+  const labels = train
+    .map(({ place, values }) => ({ place, value: values[label] }))
+    .filter(({ value }) => isThere(value));
+  return classesOf(labels, { names, count: head === 'none' ? facts.classes : undefined });
 }

@@ -6,6 +6,8 @@ export type Label = { readonly place: string; readonly value: unknown };
 export type Classes = {
   /** Class i is called names[i]; undefined where labels are indices themselves. */
   readonly names: readonly string[] | undefined;
+  /** Of the names, or one more than the largest index. */
+  readonly count: number;
   /** @throws ZerothError invalid-argument naming the row. */
   indexOf(label: Label): number;
 };
@@ -24,13 +26,18 @@ export function classesOf(
   }: { readonly names?: readonly string[] | undefined; readonly count?: number | undefined } = {},
 ): Classes {
   if (labels.every(({ value }) => isIndex(value)))
-    return { names: undefined, indexOf: (label) => checkIndex(label, count) };
+    return {
+      names: undefined,
+      count: labels.reduce((most, { value }) => Math.max(most, Number(value) + 1), 0),
+      indexOf: (label) => checkIndex(label, count),
+    };
   const seen = [...new Set(labels.map(({ value }) => String(value)))].sort();
   const order = names !== undefined && seen.every((name) => names.includes(name)) ? names : seen;
   if (count !== undefined && order.length > count)
     throw invalid('labels', `at most the model's ${count} classes`, `${order.length}: ${shown(order)}`);
   return {
     names: order,
+    count: order.length,
     indexOf({ place, value }) {
       const index = order.indexOf(String(value));
       if (index === -1) throw invalid(place, `a label among ${shown(order)}`, JSON.stringify(String(value)));

@@ -8,6 +8,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { connect } from '../../client/client.ts';
 import { openTokenizer } from '../../client/text/tokenizer.ts';
+import { encoderOf } from '../model/head-cases.ts';
 import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { startHub } from './hub/hub-stand-in.ts';
 
@@ -153,6 +154,54 @@ describe('a server of its own', () => {
     expect([code, stderr]).toEqual([0, expect.stringMatching(/^download +onnx\/model\.onnx, 0\.2 MiB$/m)]);
     expect(stderr).toMatch(/^classes +0 pos, 1 neg$/m);
     expect(stdout).toContain(`${at('hub.onnx')}: 0.2 MiB`);
+  });
+
+  it('trains adapters, and merges them; puts a head behind a model that has none', async () => {
+    const out = at('adapted.onnx');
+    const rows = ['--data', train, '--eval', held, '--out', out, '--json'];
+    const adapted = await zerothTrain(
+      ...model,
+      ...rows,
+      '--learning-rate',
+      '1e-2',
+      '--steps',
+      '40',
+      '--lora-rank',
+      '2',
+      '--merge',
+    );
+    expect([adapted.code, adapted.stderr]).toEqual([0, expect.stringContaining('step 40')]);
+    const summary = JSON.parse(adapted.stdout);
+    expect(summary.additions).toEqual({ lora: { rank: 2, alpha: 16, isMerged: true } });
+    expect(await plainAccuracy(out, reviews(30, 1))).toBeCloseTo(summary.evaluations.at(-1).accuracy, 9);
+
+    await writeFile(at('encoder.onnx'), encoderOf('distilbert-classification'));
+    const encoder = ['--model', at('encoder.onnx'), '--tokenizer', BERT];
+    const headless = await zerothTrain(...encoder, ...rows, ...learning);
+    expect([headless.code, headless.stderr]).toEqual([
+      1,
+      expect.stringContaining('--task: expected causal-lm or masked-lm (or a new --head)'),
+    ]);
+    const headed = await zerothTrain(...encoder, ...rows, ...learning, '--head', 'mean');
+    expect([headed.code, headed.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^step 40 +train loss .*, accuracy /m),
+    ]);
+  });
+
+  it('loses no training of quantized weights, which adapters cannot be merged into', async () => {
+    const out = at('int4.onnx');
+    const texts = await writeRows('int4.jsonl', [{ text: 'It was late.' }, { text: 'The walk home.' }]);
+    const { code, stderr } = await zerothTrain(
+      ...['--model', `${LANGUAGE}/llama-int4.onnx`, '--tokenizer', `${LANGUAGE}/tokenizers/gpt2`],
+      ...['--task', 'causal-lm', '--data', texts, '--batch-size', '2', '--learning-rate', '1e-3'],
+      ...['--steps', '2', '--lora-rank', '2', '--merge', '--out', out],
+    );
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${out} has its adapters beside its weights`),
+    ]);
+    await (await InferenceSession.create(out)).release();
   });
 
   it('on an interrupt makes its step whole, and writes the model', async () => {
