@@ -181,7 +181,8 @@ const table: readonly Bad[] = [
     },
     code: 'INVALID_ARGUMENT',
     field: 'model',
-    message: 'model: expected float32 initializers with finite values to train, got none; lora trains adapters beside weights of any type',
+    message:
+      'model: expected float32 initializers with finite values to train, got none; lora trains adapters beside weights of any type',
   },
   {
     what: 'a model id that is taken',

@@ -68,7 +68,7 @@ describe('zeroth apply', () => {
       const { header } = await zeroth.runs.export({ name: `runs/${id}` });
       const journal = await readFile(at(`${id}.journal`), 'utf8');
       // The few weights of the adapters stay where they are.
-    expect(journal.includes('"kind":"regrid"')).toBe(id === 'all');
+      expect(journal.includes('"kind":"regrid"')).toBe(id === 'all');
       expect(journal).toMatch(/"kind":"rollback"/);
       const out = at(`${id}.applied.onnx`);
       const args = ['--model', at('models/mlp.onnx'), '--journal', at(`${id}.journal`), '--out', out];
