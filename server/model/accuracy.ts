@@ -2,7 +2,7 @@
 
 import type { DataType } from '../tensor.ts';
 import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
-import { LossGraph } from './loss-graph.ts';
+import { type LossGraph, RowLossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
 
 export const accuracy: Objective = {
@@ -14,7 +14,7 @@ export const accuracy: Objective = {
 };
 
 /** 0 where the label has the largest score, else 1; of equal scores the first counts. */
-function missed(scores: Float32Array, start: number, end: number, label: number): number {
+export function missed(scores: Float32Array, start: number, end: number, label: number): number {
   let best = start;
   for (let i = start; i < end; i++) {
     if (Number.isNaN(scores[i])) return Number.NaN;
@@ -23,12 +23,15 @@ function missed(scores: Float32Array, start: number, end: number, label: number)
   return best === start + label ? 0 : 1;
 }
 
+function graph(scored: DataType): Uint8Array {
+  return missedGraph(new RowLossGraph(scored, 'int32'));
+}
+
 /**
- * The same of [rows, classes], row by row: 1 where a class is ahead of the label, before it with a score as
+ * `missed` of [rows, classes], row by row: 1 where a class is ahead of the label, before it with a score as
  * large or behind it with a larger one.
  */
-function graph(scored: DataType): Uint8Array {
-  const graph = new LossGraph(scored, 'int32');
+export function missedGraph(graph: LossGraph): Uint8Array {
   const { scored: scores, labels } = graph;
   const ofLabel = graph.add('GatherElements', [scores, labels], { axis: 1 });
   const isBefore = graph.add('Less', [columns(graph, scores), labels]);

@@ -2,7 +2,7 @@
 
 import type { DataType } from '../tensor.ts';
 import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
-import { LossGraph } from './loss-graph.ts';
+import { RowLossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
 
 export const crossEntropy: Objective = {
@@ -29,7 +29,7 @@ export function negativeLogLikelihood(
 
 /** The same of [rows, classes], row by row. */
 function graph(scored: DataType): Uint8Array {
-  const graph = new LossGraph(scored, 'int32');
+  const graph = new RowLossGraph(scored, 'int32');
   const { scored: logits, labels } = graph;
   const shifted = graph.add('Sub', [logits, graph.reduce('ReduceMax', logits)]);
   const sum = graph.reduce('ReduceSum', graph.add('Exp', [shifted]));

@@ -9,17 +9,14 @@ const OPSET = 18;
  * Of ONNX's operators these graphs use what ONNX Runtime's WebGPU provider has: no LogSoftmax, IsNaN or Or,
  * nothing on int64. With any other, the output would cross to the host after all.
  */
-export class LossGraph extends GraphWriter {
+export abstract class LossGraph extends GraphWriter {
   /** float32, of any shape. */
-  readonly scored: string;
+  abstract readonly scored: string;
   /** [rows, n] */
-  readonly labels: string;
+  abstract readonly labels: string;
 
-  constructor(scored: DataType, labelsType: DataType) {
+  constructor() {
     super(OPSET);
-    const output = this.input('output', undefined, scored);
-    this.scored = scored === 'float32' ? output : this.cast(output, 'float32');
-    this.labels = this.input('labels', ['rows', 'columns'], labelsType);
   }
 
   /** [rows, n] to [rows, 1] */
@@ -52,5 +49,37 @@ export class LossGraph extends GraphWriter {
     this.add('Squeeze', [losses, this.constant([1])], {}, 'losses');
     this.output('losses', ['rows']);
     return this.finish();
+  }
+}
+
+/** Of outputs that score rows, and their `labels` [rows, columns]. */
+export class RowLossGraph extends LossGraph {
+  readonly scored: string;
+  readonly labels: string;
+
+  constructor(scored: DataType, labelsType: DataType) {
+    super();
+    const output = this.input('output', undefined, scored);
+    this.scored = scored === 'float32' ? output : this.cast(output, 'float32');
+    this.labels = this.input('labels', ['rows', 'columns'], labelsType);
+  }
+}
+
+/**
+ * Of outputs [rows, sequence, vocabulary] that score positions: int32 `positions` [n] and `targets` [n, 1] to `losses` [n]. Only
+ * the scores of these positions are copied.
+ */
+export class PositionLossGraph extends LossGraph {
+  readonly scored: string;
+  readonly labels: string;
+
+  constructor(scored: DataType) {
+    super();
+    const output = this.input('output', ['rows', 'sequence', 'vocabulary'], scored);
+    const positions = this.input('positions', ['n'], 'int32');
+    this.labels = this.input('targets', ['n', 1], 'int32');
+    const flat = this.add('Flatten', [output], { axis: 2 });
+    const chosen = this.add('Gather', [flat, positions], { axis: 0 });
+    this.scored = scored === 'float32' ? chosen : this.cast(chosen, 'float32');
   }
 }

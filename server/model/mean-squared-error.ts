@@ -1,7 +1,7 @@
 // The mean, over the elements of an example, of the squared difference from its label.
 import { invalid } from '../errors.ts';
 import type { DataType, Tensor } from '../tensor.ts';
-import { LossGraph } from './loss-graph.ts';
+import { RowLossGraph } from './loss-graph.ts';
 import {
   type Described,
   describe,
@@ -54,7 +54,7 @@ function toFloats(labels: Tensor): Float32Array | Float64Array {
 
 /** The same of an output of any shape but [], flattened to [rows, n]. */
 function graph(scored: DataType): Uint8Array {
-  const graph = new LossGraph(scored, 'float32');
+  const graph = new RowLossGraph(scored, 'float32');
   const predictions = graph.add('Flatten', [graph.scored], { axis: 1 });
   const difference = graph.add('Sub', [predictions, graph.labels]);
   return graph.finishWith(graph.reduce('ReduceMean', graph.add('Mul', [difference, difference])));

@@ -42,6 +42,8 @@ type TokenForm = {
    * @throws ZerothError invalid-argument naming the row where a label is no token, or there is none.
    */
   select(labels: Tensor, output: Described, names: LabelNames): LabelledPositions;
+  /** The loss of each example, in float64, of those of its positions one after the other. */
+  ofExamples(losses: Float32Array | Float64Array, counts: Int32Array): Float64Array;
   /** One behind the last position of a row that has a label; of labels that have not been checked. */
   endOf(labels: Tensor, row: number): number;
 };

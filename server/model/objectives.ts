@@ -4,6 +4,7 @@ import type { TensorSpec } from '../tensor.ts';
 import { accuracy } from './accuracy.ts';
 import { checkScores } from './class-labels.ts';
 import { crossEntropy } from './cross-entropy.ts';
+import { exactMatch } from './exact-match.ts';
 import { f1 } from './f1.ts';
 import { meanSquaredError } from './mean-squared-error.ts';
 import { type Objective, OUTPUT_FIELD } from './objective.ts';
@@ -11,7 +12,15 @@ import { findOutput } from './outputs.ts';
 import { causalLm, maskedLm } from './token-loss.ts';
 import { checkWordScores } from './words.ts';
 
-const objectives: readonly Objective[] = [crossEntropy, meanSquaredError, accuracy, f1, causalLm, maskedLm];
+const objectives: readonly Objective[] = [
+  crossEntropy,
+  meanSquaredError,
+  accuracy,
+  f1,
+  causalLm,
+  maskedLm,
+  exactMatch,
+];
 
 export const objectiveNames: readonly string[] = objectives.map(({ name }) => name);
 

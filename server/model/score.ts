@@ -4,7 +4,6 @@ import type { DataType, Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
-import { meansOf } from './token-loss.ts';
 import { checkWordScores, placesOf, type WordPlaces, wordScores, wordsGraph } from './words.ts';
 
 export type Scoring = {
@@ -156,7 +155,7 @@ function scoredWhereItLies(
     positions: int32([positions.length], positions),
     targets: int32([targets.length, 1], targets),
   });
-  return { losses: meansOf(losses, counts), width, tokens: counts };
+  return { losses: objective.tokens.ofExamples(losses, counts), width, tokens: counts };
 }
 
 function widthOf({ shape }: Described): number {

@@ -1,9 +1,9 @@
 // Losses of language models: the negative logarithm of the probability that each labelled position gives to its token, and the mean of it
 // for every example.
 import { invalid } from '../errors.ts';
-import { GraphWriter } from '../onnx/graph-writer.ts';
-import type { DataType, Tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import { negativeLogLikelihood } from './cross-entropy.ts';
+import { PositionLossGraph } from './loss-graph.ts';
 import {
   type Described,
   describe,
@@ -18,9 +18,6 @@ import {
 /** A label that is none: PyTorch's ignore_index, and what Hugging Face's collators write at padding. */
 const IGNORED = -100;
 
-/** From it on all reductions take their axes as an input. */
-const OPSET = 18;
-
 /** The positions of all rows that have a label, one after the other. */
 export type LabelledPositions = {
   /** Row times the length of the sequence, plus the place in it. */
@@ -33,13 +30,30 @@ export type LabelledPositions = {
 /** How a position's token is told: by the label beside it, or by the next one. */
 type Shift = 0 | 1;
 
+/** What is made of the scores of a position and its token, and of the positions of an example. */
+export type PositionScore = {
+  /** The same in float64 as `graph` in float32; the scores lie from `start` to `end`. */
+  ofPosition(scores: Float32Array, start: number, end: number, target: number): number;
+  /** @param graph Not finished; the file is what it is finished as. */
+  graph(graph: PositionLossGraph): Uint8Array;
+  /** The loss of each example, in float64. */
+  ofExamples(losses: Float32Array | Float64Array, counts: Int32Array): Float64Array;
+};
+
+const likelihood: PositionScore = {
+  ofPosition: negativeLogLikelihood,
+  graph: likelihoodGraph,
+  ofExamples: meansOf,
+};
+
 /** Next-token prediction: position t is scored by the label of t + 1, the last one by none. */
-export const causalLm: Objective = tokenObjective('causal_lm', 1);
+export const causalLm: Objective = tokenObjective('causal_lm', 1, likelihood);
 
 /** Masked tokens: position t is scored by its own label. */
-export const maskedLm: Objective = tokenObjective('masked_lm', 0);
+export const maskedLm: Objective = tokenObjective('masked_lm', 0, likelihood);
 
-function tokenObjective(name: string, shift: Shift): Objective {
+export function tokenObjective(name: string, shift: Shift, score: PositionScore): Objective {
+  const { ofPosition, ofExamples } = score;
   const select = (labels: Tensor, output: Described, names: LabelNames) =>
     selected(shift, labels, output, names);
   return {
@@ -51,11 +65,16 @@ function tokenObjective(name: string, shift: Shift): Objective {
       const logits = scoresOf(output);
       const vocabulary = output.shape[2];
       const losses = Float64Array.from(chosen.positions, (position, i) =>
-        negativeLogLikelihood(logits, position * vocabulary, (position + 1) * vocabulary, chosen.targets[i]),
+        ofPosition(logits, position * vocabulary, (position + 1) * vocabulary, chosen.targets[i]),
       );
-      return meansOf(losses, chosen.counts);
+      return ofExamples(losses, chosen.counts);
     },
-    tokens: { graph, select, endOf: labelsEnd },
+    tokens: {
+      graph: (scored) => score.graph(new PositionLossGraph(scored)),
+      select,
+      ofExamples,
+      endOf: labelsEnd,
+    },
   };
 }
 
@@ -132,24 +151,11 @@ export function meansOf(losses: Float32Array | Float64Array, counts: Int32Array)
   });
 }
 
-/**
- * `output` [rows, sequence, vocabulary], int32 `positions` [n] and `targets` [n, 1] to `losses` [n]. Operators are those that ONNX
- * Runtime's WebGPU provider has. Only the scores of labelled positions are copied.
- */
-function graph(scored: DataType): Uint8Array {
-  const graph = new GraphWriter(OPSET);
-  graph.input('output', ['rows', 'sequence', 'vocabulary'], scored);
-  graph.input('positions', ['n'], 'int32');
-  graph.input('targets', ['n', 1], 'int32');
-  const flat = graph.add('Flatten', ['output'], { axis: 2 });
-  const labelled = graph.add('Gather', [flat, 'positions'], { axis: 0 });
-  const scores = scored === 'float32' ? labelled : graph.cast(labelled, 'float32');
-  const along = graph.constant([1]);
-  const centred = graph.add('Sub', [scores, graph.add('ReduceMax', [scores, along], { keepdims: 1 })]);
-  const sum = graph.add('ReduceSum', [graph.add('Exp', [centred]), along], { keepdims: 1 });
-  const own = graph.add('GatherElements', [centred, 'targets'], { axis: 1 });
-  const losses = graph.add('Sub', [graph.add('Log', [sum]), own]);
-  graph.add('Squeeze', [losses, along], {}, 'losses');
-  graph.output('losses', ['n']);
-  return graph.finish();
+/** `negativeLogLikelihood`. Operators are those that ONNX Runtime's WebGPU provider has. */
+function likelihoodGraph(graph: PositionLossGraph): Uint8Array {
+  const { scored: scores, labels: targets } = graph;
+  const centred = graph.add('Sub', [scores, graph.reduce('ReduceMax', scores)]);
+  const sum = graph.reduce('ReduceSum', graph.add('Exp', [centred]));
+  const own = graph.add('GatherElements', [centred, targets], { axis: 1 });
+  return graph.finishWith(graph.add('Sub', [graph.add('Log', [sum]), own]));
 }

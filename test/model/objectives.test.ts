@@ -136,15 +136,15 @@ describe('finding objectives and outputs', () => {
   const label: TensorSpec = { name: 'label', dataType: 'int64', shape: [-1] };
   const crossEntropy = findObjective('cross_entropy');
 
-  test('there are six', () => {
-    const ofLanguage = ['causal_lm', 'masked_lm'];
+  test('there are seven', () => {
+    const ofLanguage = ['causal_lm', 'masked_lm', 'exact_match'];
     const ofRows = ['cross_entropy', 'mean_squared_error', 'accuracy', 'f1'];
     expect(objectiveNames).toEqual([...ofRows, ...ofLanguage]);
   });
 
   test('an unknown one is answered with those there are', async () => {
     expect(await message(() => findObjective('hinge'))).toBe(
-      'ZerothError: objective.name: expected one of cross_entropy, mean_squared_error, accuracy, f1, causal_lm, masked_lm, got "hinge"',
+      'ZerothError: objective.name: expected one of cross_entropy, mean_squared_error, accuracy, f1, causal_lm, masked_lm, exact_match, got "hinge"',
     );
     expect(() => findObjective('hinge')).toThrow(expect.objectContaining({ kind: 'unimplemented' }));
   });

@@ -1,5 +1,6 @@
 // Objectives that score positions of sequences: what they take for a label, and their graph beside the host.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exactMatch } from '../../server/model/exact-match.ts';
 import { elements } from '../../server/model/objective.ts';
 import { causalLm, maskedLm, meansOf } from '../../server/model/token-loss.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
@@ -89,8 +90,8 @@ describe.each(devices)('as a graph on %s', (device) => {
   });
   afterAll(() => runtime.close());
 
-  test.each([causalLm, maskedLm])('$name: losses are those of the host', (objective) => {
-    const { graph, select } = objective.tokens!;
+  test.each([causalLm, maskedLm, exactMatch])('$name: losses are those of the host', (objective) => {
+    const { graph, select, ofExamples } = objective.tokens!;
     for (const dataType of ['float32', 'float16'] as const) {
       // WebGPU has half precision where the adapter does.
       if (device === 'webgpu' && dataType === 'float16') continue;
@@ -104,7 +105,7 @@ describe.each(devices)('as a graph on %s', (device) => {
       };
       const losses = elements(program.call(inputs, 'losses'), Float32Array, 4);
       expectClose(
-        Float32Array.from(meansOf(losses, counts)),
+        Float32Array.from(ofExamples(losses, counts)),
         objective.losses(output, labelled(labels), names),
       );
     }

@@ -151,7 +151,8 @@ export interface Objective {
    * "cross_entropy", "mean_squared_error", "accuracy" (1 - accuracy): an output and a label for each example. "f1" (1 - F1
    * over all rows: of class 1 where there are two, else the mean over classes): the same, but no example has a loss. "causal_lm",
    * "masked_lm": scores for each position of a sequence, and labels [rows, sequence], int64 or int32, -100 where there is none;
-   * of causal_lm, position t predicts the label of t + 1. GetServerInfo lists them.
+   * of causal_lm, position t predicts the label of t + 1. "exact_match": labels of causal_lm; 0 where each position's best
+   * score is its token's, which is when greedy decoding would write them, else 1. GetServerInfo lists them.
    */
   name: string;
   /** The model output that is scored; empty where the model has one output. */
