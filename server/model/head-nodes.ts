@@ -1,9 +1,9 @@
 // The nodes of a classification head: states of tokens to one state a row, and that to scores of classes. Their operators are those
 // that ONNX Runtime has for WebGPU too; a mask of int64 is cast on the host there, as for the encoder itself.
-import { AttributeProto_AttributeType as AttributeType, NodeProto } from '../../proto/gen/onnx/onnx.ts';
-import { elementTypeOf } from '../onnx/element-types.ts';
-import type { DataType, TensorSpec } from '../tensor.ts';
+import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
+import type { TensorSpec } from '../tensor.ts';
 import type { Pooling } from './head.ts';
+import { NodeWriter } from './node-writer.ts';
 import type { GraphIndex } from './rewrite.ts';
 
 /** From this opset on the axes of ReduceSum are an input, and from the other one on those of ReduceMean. */
@@ -43,30 +43,17 @@ function pool(writer: Writer, states: string, { pooling, mask }: HeadPlace): str
   return writer.add('Div', [sum, writer.add('Clip', [count, writer.float(1)])]);
 }
 
-type Attributes = Readonly<Record<string, number | readonly number[]>>;
-
-class Writer {
-  readonly nodes: NodeProto[] = [];
-  readonly #index: GraphIndex;
+/** With what differs from one opset to the next. */
+class Writer extends NodeWriter {
   readonly #opset: bigint;
 
   constructor({ index, opset }: HeadPlace) {
-    this.#index = index;
+    super(index, '/classifier');
     this.#opset = opset;
   }
 
-  /** @returns the name of the node's output. */
-  add(opType: string, input: readonly string[], attributes: Attributes = {}, output?: string): string {
-    const attribute = Object.entries(attributes).map(([name, of]) =>
-      typeof of === 'number'
-        ? { name, type: AttributeType.INT, i: BigInt(of) }
-        : { name, type: AttributeType.INTS, ints: of.map(BigInt) },
-    );
-    return this.#push(opType, { input: [...input], attribute }, output);
-  }
-
   toFloat({ name, dataType }: TensorSpec): string {
-    return dataType === 'float32' ? name : this.add('Cast', [name], { to: elementTypeOf('float32') });
+    return dataType === 'float32' ? name : this.cast(name, 'float32');
   }
 
   /** Over the tokens. */
@@ -75,25 +62,5 @@ class Writer {
     return this.#opset < AXES_AS_INPUT[opType]
       ? this.add(opType, [input], { axes: [1], keepdims })
       : this.add(opType, [input, this.int64([1], 1)], { keepdims });
-  }
-
-  float(of: number): string {
-    return this.#constant('float32', [], Float32Array.of(of));
-  }
-
-  int64(shape: readonly number[], ...of: number[]): string {
-    return this.#constant('int64', shape, BigInt64Array.from(of, BigInt));
-  }
-
-  #constant(dataType: DataType, shape: readonly number[], { buffer }: Float32Array | BigInt64Array): string {
-    const t = { dataType: elementTypeOf(dataType), dims: shape.map(BigInt), rawData: Buffer.from(buffer) };
-    return this.#push('Constant', { attribute: [{ name: 'value', type: AttributeType.TENSOR, t }] });
-  }
-
-  #push(opType: string, node: Parameters<typeof NodeProto.fromPartial>[0], output?: string): string {
-    const name = this.#index.free(`/classifier/${opType}`);
-    const made = output ?? this.#index.free(`${name}_output`);
-    this.nodes.push(NodeProto.fromPartial({ ...node, opType, name, output: [made] }));
-    return made;
   }
 }
