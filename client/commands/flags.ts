@@ -63,7 +63,7 @@ export function toggle(help: string): Flag<boolean> {
   return { takes: undefined, help, otherwise: false, parse: () => true, expected: 'no value' };
 }
 
-function flagOf(name: string): string {
+export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

@@ -7,6 +7,7 @@ import {
   choice,
   count,
   describeFlags,
+  flagOf,
   rate,
   readFlags,
   seed,
@@ -124,6 +125,14 @@ function budgetOf({ steps, examples }: Given): Budget {
   if (steps !== undefined) return { steps };
   if (examples !== undefined) return { examples };
   throw missing('--steps', 'a number of steps, or --examples');
+}
+
+/** A message about a field or an option as one about the flag that sets it: `lora.rank` is --lora-rank. */
+export function namingFlags(message: string): string {
+  return message.replace(/^[a-zA-Z_.]+(?=: expected)/, (field) => {
+    const name = field.replace(/[._]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    return Object.hasOwn(table, name) ? flagOf(name) : field;
+  });
 }
 
 function missing(flag: string, expected: string): UsageError {

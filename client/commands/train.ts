@@ -9,7 +9,7 @@ import { UsageError } from './flags.ts';
 import { startOwnServer } from './own-server.ts';
 import { openScreen } from './screen.ts';
 import { findSources } from './sources.ts';
-import { readTrainSettings, TRAIN_HELP, type TrainSettings, toStrategy } from './train-flags.ts';
+import { namingFlags, readTrainSettings, TRAIN_HELP, type TrainSettings, toStrategy } from './train-flags.ts';
 import { learn } from './train-job.ts';
 import { readSources } from './training-data.ts';
 
@@ -46,7 +46,7 @@ function explain(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}\nzeroth train --help lists the flags`;
   if (error instanceof ZerothCallError && DIVERGED.includes(error.reason))
     return `${error.message}\nA lower --learning-rate may keep it from diverging`;
-  return error instanceof Error ? error.message : String(error);
+  return namingFlags(error instanceof Error ? error.message : String(error));
 }
 
 /** What can be checked without a server is checked before there is one. */

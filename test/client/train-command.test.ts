@@ -337,7 +337,19 @@ describe('what is wrong is named, and nothing is written', async () => {
       'a folder without a tokenizer',
       ['--tokenizer', folder.path],
       1,
-      'tokenizer: expected a folder with a readable',
+      '--tokenizer: expected a folder with a readable',
+    ],
+    [
+      'rows longer than the model has positions',
+      ['--max-length', '5000'],
+      1,
+      "--max-length: expected at most the model's 64 positions, got 5000",
+    ],
+    [
+      'adapters that are no smaller than what they adapt',
+      ['--lora-rank', '999'],
+      1,
+      '--lora-rank: expected an integer from 1 to 32, the smaller side of "',
     ],
     [
       'a model that is not there',
