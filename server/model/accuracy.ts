@@ -2,7 +2,7 @@
 
 import type { DataType } from '../tensor.ts';
 import { checkClassLabels, checkScores, scoreRows, toClassColumn } from './class-labels.ts';
-import { type LossGraph, RowLossGraph } from './loss-graph.ts';
+import { RowLossGraph } from './loss-graph.ts';
 import type { Objective } from './objective.ts';
 
 export const accuracy: Objective = {
@@ -23,15 +23,12 @@ export function missed(scores: Float32Array, start: number, end: number, label: 
   return best === start + label ? 0 : 1;
 }
 
-function graph(scored: DataType): Uint8Array {
-  return missedGraph(new RowLossGraph(scored, 'int32'));
-}
-
 /**
- * `missed` of [rows, classes], row by row: 1 where a class is ahead of the label, before it with a score as
+ * The same of [rows, classes], row by row: 1 where a class is ahead of the label, before it with a score as
  * large or behind it with a larger one.
  */
-export function missedGraph(graph: LossGraph): Uint8Array {
+function graph(scored: DataType): Uint8Array {
+  const graph = new RowLossGraph(scored, 'int32');
   const { scored: scores, labels } = graph;
   const ofLabel = graph.add('GatherElements', [scores, labels], { axis: 1 });
   const isBefore = graph.add('Less', [columns(graph, scores), labels]);
@@ -43,7 +40,7 @@ export function missedGraph(graph: LossGraph): Uint8Array {
 }
 
 /** int32 [classes]: 0, 1 and so on. Shapes are known to the host, which therefore computes the end. */
-function columns(graph: LossGraph, scores: string): string {
+function columns(graph: RowLossGraph, scores: string): string {
   const end = graph.cast(graph.add('Squeeze', [graph.add('Shape', [scores], { start: 1, end: 2 })]), 'int32');
   return graph.add('Range', [graph.int32(0), end, graph.int32(1)]);
 }

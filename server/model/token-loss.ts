@@ -151,7 +151,10 @@ export function meansOf(losses: Float32Array | Float64Array, counts: Int32Array)
   });
 }
 
-/** `negativeLogLikelihood`. Operators are those that ONNX Runtime's WebGPU provider has. */
+/**
+ * `negativeLogLikelihood`, in operators that ONNX Runtime's WebGPU provider has. Without cross_entropy's `nothingOrNaN`: of 1,024 positions
+ * and 50,257 tokens it would take 424 MiB more and twice the time. A shader that loses a NaN makes it infinite here, never finite.
+ */
 function likelihoodGraph(graph: PositionLossGraph): Uint8Array {
   const { scored: scores, labels: targets } = graph;
   const centred = graph.add('Sub', [scores, graph.reduce('ReduceMax', scores)]);

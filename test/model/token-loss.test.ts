@@ -110,6 +110,19 @@ describe.each(devices)('as a graph on %s', (device) => {
       );
     }
   });
+
+  test('exact_match: of equal scores the first counts, and NaN is no answer', () => {
+    const values = [[1, 2, 2], [2, 2, 1], [0, 0, 0], [1, Number.NaN, 0], [3, 0, Number.NEGATIVE_INFINITY]].flat(); // biome-ignore format: rows
+    const output = float32([1, 5, 3], values);
+    const targets = Int32Array.of(2, 0, 1, 0, 0);
+    using program = runtime.program(exactMatch.tokens!.graph('float32'), { isStrict: false });
+    const inputs = {
+      output,
+      positions: int32([5], Int32Array.of(0, 1, 2, 3, 4)),
+      targets: int32([5, 1], targets),
+    };
+    expect([...elements(program.call(inputs, 'losses'), Float32Array, 4)]).toEqual([1, 0, 1, Number.NaN, 0]);
+  });
 });
 
 function labelled(values: readonly number[]): Tensor {
