@@ -1,5 +1,5 @@
 // The tensors of a run in the memory of a device, and the graphs bound to them: what is done there, not when.
-import type { KernelMove } from '../kernel/kernel.ts';
+import type { KernelDecay, KernelMove } from '../kernel/kernel.ts';
 import { BLOCK } from '../noise/direction.ts';
 import type { Binding, DeviceBuffer, DeviceTensor } from '../runtime/runtime.ts';
 import { elementCount, type Tensor } from '../tensor.ts';
@@ -30,7 +30,7 @@ type Placed = {
 
 type NumberedPiece = { readonly piece: Piece; readonly number: number };
 
-type Kind = 'regrid' | (typeof VARIANTS)[number];
+type Kind = 'regrid' | 'decay' | (typeof VARIANTS)[number];
 
 export type DeviceTensorsOptions = {
   /** Larger tensors move in parts of so many blocks of 64 weights, a multiple of 16. */
@@ -100,12 +100,22 @@ export class DeviceTensors implements Disposable {
     }
   }
 
+  decay(tensor: number, { seed, rate, step }: KernelDecay): void {
+    const words = this.#words.get(seed);
+    for (const { piece, number } of this.#pieces[tensor]) {
+      const binding = this.#binding(piece, 'decay');
+      binding.set(names.words(0), words[number]);
+      binding.set(names.rate, float32([1], [rate]));
+      this.#setStep(binding, step);
+      this.#run(binding, tensor);
+    }
+  }
+
   /** @param step q of the coarser grid. */
   regrid(tensor: number, step: number): void {
     for (const { piece } of this.#pieces[tensor]) {
       const binding = this.#binding(piece, 'regrid');
-      binding.set(names.scale, float32([1], [1 / step]));
-      binding.set(names.unscale, float32([1], [step]));
+      this.#setStep(binding, step);
       this.#run(binding, tensor);
     }
   }
@@ -141,6 +151,12 @@ export class DeviceTensors implements Disposable {
     }
   }
 
+  /** Weights to steps, and back. */
+  #setStep(binding: Binding, step: number): void {
+    binding.set(names.scale, float32([1], [1 / step]));
+    binding.set(names.unscale, float32([1], [step]));
+  }
+
   #run(binding: Binding, tensor: number): void {
     binding.run();
     if (this.#spare === undefined) return;
@@ -166,6 +182,7 @@ export class DeviceTensors implements Disposable {
     const { blocks } = this.#placed[tensor];
     const moved = { [names.moved]: this.#spare === undefined ? blocks : this.#spareFor(tensor) };
     if (kind === 'regrid') return this.#movers.regridder(extent).bind({ [names.weights]: blocks }, moved);
+    if (kind === 'decay') return this.#movers.decayer(extent).bind({ [names.weights]: blocks }, moved);
     const inputs = { [names.weights]: blocks, [names.table]: this.#movers.table };
     return this.#movers.mover(kind, extent).bind(inputs, moved);
   }

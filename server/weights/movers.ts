@@ -3,6 +3,7 @@ import { noiseTable, TABLE_COLUMNS, TABLE_ROWS, type TableKind } from '../noise/
 import type { DeviceMemory, DeviceTensor, Program } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import {
+  decayGraph,
   type Extent,
   largestOfBlocksGraph,
   largestOfRestGraph,
@@ -42,6 +43,10 @@ export class Movers implements Disposable {
 
   regridder(extent: Extent): Program {
     return this.#program(`regrid ${extent}`, () => regridGraph(extent));
+  }
+
+  decayer(extent: Extent): Program {
+    return this.#program(`decay ${extent}`, () => decayGraph(extent));
   }
 
   /** @returns the largest magnitude of a tensor, given as whole blocks and what is behind them. */
