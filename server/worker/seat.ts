@@ -68,11 +68,11 @@ export class Seat {
     return this.#position;
   }
 
-  /** How many directions are moved on the way to a point. */
+  /** How many directions are moved on the way to a point, or what copies take of as much time. */
   wayTo(target: Position): number {
-    return this.#position === undefined
-      ? Number.POSITIVE_INFINITY
-      : wayLength(this.#timeline, this.#position, target);
+    if (this.#position === undefined) return Number.POSITIVE_INFINITY;
+    const direct = wayLength(this.#timeline, this.#position, target);
+    return Number.isFinite(direct) ? direct : this.#wayAround(this.#position, target);
   }
 
   /** How many directions are moved on the way from a revision to the head. Infinite back over a barrier. */
@@ -212,22 +212,31 @@ export class Seat {
   #shorten(target: Position): void {
     const from = this.#position;
     if (from === undefined) return;
-    const length = this.wayTo(target);
     const stand = { position: from, magnitudes: this.#magnitudes };
-    if (this.#stashIsNearer(target, length)) {
+    if (this.#stashIsNearer(target)) {
       const { position, magnitudes } = this.#stash.exchange(stand);
       this.#position = position;
       this.#magnitudes.set(magnitudes);
-    } else if (length > this.#snapshotWayMax && (this.#isSnapshot(from) || this.#isSnapshot(target))) {
-      this.#stash.keep(stand);
+    } else if (this.#isSnapshot(from) || this.#isSnapshot(target)) {
+      if (wayLength(this.#timeline, from, target) > this.#snapshotWayMax) this.#stash.keep(stand);
     }
   }
 
-  #stashIsNearer(target: Position, length: number): boolean {
+  /** Back over barriers: the copies of a snapshot, if it has them, and the way of the other tensors. */
+  #wayAround(from: Position, target: Position): number {
+    const path = this.#timeline.path(from.revision, target.revision);
+    const state = this.#timeline.canonical(target.revision);
+    if (this.#kept.find(state, tensorsCut(path.undo)) === undefined) return Number.POSITIVE_INFINITY;
+    const legs = Array.from(legsOf(from.shifts, path, target.shifts));
+    return legs.reduce((length, { moves }) => length + moves.length, EXCHANGE_LENGTH);
+  }
+
+  #stashIsNearer(target: Position): boolean {
     const kept = this.#stash.position;
-    // What was kept long ago is not to be looked for in every move.
-    if (kept === undefined || this.#timeline.stepsBetweenMin(kept.revision, target.revision) >= length)
-      return false;
+    if (kept === undefined) return false;
+    const length = this.wayTo(target);
+    // The way from what was kept long ago is not to be found out with every move.
+    if (this.#timeline.stepsBetweenMin(kept.revision, target.revision) >= length) return false;
     return wayLength(this.#timeline, kept, target) + EXCHANGE_LENGTH < length;
   }
 

@@ -153,6 +153,18 @@ describe('an update with a decay', () => {
   });
 });
 
+test('of a run whose model is not loaded, a decay is refused as any update is', async () => {
+  await using other = await startFixture();
+  const { zeroth, model } = other;
+  const { name: run } = await zeroth.runs.create({ model, runId: 'asleep', objective: OBJECTIVE });
+  await zeroth.models.unload(model, { force: true });
+  const update = { run, shifts: [shift(1n)], requestId: 'a' };
+  const without = await refusal(zeroth.oracle.update(update));
+  expect(without.reason).toBe('MODEL_NOT_LOADED');
+  const given = decay(0.5, 1n, { include: ['nothing'] });
+  expect(await refusal(zeroth.oracle.update({ ...update, decay: given }))).toEqual(without);
+});
+
 describe('a journal with decays', () => {
   let run: string;
   /** By revision. */
