@@ -17,19 +17,21 @@ const moves: readonly KernelMove[] = [
   { seed: 2n, unit: 4194.304, step: -(2 ** -22) },
 ];
 
-type Sample = 'readwrite' | 'move1' | 'move2';
+type Sample = 'readwrite' | 'move1' | 'move2' | 'decay';
 
-/** Samples of all three, taken in turn so that a slow spell of the machine falls on all of them. */
+/** Samples of all of them, taken in turn so that a slow spell of the machine falls on all of them. */
 let measured: Promise<Record<Sample, number[]>> | undefined;
 
-export const kernelBenches: readonly Bench[] = (['readwrite', 'move1', 'move2'] as const).map((sample) => ({
-  name: `kernel.${sample}`,
-  unit: 'ns/weight',
-  run: async (report) => {
-    measured ??= Promise.resolve().then(measure);
-    for (const value of (await measured)[sample]) report(value);
-  },
-}));
+export const kernelBenches: readonly Bench[] = (['readwrite', 'move1', 'move2', 'decay'] as const).map(
+  (sample) => ({
+    name: `kernel.${sample}`,
+    unit: 'ns/weight',
+    run: async (report) => {
+      measured ??= Promise.resolve().then(measure);
+      for (const value of (await measured)[sample]) report(value);
+    },
+  }),
+);
 
 function measure(): Record<Sample, number[]> {
   const pages = Math.ceil((WEIGHTS_OFFSET + WEIGHTS * 4) / 65536);
@@ -40,8 +42,9 @@ function measure(): Record<Sample, number[]> {
     readwrite: (slice) => kernel.readWrite(slice),
     move1: (slice) => kernel.move(slice, moves.slice(0, 1)),
     move2: (slice) => kernel.move(slice, moves),
+    decay: (slice) => kernel.decay(slice, { seed: 1n, rate: 1e-6, step: 2 ** -22 }),
   };
-  const samples: Record<Sample, number[]> = { readwrite: [], move1: [], move2: [] };
+  const samples: Record<Sample, number[]> = { readwrite: [], move1: [], move2: [], decay: [] };
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
     for (const name of Object.keys(passes) as Sample[]) {
       const nanoseconds = timeOf(passes[name]);

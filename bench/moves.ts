@@ -13,7 +13,13 @@ const WARM_UP_ROUNDS = 3;
 const MEZO_MOVES = [3, 1];
 const FAR = 32;
 
-const names = ['moves.mezo.one', 'moves.mezo.two', 'snapshot.move', 'snapshot.exchange'] as const;
+const names = [
+  'moves.mezo.one',
+  'moves.mezo.two',
+  'moves.mezo.decay',
+  'snapshot.move',
+  'snapshot.exchange',
+] as const;
 type Name = (typeof names)[number];
 
 /** All in turn, so that a slow spell of the machine falls on all of them. */
@@ -36,6 +42,7 @@ async function measure(): Promise<Record<Name, number[]>> {
   const work: Record<Name, () => void> = {
     'moves.mezo.one': () => mezoStep(one),
     'moves.mezo.two': () => mezoStep(two),
+    'moves.mezo.decay': () => decayingMezoStep(two),
     'snapshot.move': () => move(one, FAR),
     'snapshot.exchange': () => {
       for (const [tensor, copy] of copies.entries()) one.exchange(tensor, copy, one.grids[tensor]);
@@ -44,6 +51,7 @@ async function measure(): Promise<Record<Name, number[]>> {
   const samples: Record<Name, number[]> = {
     'moves.mezo.one': [],
     'moves.mezo.two': [],
+    'moves.mezo.decay': [],
     'snapshot.move': [],
     'snapshot.exchange': [],
   };
@@ -66,6 +74,14 @@ function load(weights: HostWeights): HostWeights {
 
 function mezoStep(weights: HostWeights): void {
   for (const directions of MEZO_MOVES) move(weights, directions);
+}
+
+/** The update decays first: what is undone comes before that, what is new after it. */
+function decayingMezoStep(weights: HostWeights): void {
+  move(weights, 1);
+  weights.decay({ factor: 1 - 1e-6, seed: 1n, tensors: [...SPECS.keys()] });
+  move(weights, 2);
+  move(weights, 1);
 }
 
 /** There and, the next time, back: what is moved stays where it is on average. */

@@ -21,3 +21,16 @@ export type Point = {
 };
 
 export const HEAD: Anchor = { kind: 'head' };
+
+/**
+ * decay/1 (docs/journal.md): all weights of these tensors times a factor, rounded to the grid without a bias. It does not commute
+ * with shifts and has no inverse, so it is an entry that a run's journal keeps in its place.
+ */
+export type Decay = {
+  /** Above 0 and below 1. */
+  readonly factor: number;
+  /** uint64: which weights round up. A seed is for one decay: with the same again, the same weights would. */
+  readonly seed: bigint;
+  /** Tensor indices, ascending. */
+  readonly tensors: readonly number[];
+};

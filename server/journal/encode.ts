@@ -5,25 +5,37 @@
 //   shifts     0x01, then per shift: seed uint64, scale float64     1 + 16 n bytes
 //   regrid     0x02, tensor uint32, exponent int32                  9 bytes
 //   rollback   0x03, to_revision uint64                             9 bytes
+//   decay      0x04, factor float64, seed uint64, m uint32,         21 + m + 16 n bytes
+//              m bytes of tensors, then per shift as above
+//
+// Tensor t of a decay is bit t mod 8, from the lowest on, of byte t div 8; the last byte is not zero. A change of shifts has the
+// first form where nothing decays before them, else the last.
 //
 // The digest of an entry is SHA-256(digest before || encoded change); before the first entry comes
 // the digest of the base weights. In Python, `struct.pack('<BQd', 1, seed, scale)` is one shift.
 import { hash } from 'node:crypto';
 import { invalid } from '../errors.ts';
-import type { Shift } from '../shift.ts';
+import type { Decay, Shift } from '../shift.ts';
 import type { Change } from './journal.ts';
 
 const SHIFTS = 1;
 const REGRID = 2;
 const ROLLBACK = 3;
+const DECAY = 4;
 const SHIFT_BYTES = 16;
+/** Without the tensors. */
+const DECAY_BYTES = 21;
+/** A tensor of a decay is a bit in each of its entries. */
+const DECAY_TENSOR_MAX = 2 ** 20 - 1;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** @throws ZerothError invalid-argument where a scale is not finite or a number has no place in its field. */
 export function encodeChange(change: Change): Uint8Array {
   switch (change.kind) {
     case 'shifts':
-      return encodeShifts(change.shifts);
+      return change.decay === undefined
+        ? encodeShifts(change.shifts)
+        : encodeDecay(change.decay, change.shifts);
     case 'regrid': {
       const { bytes, view } = blank(REGRID, 9);
       view.setUint32(1, whole('tensor', change.tensor, 0, 0xffff_ffff), true);
@@ -44,7 +56,16 @@ export function decodeChange(bytes: Uint8Array): Change {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kind = bytes[0];
   if (kind === SHIFTS && (bytes.length - 1) % SHIFT_BYTES === 0) {
-    return { kind: 'shifts', shifts: decodeShifts(view) };
+    return { kind: 'shifts', shifts: decodeShifts(view, 1) };
+  }
+  if (kind === DECAY) {
+    const shiftsAt = DECAY_BYTES + (bytes.length < DECAY_BYTES ? 0 : view.getUint32(17, true));
+    if (bytes.length >= shiftsAt && (bytes.length - shiftsAt) % SHIFT_BYTES === 0)
+      return {
+        kind: 'shifts',
+        decay: decodeDecay(view, bytes.subarray(DECAY_BYTES, shiftsAt)),
+        shifts: decodeShifts(view, shiftsAt),
+      };
   }
   if (kind === REGRID && bytes.length === 9) {
     return { kind: 'regrid', tensor: view.getUint32(1, true), exponent: view.getInt32(5, true) };
@@ -53,7 +74,7 @@ export function decodeChange(bytes: Uint8Array): Change {
     return { kind: 'rollback', toRevision: Number(view.getBigUint64(1, true)) };
   }
   throw new Error(
-    `encoded change: expected kind 1, 2 or 3 at its length, got kind ${kind} in ${bytes.length} bytes`,
+    `encoded change: expected kind 1, 2, 3 or 4 at its length, got kind ${kind} in ${bytes.length} bytes`,
   );
 }
 
@@ -64,20 +85,56 @@ export function chainDigest(before: Uint8Array, encodedChange: Uint8Array): Uint
 
 function encodeShifts(shifts: readonly Shift[]): Uint8Array {
   const { bytes, view } = blank(SHIFTS, 1 + SHIFT_BYTES * shifts.length);
-  shifts.forEach(({ seed, scale }, index) => {
-    // setBigUint64 would wrap a wrong seed, and a NaN in the journal would poison every replay.
-    if (seed < 0n || seed > UINT64_MAX) throw invalid(`shifts[${index}].seed`, 'a uint64', `${seed}`);
-    if (!Number.isFinite(scale)) throw invalid(`shifts[${index}].scale`, 'a finite number', `${scale}`);
-    view.setBigUint64(1 + SHIFT_BYTES * index, seed, true);
-    view.setFloat64(9 + SHIFT_BYTES * index, scale, true);
-  });
+  writeShifts(view, 1, shifts);
   return bytes;
 }
 
-function decodeShifts(view: DataView): Shift[] {
-  return Array.from({ length: (view.byteLength - 1) / SHIFT_BYTES }, (_, index) => ({
-    seed: view.getBigUint64(1 + SHIFT_BYTES * index, true),
-    scale: view.getFloat64(9 + SHIFT_BYTES * index, true),
+function encodeDecay({ factor, seed, tensors }: Decay, shifts: readonly Shift[]): Uint8Array {
+  if (!(factor > 0 && factor < 1)) throw invalid('decay.factor', 'a number above 0 and below 1', `${factor}`);
+  const length = tensors.length === 0 ? 0 : (tensors.at(-1)! >> 3) + 1;
+  checkAscending(tensors);
+  const { bytes, view } = blank(DECAY, DECAY_BYTES + length + SHIFT_BYTES * shifts.length);
+  view.setFloat64(1, factor, true);
+  writeSeed(view, 9, seed, 'decay.seed');
+  view.setUint32(17, length, true);
+  for (const tensor of tensors) bytes[DECAY_BYTES + (tensor >> 3)] |= 1 << (tensor & 7);
+  writeShifts(view, DECAY_BYTES + length, shifts);
+  return bytes;
+}
+
+function checkAscending(tensors: readonly number[]): void {
+  tensors.forEach((tensor, i) => {
+    whole(`decay.tensors[${i}]`, tensor, i === 0 ? 0 : tensors[i - 1] + 1, DECAY_TENSOR_MAX);
+  });
+}
+
+function decodeDecay(view: DataView, bitmap: Uint8Array): Decay {
+  const tensors = Array.from(bitmap, (byte, at) =>
+    [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte >> bit) & 1).map((bit) => 8 * at + bit),
+  );
+  return { factor: view.getFloat64(1, true), seed: view.getBigUint64(9, true), tensors: tensors.flat() };
+}
+
+function writeShifts(view: DataView, from: number, shifts: readonly Shift[]): void {
+  shifts.forEach(({ seed, scale }, index) => {
+    const at = from + SHIFT_BYTES * index;
+    writeSeed(view, at, seed, `shifts[${index}].seed`);
+    // A NaN in the journal would poison every replay.
+    if (!Number.isFinite(scale)) throw invalid(`shifts[${index}].scale`, 'a finite number', `${scale}`);
+    view.setFloat64(at + 8, scale, true);
+  });
+}
+
+/** setBigUint64 would wrap a wrong one. */
+function writeSeed(view: DataView, at: number, seed: bigint, field: string): void {
+  if (seed < 0n || seed > UINT64_MAX) throw invalid(field, 'a uint64', `${seed}`);
+  view.setBigUint64(at, seed, true);
+}
+
+function decodeShifts(view: DataView, from: number): Shift[] {
+  return Array.from({ length: (view.byteLength - from) / SHIFT_BYTES }, (_, index) => ({
+    seed: view.getBigUint64(from + SHIFT_BYTES * index, true),
+    scale: view.getFloat64(from + 8 + SHIFT_BYTES * index, true),
   }));
 }
 

@@ -1,9 +1,14 @@
 // What has happened, durably. An entry is on disk before anybody hears of it.
-import type { Shift } from '../shift.ts';
+import type { Decay, Shift } from '../shift.ts';
 
-/** What one revision did to the weights. */
+/** What one revision did to the weights (docs/journal.md). */
 export type Change =
-  | { readonly kind: 'shifts'; readonly shifts: readonly Shift[] }
+  | {
+      readonly kind: 'shifts';
+      /** Comes before the shifts. */
+      readonly decay?: Decay;
+      readonly shifts: readonly Shift[];
+    }
   | { readonly kind: 'regrid'; readonly tensor: number; readonly exponent: number }
   | { readonly kind: 'rollback'; readonly toRevision: number };
 

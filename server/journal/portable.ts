@@ -1,7 +1,7 @@
 // A run's journal as a file: what it takes to have the tuned weights again anywhere, beside the model that it began with. Lines of JSON, so
 // that any language reads it: what the run is of, and then a change a line.
 import { ZerothError } from '../errors.ts';
-import type { Shift } from '../shift.ts';
+import type { Decay, Shift } from '../shift.ts';
 import type { Change, RunRecord } from './journal.ts';
 
 const FORMAT = 'zeroth-journal/1';
@@ -25,8 +25,9 @@ export function headerLine(header: PortableHeader): string {
 /** Seeds are text: JSON's numbers end at 2^53. */
 export function changeLine(change: Change): string {
   if (change.kind !== 'shifts') return `${JSON.stringify(change)}\n`;
+  const { kind, decay } = change;
   const shifts = change.shifts.map(({ seed, scale }) => ({ seed: String(seed), scale }));
-  return `${JSON.stringify({ kind: change.kind, shifts })}\n`;
+  return `${JSON.stringify({ kind, ...(decay && { decay: { ...decay, seed: String(decay.seed) } }), shifts })}\n`;
 }
 
 /** @throws ZerothError invalid-argument naming the line, what was expected and what came. */
@@ -35,7 +36,8 @@ export function readPortable(text: string): PortableJournal {
   const header = toHeader(parsed(first, 1));
   if (lines.length !== header.revision)
     throw wrong(1, `${header.revision} changes behind it`, `${lines.length}`);
-  return { header, changes: lines.map((line, i) => toChange(parsed(line, i + 2), i + 2)) };
+  const tensors = header.trainable.length;
+  return { header, changes: lines.map((line, i) => toChange(parsed(line, i + 2), i + 2, tensors)) };
 }
 
 function toHeader(value: Record<string, unknown>): PortableHeader {
@@ -50,10 +52,13 @@ function toHeader(value: Record<string, unknown>): PortableHeader {
   return value as PortableHeader;
 }
 
-function toChange(value: Record<string, unknown>, line: number): Change {
+function toChange(value: Record<string, unknown>, line: number, tensors: number): Change {
   const isCount = (each: unknown): each is number => Number.isSafeInteger(each) && Number(each) >= 0;
-  if (value.kind === 'shifts' && Array.isArray(value.shifts))
-    return { kind: 'shifts', shifts: value.shifts.map((shift) => toShift(shift as object, line)) };
+  if (value.kind === 'shifts' && Array.isArray(value.shifts)) {
+    const shifts = value.shifts.map((shift) => toShift(shift as object, line));
+    if (value.decay === undefined) return { kind: 'shifts', shifts };
+    return { kind: 'shifts', decay: toDecay(Object(value.decay), line, tensors), shifts };
+  }
   if (value.kind === 'regrid' && isCount(value.tensor) && Number.isSafeInteger(value.exponent))
     return { kind: 'regrid', tensor: value.tensor, exponent: Number(value.exponent) };
   if (value.kind === 'rollback' && isCount(value.toRevision))
@@ -63,14 +68,31 @@ function toChange(value: Record<string, unknown>, line: number): Change {
 
 function toShift(value: { readonly seed?: unknown; readonly scale?: unknown }, line: number): Shift {
   const { seed, scale } = value;
-  if (
-    typeof seed === 'string' &&
-    /^\d{1,20}$/.test(seed) &&
-    typeof scale === 'number' &&
-    Number.isFinite(scale)
-  )
+  if (isSeed(seed) && typeof scale === 'number' && Number.isFinite(scale))
     return { seed: BigInt(seed), scale };
   throw wrong(line, 'shifts with a seed in decimal, as text, and a finite scale', JSON.stringify(value));
+}
+
+/** @param end The number of tensors. */
+function toDecay(value: { readonly [Field in keyof Decay]?: unknown }, line: number, end: number): Decay {
+  const { factor, seed, tensors } = value;
+  const isInOrder = (each: unknown, i: number, all: readonly unknown[]) =>
+    Number.isSafeInteger(each) && Number(each) > (i === 0 ? -1 : Number(all[i - 1])) && Number(each) < end;
+  if (
+    typeof factor === 'number' &&
+    factor > 0 &&
+    factor < 1 &&
+    isSeed(seed) &&
+    Array.isArray(tensors) &&
+    tensors.every(isInOrder)
+  )
+    return { factor, seed: BigInt(seed), tensors };
+  const expected = `a decay with a factor between 0 and 1, a seed in decimal, as text, and tensors below ${end}, ascending`;
+  throw wrong(line, expected, JSON.stringify(value).slice(0, 200));
+}
+
+function isSeed(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{1,20}$/.test(value);
 }
 
 function parsed(text: string, line: number): Record<string, unknown> {

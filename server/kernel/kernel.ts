@@ -29,6 +29,15 @@ export type KernelMove = {
   readonly step: number;
 };
 
+/** w <- w - s min(k, floor(rate k + u(seed))) step, for a weight of k steps and the sign s (decay/1). */
+export type KernelDecay = {
+  readonly seed: bigint;
+  /** a of decay/1: 1 less the factor, a float32. */
+  readonly rate: number;
+  /** The grid's. */
+  readonly step: number;
+};
+
 /** Weights of one tensor, from a block on that is a multiple of BATCH_BLOCKS. */
 export type Slice = {
   readonly tensor: number;
@@ -45,6 +54,16 @@ export type BlockRange = { readonly tensor: number; readonly from: number; reado
 type Exports = {
   readonly move1: (offset: number, length: number, firstBlock: number, tensor: number) => number;
   readonly move2: (offset: number, length: number, firstBlock: number, tensor: number) => number;
+  readonly decay: (
+    offset: number,
+    length: number,
+    firstBlock: number,
+    tensor: number,
+    seedLow: number,
+    seedHigh: number,
+    rate: number,
+    step: number,
+  ) => number;
   readonly hashBlocks: (
     into: number,
     sixteens: number,
@@ -94,6 +113,13 @@ export class Kernel {
     for (let i = 0; i < moves.length; i++) this.#record(i * RECORD_WORDS, moves[i]);
     const pass = moves.length === 1 ? this.#exports.move1 : this.#exports.move2;
     this.#bits[0] = pass(slice.offset, slice.length, slice.firstBlock, slice.tensor);
+    return this.#magnitude[0];
+  }
+
+  /** Decays weights in one pass. @returns as `move` does. */
+  decay({ offset, length, firstBlock, tensor }: Slice, { seed, rate, step }: KernelDecay): number {
+    const [low, high] = [Number(seed & LOW), Number(seed >> 32n)];
+    this.#bits[0] = this.#exports.decay(offset, length, firstBlock, tensor, low, high, rate, step);
     return this.#magnitude[0];
   }
 

@@ -1,6 +1,11 @@
-import type { JournalServiceServer, Entry as WireEntry } from '../../proto/gen/zeroth/v1/journal_service.ts';
+import type {
+  DecayEntry,
+  JournalServiceServer,
+  Entry as WireEntry,
+} from '../../proto/gen/zeroth/v1/journal_service.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import type { Change, Entry } from '../journal/journal.ts';
+import type { Decay } from '../shift.ts';
 import { toRevision } from './convert.ts';
 import { toPageSize } from './page.ts';
 import { getRun, type Services } from './services.ts';
@@ -71,10 +76,14 @@ function toWire(entry: Entry): WireEntry {
 function toWireChange(change: Change): WireEntry['change'] {
   switch (change.kind) {
     case 'shifts':
-      return { $case: 'shifts', value: { shifts: [...change.shifts] } };
+      return { $case: 'shifts', value: { shifts: [...change.shifts], decay: toWireDecay(change.decay) } };
     case 'regrid':
       return { $case: 'regrid', value: { tensor: change.tensor, exponent: change.exponent } };
     case 'rollback':
       return { $case: 'rollback', value: { toRevision: BigInt(change.toRevision) } };
   }
+}
+
+function toWireDecay(decay: Decay | undefined): DecayEntry | undefined {
+  return decay && { ...decay, tensors: [...decay.tensors] };
 }

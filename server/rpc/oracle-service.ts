@@ -1,3 +1,4 @@
+import type { Decay as WireDecay } from '../../proto/gen/zeroth/v1/common.ts';
 import type {
   DriveRequest,
   DriveResponse,
@@ -12,7 +13,10 @@ import type {
 } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import { invalid } from '../errors.ts';
 import type { Evaluation } from '../model/evaluate.ts';
+import { decayedTensors } from '../run/decayed-tensors.ts';
 import type { ChangeOutcome, ChangeRequest, EvaluateOutcome, EvaluateRequest } from '../run/requests.ts';
+import type { Run } from '../run/run.ts';
+import type { Decay } from '../shift.ts';
 import type { Call } from './adapter.ts';
 import {
   fromTensor,
@@ -36,7 +40,7 @@ export function oracleService(services: Services): OracleServiceServer {
     if (name === undefined) throw invalid('update, evaluate', 'at least one of the two', 'neither');
     const run = getRun(services, call, name, update === undefined ? 'evaluate.run' : 'update.run');
     if (evaluate !== undefined && evaluate.run !== name) throw invalid('evaluate.run', name, evaluate.run);
-    const change = update && toChange(update, 'update.', config);
+    const change = update && toChange(update, 'update.', config, run);
     const evaluation = evaluate && toEvaluation(evaluate, 'evaluate.', config);
     const outcome = await run.step(change, evaluation, call.signal);
     if (outcome.evaluation) noteEvaluation(call, outcome.evaluation);
@@ -68,7 +72,7 @@ export function oracleService(services: Services): OracleServiceServer {
 
     update: adapter.unary(async (request, call) => {
       const run = getRun(services, call, request.run, 'run');
-      const { change } = await run.step(toChange(request, '', config), undefined, call.signal);
+      const { change } = await run.step(toChange(request, '', config, run), undefined, call.signal);
       noteChange(call, change!, request);
       return fromChange(change!);
     }),
@@ -110,10 +114,21 @@ export function toChangeConditions(request: Conditions, path = ''): Omit<ChangeR
 const REQUEST_ID_MAX = 128;
 const STALENESS = 'a number of revisions, 0 or more';
 
-function toChange(request: UpdateRequest, path: string, limits: RequestLimits): ChangeRequest {
+function toChange(request: UpdateRequest, path: string, limits: RequestLimits, run: Run): ChangeRequest {
   const shifts = toShifts(request.shifts, `${path}shifts`, limits);
-  if (shifts.length === 0) throw invalid(`${path}shifts`, 'at least one shift', 'none');
-  return { change: { kind: 'shifts', shifts }, ...toChangeConditions(request, path) };
+  const decay = request.decay && toDecay(request.decay, `${path}decay`, run);
+  if (shifts.length === 0 && decay === undefined)
+    throw invalid(`${path}shifts`, 'at least one shift, or a decay', 'none');
+  return {
+    change: { kind: 'shifts', ...(decay && { decay }), shifts },
+    ...toChangeConditions(request, path),
+  };
+}
+
+function toDecay({ factor, seed, ...patterns }: WireDecay, path: string, run: Run): Decay {
+  if (!(factor > 0 && factor < 1))
+    throw invalid(`${path}.factor`, 'a number above 0 and below 1', String(factor));
+  return { factor, seed, tensors: decayedTensors(run, patterns, path) };
 }
 
 function toEvaluation(request: WireEvaluateRequest, path: string, limits: RequestLimits): EvaluateRequest {
@@ -167,5 +182,6 @@ function noteEvaluation(call: Call, { results, revision }: EvaluateOutcome): voi
 
 function noteChange(call: Call, change: ChangeOutcome, request: UpdateRequest): void {
   const { revision, replayed } = change;
-  call.note({ revision, seeds: seedsOf(request.shifts), ...(replayed ? { replayed } : {}) });
+  const decay = request.decay && { decay: request.decay.factor };
+  call.note({ revision, seeds: seedsOf(request.shifts), ...decay, ...(replayed ? { replayed } : {}) });
 }

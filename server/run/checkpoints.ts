@@ -61,7 +61,8 @@ export class RunCheckpoints {
 
   /** A change was made. Which way a rollback behind the checkpoint leaves is looked at before the next is written. */
   note(change: Change): void {
-    if (change.kind === 'shifts') this.#shifts += change.shifts.length;
+    // A decay takes as long as a shift.
+    if (change.kind === 'shifts') this.#shifts += change.shifts.length + (change.decay === undefined ? 0 : 1);
     if (change.kind === 'rollback' && change.toRevision < this.#from) this.#shifts = Number.POSITIVE_INFINITY;
   }
 

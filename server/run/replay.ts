@@ -12,7 +12,7 @@ export type ReplayOptions = {
   readonly run: string;
   readonly journal: Journal;
   readonly worker: ModelWorker;
-  /** Revisions that have names: the worker keeps copies where a regrid would cut them off. */
+  /** Revisions that have names: the worker keeps copies where a regrid or a decay would cut them off. */
   readonly snapshots: readonly number[];
   /** Where to begin instead of at the base; undefined begins there whatever there is. */
   readonly checkpoints: RunCheckpoints | undefined;

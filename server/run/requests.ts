@@ -4,7 +4,7 @@ import { ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
-import type { Point } from '../shift.ts';
+import type { Decay, Point } from '../shift.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';
 
@@ -54,11 +54,20 @@ export function contentHash(request: ChangeRequest): Uint8Array {
   const content =
     change.kind === 'rollback'
       ? [`rollback ${change.toRevision}`]
-      : change.shifts.map(({ seed, scale }) => `${seed} ${float64Bits(scale)}`);
+      : [
+          ...decayContent(change.decay),
+          ...change.shifts.map(({ seed, scale }) => `${seed} ${float64Bits(scale)}`),
+        ];
   const conditions = `${expectedRevision} ${measuredAtRevision} ${stalenessMax}`;
   return createHash('sha256')
     .update([change.kind, conditions, ...content].join('\n'))
     .digest();
+}
+
+/** Nothing where there is none: the hashes of requests from before there were any stay as they are. */
+function decayContent(decay: Decay | undefined): string[] {
+  if (decay === undefined) return [];
+  return [`decay ${float64Bits(decay.factor)} ${decay.seed} ${decay.tensors.join(' ')}`];
 }
 
 function float64Bits(value: number): string {

@@ -2,9 +2,16 @@
 // but a rollback makes its revision another name of an earlier state, and what follows grows from
 // there. Going from one state to another undoes up to their last common ancestor, then redoes.
 import type { Change } from '../journal/journal.ts';
+import type { Decay, Shift } from '../shift.ts';
 
-/** What leads from a state to its child. */
-export type Step = Exclude<Change, { kind: 'rollback' }>;
+/**
+ * What does not commute with shifts and cannot be undone: a way goes up to it, over it, and on. It concerns some tensors; of the
+ * others a way knows nothing of it.
+ */
+export type Barrier = Extract<Change, { kind: 'regrid' }> | ({ readonly kind: 'decay' } & Decay);
+
+/** What leads from a state to its child: a barrier or none, and then shifts. */
+export type Step = { readonly barrier: Barrier | undefined; readonly shifts: readonly Shift[] };
 
 /** Undo these, in this order, then redo those. */
 export type Path = { readonly undo: readonly Step[]; readonly redo: readonly Step[] };
@@ -32,7 +39,7 @@ export class Timeline {
     }
     const parent = this.canonical(revision - 1);
     this.#canonical.push(revision);
-    this.#step.push(change);
+    this.#step.push({ barrier: barrierOf(change), shifts: change.kind === 'shifts' ? change.shifts : [] });
     this.#parent.push(parent);
     this.#depth.push(this.#depth[parent] + 1);
   }
@@ -45,19 +52,37 @@ export class Timeline {
   }
 
   path(from: number, to: number): Path {
-    const undo: Step[] = [];
-    const redo: Step[] = [];
+    return { undo: [...this.undone(from, to)], redo: [...this.undone(to, from)].reverse() };
+  }
+
+  /** What a path undoes, in this order; nothing further back is looked at than is asked for. */
+  *undone(from: number, to: number): Generator<Step, void> {
     let left = this.canonical(from);
     let right = this.canonical(to);
     while (left !== right) {
       if (this.#depth[left] >= this.#depth[right]) {
-        undo.push(this.#step[left]!);
+        yield this.#step[left]!;
         left = this.#parent[left];
       } else {
-        redo.push(this.#step[right]!);
         right = this.#parent[right];
       }
     }
-    return { undo, redo: redo.reverse() };
   }
+
+  /** No path between these is shorter, and finding that out takes no path. */
+  stepsBetweenMin(from: number, to: number): number {
+    return Math.abs(this.#depth[this.canonical(from)] - this.#depth[this.canonical(to)]);
+  }
+}
+
+export function barrierOf(change: Change): Barrier | undefined {
+  if (change.kind === 'regrid') return change;
+  return change.kind === 'shifts' && change.decay !== undefined
+    ? { kind: 'decay', ...change.decay }
+    : undefined;
+}
+
+/** Those that it concerns. */
+export function tensorsOf(barrier: Barrier): readonly number[] {
+  return barrier.kind === 'regrid' ? [barrier.tensor] : barrier.tensors;
 }

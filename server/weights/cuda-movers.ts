@@ -1,5 +1,5 @@
 // Weights on a card of NVIDIA's, moved by kernels of our own. What crosses the bus a move are some 100 bytes a tensor.
-import type { KernelMove } from '../kernel/kernel.ts';
+import type { KernelDecay, KernelMove } from '../kernel/kernel.ts';
 import { BLOCK } from '../noise/direction.ts';
 import { noiseTable, TABLE_COLUMNS, TABLE_ROWS, type TableKind } from '../noise/table.ts';
 import type { DeviceBuffer, DeviceMemory, DeviceTensor, Kernels } from '../runtime/runtime.ts';
@@ -115,11 +115,18 @@ class CudaTensors implements DeviceTensors {
     }
   }
 
+  decay(tensor: number, { seed, rate, step }: KernelDecay): void {
+    this.flush();
+    const { address, length } = this.#placed[tensor];
+    const args = [address, length, tensor, seed, float32Bits(rate), float32Bits(step)];
+    this.#movers.kernels.launch('decay', length, args);
+    this.#movers.kernels.wait();
+  }
+
   regrid(tensor: number, step: number): void {
     this.flush();
     const { address, length } = this.#placed[tensor];
-    const bits = new BigUint64Array(Float64Array.of(step).buffer)[0];
-    this.#movers.kernels.launch('regrid', length, [address, length, bits]);
+    this.#movers.kernels.launch('regrid', length, [address, length, float64Bits(step)]);
     this.#movers.kernels.wait();
   }
 
@@ -181,4 +188,13 @@ function encode(entries: readonly Entry[], placed: readonly Placed[]) {
     groups += Math.ceil(blocks / GROUP_BLOCKS);
   }
   return { bytes: new Uint8Array(view.buffer), groups };
+}
+
+/** Of an argument that the kernel has as a float: its lower half. */
+function float32Bits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0];
+}
+
+function float64Bits(value: number): bigint {
+  return new BigUint64Array(Float64Array.of(value).buffer)[0];
 }

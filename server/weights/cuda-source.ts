@@ -88,6 +88,20 @@ extern "C" __global__ void move(const Entry* entries, u64 count, u64 groups, con
   }
 }
 
+// decay/1 (docs/journal.md): w <- w - s m q, m = min(k, floor(a k + u)) for a weight of k steps and of sign s.
+extern "C" __global__ void decay(float* weights, u64 length, u64 tensor, u64 seed, float rate, float step) {
+  const u64 threads = (u64)gridDim.x * blockDim.x;
+  for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < length; i += threads) {
+    const u64 block = i / 64, counter = block / 4;
+    const Words words = philox((u32)counter, (u32)(counter >> 32), (u32)tensor, 0, (u32)seed, (u32)(seed >> 32));
+    const float dither = ((float)((words.word[block % 4] >> 14) & 0xffff) + 0.5f) / 65536.0f;
+    const float steps = fabsf(weights[i]) / step;
+    const float moved = fminf(steps, floorf(__fadd_rn(__fmul_rn(rate, steps), dither)));
+    const float left = (steps - moved) * step;
+    weights[i] = weights[i] < 0 && left > 0 ? -left : left;
+  }
+}
+
 // w <- floor(w / q + 0.5) q in float64 (noise/1, "Grid").
 extern "C" __global__ void regrid(float* weights, u64 length, double step) {
   const u64 threads = (u64)gridDim.x * blockDim.x;

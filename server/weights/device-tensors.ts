@@ -1,5 +1,5 @@
 // The tensors of a run in the memory of a device: what is done there, not when (device.ts).
-import type { KernelMove } from '../kernel/kernel.ts';
+import type { KernelDecay, KernelMove } from '../kernel/kernel.ts';
 import type { TableKind } from '../noise/table.ts';
 import type { DeviceTensor } from '../runtime/runtime.ts';
 import type { WeightSpec } from './weights.ts';
@@ -27,6 +27,8 @@ export interface DeviceTensors extends Disposable {
   largest(tensor: number): number;
   /** At most DIRECTIONS_KEPT moves, whose sum is exact in any order (plan.ts). It may wait for `flush`, so that tensors move together. */
   move(tensor: number, pass: readonly KernelMove[]): void;
+  /** decay/1 (docs/journal.md). */
+  decay(tensor: number, decay: KernelDecay): void;
   /** @param step q of the coarser grid. */
   regrid(tensor: number, step: number): void;
   /** Begins what waits, so that whatever runs next finds it done. */

@@ -1,13 +1,15 @@
 // Weights in the memory of a device, moved there bit for bit as the kernel moves them on the host, and watched from here: bounds say where
 // weights cannot have left their range, so that a move need not ask the device.
+import { decayRate } from '../noise/decay.ts';
 import { type Grid, isInRange, rangeMax, snap, step } from '../noise/grid.ts';
 import { largestEntry, noiseTable } from '../noise/table.ts';
 import type { DeviceTensor } from '../runtime/runtime.ts';
+import type { Decay } from '../shift.ts';
 import { elementCount } from '../tensor.ts';
 import type { DeviceMovers, DeviceTensors, DeviceTensorsOptions } from './device-tensors.ts';
 import { digestOf } from './digest.ts';
 import { GridBook, largestMagnitude } from './grid-book.ts';
-import { checkMoves, planPasses } from './plan.ts';
+import { checkDecay, checkMoves, planPasses } from './plan.ts';
 import { type Move, type WeightSpec, type Weights, WeightsOutOfRange } from './weights.ts';
 import { DIRECTIONS_KEPT } from './words.ts';
 
@@ -83,6 +85,20 @@ export class DeviceWeights implements Weights {
     for (const tensor of beyond) this.#moveWatched(tensor, moves, changes[tensor]);
     const bounds = new Float64Array(this.specs.length);
     for (const tensor of tensors) bounds[tensor] = this.#bounds[tensor];
+    return bounds;
+  }
+
+  /** Waits for nothing, as a move does: a bound from before holds afterwards. */
+  decay(decay: Decay): Float64Array {
+    checkDecay(decay);
+    const { factor, seed } = decay;
+    const bounds = new Float64Array(this.specs.length);
+    for (const tensor of decay.tensors) {
+      if (elementCount(this.specs[tensor].shape) === 0) continue;
+      if (!Number.isFinite(this.#bounds[tensor])) throw new WeightsOutOfRange(this.specs[tensor].name);
+      this.#tensors.decay(tensor, { seed, rate: decayRate(factor), step: step(this.grids[tensor]) });
+      bounds[tensor] = this.#bounds[tensor];
+    }
     return bounds;
   }
 

@@ -1,5 +1,5 @@
 // The tensors of a run in the memory of a device, moved by graphs that are bound to them.
-import type { KernelMove } from '../kernel/kernel.ts';
+import type { KernelDecay, KernelMove } from '../kernel/kernel.ts';
 import { BLOCK } from '../noise/direction.ts';
 import type { Binding, DeviceBuffer, DeviceTensor } from '../runtime/runtime.ts';
 import { elementCount, type Tensor } from '../tensor.ts';
@@ -31,7 +31,7 @@ type Placed = {
 
 type NumberedPiece = { readonly piece: Piece; readonly number: number };
 
-type Kind = 'regrid' | (typeof VARIANTS)[number];
+type Kind = 'regrid' | 'decay' | (typeof VARIANTS)[number];
 
 export class GraphTensors implements DeviceTensors {
   readonly #movers: Movers;
@@ -93,11 +93,21 @@ export class GraphTensors implements DeviceTensors {
     }
   }
 
+  decay(tensor: number, { seed, rate, step }: KernelDecay): void {
+    const words = this.#words.get(seed);
+    for (const { piece, number } of this.#pieces[tensor]) {
+      const binding = this.#binding(piece, 'decay');
+      binding.set(names.words(0), words[number]);
+      binding.set(names.rate, float32([1], [rate]));
+      this.#setStep(binding, step);
+      this.#run(binding, tensor);
+    }
+  }
+
   regrid(tensor: number, step: number): void {
     for (const { piece } of this.#pieces[tensor]) {
       const binding = this.#binding(piece, 'regrid');
-      binding.set(names.scale, float32([1], [1 / step]));
-      binding.set(names.unscale, float32([1], [step]));
+      this.#setStep(binding, step);
       this.#run(binding, tensor);
     }
   }
@@ -135,6 +145,12 @@ export class GraphTensors implements DeviceTensors {
     }
   }
 
+  /** Weights to steps, and back. */
+  #setStep(binding: Binding, step: number): void {
+    binding.set(names.scale, float32([1], [1 / step]));
+    binding.set(names.unscale, float32([1], [step]));
+  }
+
   #run(binding: Binding, tensor: number): void {
     binding.run();
     if (this.#spare === undefined) return;
@@ -160,6 +176,7 @@ export class GraphTensors implements DeviceTensors {
     const { blocks } = this.#placed[tensor];
     const moved = { [names.moved]: this.#spare === undefined ? blocks : this.#spareFor(tensor) };
     if (kind === 'regrid') return this.#movers.regridder(extent).bind({ [names.weights]: blocks }, moved);
+    if (kind === 'decay') return this.#movers.decayer(extent).bind({ [names.weights]: blocks }, moved);
     const inputs = { [names.weights]: blocks, [names.table]: this.#movers.table };
     return this.#movers.mover(kind, extent).bind(inputs, moved);
   }

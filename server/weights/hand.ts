@@ -1,8 +1,9 @@
-// One thread's share of a move. The threads that move together take chunk after chunk from one
+// One thread's share of a move or a decay. The threads that work together take chunk after chunk from one
 // counter, so that each is busy until there is nothing left; which of them takes a chunk changes no
 // bit of it.
-import type { Kernel, Slice } from '../kernel/kernel.ts';
-import { isInRange } from '../noise/grid.ts';
+import type { Kernel, KernelDecay, Slice } from '../kernel/kernel.ts';
+import { decayRate } from '../noise/decay.ts';
+import { type Grid, isInRange, step } from '../noise/grid.ts';
 import { type Pass, planPasses } from './plan.ts';
 import type { Move } from './weights.ts';
 
@@ -16,13 +17,14 @@ export const CHUNK = 2 ** 16;
 /** A tensor in the memory of a kernel. `offset` in bytes, `length` in weights. */
 export type Place = { readonly kernel: Kernel; readonly offset: number; readonly length: number };
 
-/** Moves of some tensors, each on its grid. Plain data. */
+/** What is done to some tensors, each on its grid. Plain data. */
 export type Job = {
-  readonly moves: readonly Move[];
+  readonly work:
+    | { readonly kind: 'move'; readonly moves: readonly Move[]; readonly zMax: number }
+    | { readonly kind: 'decay'; readonly factor: number; readonly seed: bigint };
   /** By tensor. */
   readonly exponents: readonly number[];
   readonly tensors: readonly number[];
-  readonly zMax: number;
 };
 
 /** The counter, at index 0, is the next chunk that nobody has taken. */
@@ -40,10 +42,10 @@ export class Hand {
 
   /**
    * Takes chunks until none is left.
-   * @param largest By tensor: raised to the largest magnitude that is found after the move.
+   * @param largest By tensor: raised to the largest magnitude that is found afterwards.
    * @returns the first tensor of which a weight left its range; NO_TENSOR where all stayed in it.
    */
-  work({ moves, exponents, tensors, zMax }: Job, counter: Counter, largest: Float64Array): number {
+  work({ work, exponents, tensors }: Job, counter: Counter, largest: Float64Array): number {
     let lost = NO_TENSOR;
     let first = 0;
     let taken = Atomics.add(counter, 0, 1);
@@ -51,9 +53,9 @@ export class Hand {
       const { length } = this.#places[tensor];
       const end = first + Math.ceil(length / CHUNK);
       const grid = { exponent: exponents[tensor] };
-      const passes = taken < end ? planPasses(moves, grid, zMax) : [];
+      const passes = taken < end ? passesOf(work, grid) : [];
       for (; taken < end; taken = Atomics.add(counter, 0, 1)) {
-        const magnitude = this.#moveChunk(passes, tensor, (taken - first) * CHUNK, (m) => isInRange(m, grid));
+        const magnitude = this.#workOn(passes, tensor, (taken - first) * CHUNK, (m) => isInRange(m, grid));
         if (!isInRange(magnitude, grid)) lost = Math.min(lost, tensor);
         largest[tensor] = Math.max(largest[tensor], magnitude);
       }
@@ -63,8 +65,8 @@ export class Hand {
   }
 
   /** All passes over a chunk, as long as its weights are in range. @returns their largest magnitude. */
-  #moveChunk(
-    passes: readonly Pass[],
+  #workOn(
+    passes: readonly (Pass | KernelDecay)[],
     tensor: number,
     start: number,
     isFine: (magnitude: number) => boolean,
@@ -78,9 +80,14 @@ export class Hand {
     };
     let magnitude = 0;
     for (const pass of passes) {
-      magnitude = kernel.move(slice, pass);
+      magnitude = 'rate' in pass ? kernel.decay(slice, pass) : kernel.move(slice, pass);
       if (!isFine(magnitude)) break;
     }
     return magnitude;
   }
+}
+
+function passesOf(work: Job['work'], grid: Grid): readonly (Pass | KernelDecay)[] {
+  if (work.kind === 'move') return planPasses(work.moves, grid, work.zMax);
+  return [{ seed: work.seed, rate: decayRate(work.factor), step: step(grid) }];
 }

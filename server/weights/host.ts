@@ -1,13 +1,14 @@
 // Weights in the memory of the machine, moved by the WebAssembly kernel. Sessions read them there.
 import { type Grid, snap } from '../noise/grid.ts';
 import { largestEntry, noiseTable, type TableKind } from '../noise/table.ts';
+import type { Decay } from '../shift.ts';
 import { elementCount } from '../tensor.ts';
 import { ARENA_BYTES_MAX, type Placed, placeTensors } from './arena.ts';
 import type { Crew, Team, TeamWeights } from './crew.ts';
 import { digestOf } from './digest.ts';
 import { GridBook, largestMagnitude } from './grid-book.ts';
 import { CHUNK, Hand, type Job, NO_TENSOR } from './hand.ts';
-import { checkMoves } from './plan.ts';
+import { checkDecay, checkMoves } from './plan.ts';
 import { type Move, type WeightSpec, type Weights, WeightsOutOfRange } from './weights.ts';
 
 export type HostWeightsOptions = {
@@ -73,12 +74,13 @@ export class HostWeights implements Weights {
 
   move(moves: readonly Move[], only?: readonly number[]): Float64Array {
     checkMoves(moves);
-    const magnitudes = new Float64Array(this.specs.length);
-    const { exponents } = this.#book;
-    const tensors = only ?? [...this.specs.keys()];
-    const lost = this.#work({ moves, exponents, tensors, zMax: this.#zMax }, magnitudes);
-    if (lost !== NO_TENSOR) throw new WeightsOutOfRange(this.specs[lost].name);
-    return magnitudes;
+    return this.#work({ kind: 'move', moves, zMax: this.#zMax }, only ?? [...this.specs.keys()]);
+  }
+
+  decay(decay: Decay): Float64Array {
+    checkDecay(decay);
+    const { factor, seed, tensors } = decay;
+    return this.#work({ kind: 'decay', factor, seed }, tensors);
   }
 
   staysNear(moves: readonly Move[]): boolean {
@@ -126,7 +128,14 @@ export class HostWeights implements Weights {
     this.#team = undefined;
   }
 
-  #work(job: Job, largest: Float64Array): number {
+  #work(work: Job['work'], tensors: readonly number[]): Float64Array {
+    const magnitudes = new Float64Array(this.specs.length);
+    const lost = this.#workTogether({ work, exponents: this.#book.exponents, tensors }, magnitudes);
+    if (lost !== NO_TENSOR) throw new WeightsOutOfRange(this.specs[lost].name);
+    return magnitudes;
+  }
+
+  #workTogether(job: Job, largest: Float64Array): number {
     const weights = job.tensors.reduce((sum, tensor) => sum + this.#placed[tensor].length, 0);
     if (this.#crew !== undefined && weights >= this.#crew.weightsMin) {
       this.#team ??= this.#crew.threads.join(this.#forOthers());

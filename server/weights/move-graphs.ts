@@ -22,6 +22,8 @@ export const names = {
   from: 'from',
   to: 'to',
   places: 'places',
+  /** float32 [1]: a of decay/1. */
+  rate: 'rate',
   /** float32 [1] */
   scale: 'scale',
   unscale: 'unscale',
@@ -69,6 +71,27 @@ export function regridGraph(extent: Extent): Uint8Array {
     const rest = graph.add('Sub', [steps, whole]);
     const isUp = graph.cast(graph.add('GreaterOrEqual', [rest, graph.constant(0.5)]), 'float32');
     return graph.add('Mul', [graph.add('Add', [whole, isUp]), names.unscale], {}, moved);
+  });
+}
+
+/**
+ * w <- w - s m q, m = min(k, floor(a k + u)) for a weight of k steps and the sign s (decay/1). What is floored is k + 1 at most, as
+ * a <= 1 and u < 1: where it is more than k it is taken back by 1.
+ */
+export function decayGraph(extent: Extent): Uint8Array {
+  const graph = new GraphWriter(OPSET);
+  return inPlace(graph, extent, (old, moved) => {
+    const words = graph.cast(graph.input(names.words(0), ['blocks'], 'int32'), 'uint32');
+    const dithers = dithersOf(graph, words, shifted(graph, words, 14));
+    for (const name of [names.rate, names.scale, names.unscale]) graph.input(name, [1], 'float32');
+    const k = graph.add('Abs', [graph.add('Mul', [old, names.scale])]);
+    const scaled = graph.add('Add', [graph.add('Mul', [k, names.rate]), graph.unsqueeze(dithers, [1])]);
+    const floored = graph.add('Floor', [scaled]);
+    const isBeyond = graph.cast(graph.add('Greater', [floored, k]), 'float32');
+    const steps = graph.add('Mul', [graph.add('Sub', [floored, isBeyond]), names.unscale]);
+    const isUp = graph.cast(graph.add('GreaterOrEqual', [old, graph.constant(0)]), 'float32');
+    const signs = graph.add('Sub', [graph.add('Mul', [isUp, graph.constant(2)]), graph.constant(1)]);
+    return graph.add('Sub', [old, graph.add('Mul', [steps, signs])], {}, moved);
   });
 }
 
@@ -133,15 +156,28 @@ function wordsOf(graph: GraphWriter, directions: number): string {
 
 /** Row in bits 0-13, dither in bits 14-29, sign in bit 31; all [directions, blocks]. */
 function decoded(graph: GraphWriter, words: string) {
-  const uint32 = (value: number) => graph.constantTensor('uint32', [], Uint32Array.of(value));
-  const shifted = (value: string, bits: number) => graph.add('Div', [value, uint32(2 ** bits)]);
-  const without = (value: string, upper: string, bits: number) =>
-    graph.add('Sub', [value, graph.add('Mul', [upper, uint32(2 ** bits)])]);
-  const from14 = shifted(words, 14);
-  const rows = graph.cast(without(words, from14, 14), 'int32');
-  const dither = graph.cast(without(from14, shifted(words, 30), 16), 'float32');
-  const negative = graph.cast(shifted(words, 31), 'float32');
+  const from14 = shifted(graph, words, 14);
+  const rows = graph.cast(without(graph, words, from14, 14), 'int32');
+  const negative = graph.cast(shifted(graph, words, 31), 'float32');
   const signs = graph.add('Add', [graph.add('Mul', [negative, graph.constant(-2)]), graph.constant(1)]);
+  return { rows, signs, dithers: dithersOf(graph, words, from14) };
+}
+
+/** u of noise/1. @param from14 The words without their lower 14 bits. */
+function dithersOf(graph: GraphWriter, words: string, from14: string): string {
+  const dither = graph.cast(without(graph, from14, shifted(graph, words, 30), 16), 'float32');
   const halves = graph.add('Add', [dither, graph.constant(0.5)]);
-  return { rows, signs, dithers: graph.add('Mul', [halves, graph.constant(1 / 65536)]) };
+  return graph.add('Mul', [halves, graph.constant(1 / 65536)]);
+}
+
+function shifted(graph: GraphWriter, value: string, bits: number): string {
+  return graph.add('Div', [value, powerOfTwo(graph, bits)]);
+}
+
+function without(graph: GraphWriter, value: string, upper: string, bits: number): string {
+  return graph.add('Sub', [value, graph.add('Mul', [upper, powerOfTwo(graph, bits)])]);
+}
+
+function powerOfTwo(graph: GraphWriter, bits: number): string {
+  return graph.constantTensor('uint32', [], Uint32Array.of(2 ** bits));
 }

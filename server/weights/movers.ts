@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.ts';
 import type { DeviceMovers, DeviceTensors, DeviceTensorsOptions } from './device-tensors.ts';
 import { GraphTensors } from './graph-tensors.ts';
 import {
+  decayGraph,
   type Extent,
   largestOfBlocksGraph,
   largestOfRestGraph,
@@ -49,6 +50,10 @@ export class Movers implements DeviceMovers {
 
   regridder(extent: Extent): Program {
     return this.#program(`regrid ${extent}`, () => regridGraph(extent));
+  }
+
+  decayer(extent: Extent): Program {
+    return this.#program(`decay ${extent}`, () => decayGraph(extent));
   }
 
   /** @returns the largest magnitude of a tensor, given as whole blocks and what is behind them. */

@@ -3,6 +3,7 @@ import type { KernelMove } from '../kernel/kernel.ts';
 import { PASS_MOVES } from '../kernel/kernel.ts';
 import { type Grid, step } from '../noise/grid.ts';
 import { stepsPerUnit } from '../noise/shift.ts';
+import type { Decay } from '../shift.ts';
 import type { Move } from './weights.ts';
 
 /** Integers up to here are float32 numbers, and so are their sums while they stay below it. */
@@ -86,4 +87,10 @@ export function checkMoves(moves: readonly Move[]): void {
     if (!Number.isFinite(scale)) throw new Error(`move: scale ${scale} is not finite`);
     if (!Number.isSafeInteger(times)) throw new Error(`move: times ${times} is not an integer`);
   }
+}
+
+/** @throws Error (a bug of the caller) where a decay is none. */
+export function checkDecay({ factor, seed }: Decay): void {
+  if (seed !== BigInt.asUintN(64, seed)) throw new Error(`decay: seed ${seed} is not a uint64`);
+  if (!(factor > 0 && factor < 1)) throw new Error(`decay: factor ${factor} is not between 0 and 1`);
 }

@@ -1,6 +1,7 @@
 // Whether a device moves weights as noise/1 has it. A few are moved there and by the reference before any run is: graphs may
 // write where they read on some adapters only (ORT.md, section 2), and a compiler may take liberties with rounding.
 import { ZerothError } from '../errors.ts';
+import { decayBy } from '../noise/decay.ts';
 import { snap } from '../noise/grid.ts';
 import { moveBy } from '../noise/shift.ts';
 import { noiseTable, type TableKind } from '../noise/table.ts';
@@ -26,6 +27,12 @@ const MOVES: readonly Move[] = [
   { seed: 4n, scale: 2.5e-5, times: 3 },
   { seed: 5n, scale: -1e-2, times: 1 },
   { seed: 6n, scale: 3e-3, times: 1 },
+];
+
+/** One that no client would ask for among them: all of a weight and more. */
+const DECAYS = [
+  { factor: 1 - 3e-6, seed: 7n },
+  { factor: 1e-9, seed: 8n },
 ];
 
 /**
@@ -79,6 +86,11 @@ function isRightFor(weights: DeviceWeights, tensor: number, tableKind: TableKind
   for (const moves of [MOVES.slice(0, 1), MOVES.slice(1, 3), MOVES]) {
     weights.move(moves, [tensor]);
     for (const move of moves) moveBy(expected, table, move, tensor, weights.grids[tensor]);
+    if (!isSame(weights.read(tensor), expected)) return false;
+  }
+  for (const decay of DECAYS) {
+    weights.decay({ ...decay, tensors: [tensor] });
+    decayBy(expected, decay, tensor, weights.grids[tensor]);
     if (!isSame(weights.read(tensor), expected)) return false;
   }
   const exponent = weights.grids[tensor].exponent + 2;

@@ -2,6 +2,7 @@
 // (test/weights/contract.ts holds them to it).
 import type { Grid } from '../noise/grid.ts';
 import type { BoundWeight } from '../runtime/runtime.ts';
+import type { Decay } from '../shift.ts';
 
 /** One trainable tensor. Its place in the list is its tensor index in noise/1. */
 export type WeightSpec = { readonly name: string; readonly shape: readonly number[] };
@@ -32,6 +33,12 @@ export interface Weights {
    * and has to be loaded anew.
    */
   move(moves: readonly Move[], only?: readonly number[]): Float64Array;
+  /**
+   * Decays tensors on the grids that they are on (decay/1). No magnitude grows.
+   * @returns a bound on the magnitudes of each tensor afterwards, as `move` does.
+   * @throws WeightsOutOfRange where a weight was no number.
+   */
+  decay(decay: Decay): Float64Array;
   /**
    * Whether these moves together shift no weight by more than a quarter of its range, on the finest
    * grid that its tensor has had: from anywhere within three quarters they cannot leave it.

@@ -1,4 +1,4 @@
-// Copies of tensors as they were at snapshots that a regrid has cut off: undo stops at a regrid, and
+// Copies of tensors as they were at snapshots that a barrier has cut off: undo stops at a regrid and at a decay, and
 // without a copy the way back begins at the base. They save time only, so they are bounded.
 import type { Grid } from '../noise/grid.ts';
 import type { CopyAccount } from './budget.ts';
@@ -28,8 +28,12 @@ export class KeptTensors {
     for (const state of states) if (!this.#states.has(state)) this.#states.set(state, new Map());
   }
 
-  statesWithout(tensor: number): number[] {
-    return [...this.#states].filter(([, kept]) => !kept.has(tensor)).map(([state]) => state);
+  get states(): readonly number[] {
+    return [...this.#states.keys()];
+  }
+
+  has(state: number, tensor: number): boolean {
+    return this.#states.get(state)?.has(tensor) ?? false;
   }
 
   /** Where the state has a name and there is room. */

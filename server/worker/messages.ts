@@ -100,7 +100,7 @@ export type WorkerCalls = {
   reset: { in: { run: string }; out: null };
   /** Puts the weights where a checkpoint has them; where it is damaged they are nowhere, and a move begins at the base. */
   restoreCheckpoint: { in: { run: string; path: string; identity: CheckpointIdentity }; out: null };
-  /** Directions that a way from a revision to the head moves; infinite back over a regrid, which begins at the base. */
+  /** Directions that a way from a revision to the head moves; infinite back over a regrid or a decay, which begins at the base. */
   wayToHead: { in: { run: string; from: number }; out: number };
   /** Moves to the head, which is the identity's revision, and writes the weights to a file. */
   writeCheckpoint: {

@@ -52,7 +52,7 @@ export class OpenRun {
 
   async append(change: Change, evaluate: EvaluateWork | undefined): Promise<WorkerCalls['append']['out']> {
     try {
-      if (change.kind === 'regrid') this.#seat.keepForSnapshots(change.tensor);
+      this.#seat.keepForSnapshots(change);
     } finally {
       // The journal has it, whatever becomes of the copies.
       this.#seat.extend([change]);

@@ -2,15 +2,15 @@
 // one is reached by undoing and applying shifts.
 import type { Change } from '../journal/journal.ts';
 import { gridFor, regridLimit, step as stepOf } from '../noise/grid.ts';
-import { type Path, type Step, Timeline } from '../run/timeline.ts';
+import { type Barrier, barrierOf, type Path, Timeline, tensorsOf } from '../run/timeline.ts';
 import type { Shift } from '../shift.ts';
 import { largestMagnitude } from '../weights/grid-book.ts';
 import { ShiftCount } from '../weights/moves.ts';
-import { type Weights, WeightsOutOfRange } from '../weights/weights.ts';
+import { type Move, type Weights, WeightsOutOfRange } from '../weights/weights.ts';
 import type { CopyAccount } from './budget.ts';
 import { type KeptTensor, KeptTensors } from './kept.ts';
 import { EXCHANGE_LENGTH, Stash } from './stash.ts';
-import { movesBetween, NOWHERE, type Position, wayLength } from './way.ts';
+import { legsBetween, legsOf, NOWHERE, type Position, tensorsCut, wayLength } from './way.ts';
 
 export type SeatOptions = {
   readonly weights: Weights;
@@ -57,7 +57,7 @@ export class Seat {
     for (const change of changes) this.#timeline.append(change);
   }
 
-  /** Which snapshots to keep copies for when a regrid comes between them and the head. */
+  /** Which snapshots to keep copies for when a barrier comes between them and the head. */
   setSnapshots(revisions: readonly number[]): void {
     this.#kept.setStates(revisions.map((revision) => this.#timeline.canonical(revision)));
     if (this.#kept.isEmpty) this.#stash.drop();
@@ -68,14 +68,14 @@ export class Seat {
     return this.#position;
   }
 
-  /** How many directions are moved on the way to a point. */
+  /** How many directions are moved on the way to a point, or what copies take of as much time. */
   wayTo(target: Position): number {
-    return this.#position === undefined
-      ? Number.POSITIVE_INFINITY
-      : wayLength(this.#timeline, this.#position, target);
+    if (this.#position === undefined) return Number.POSITIVE_INFINITY;
+    const direct = wayLength(this.#timeline, this.#position, target);
+    return Number.isFinite(direct) ? direct : this.#wayAround(this.#position, target);
   }
 
-  /** How many directions are moved on the way from a revision to the head. Infinite back over a regrid. */
+  /** How many directions are moved on the way from a revision to the head. Infinite back over a barrier. */
   wayToHead(from: number): number {
     return wayLength(this.#timeline, { revision: from, shifts: [] }, { revision: this.head, shifts: [] });
   }
@@ -133,23 +133,48 @@ export class Seat {
     return this.weights.digest();
   }
 
-  /** To be called before a regrid is learned: copies of the tensor for the snapshots it would cut off. */
-  keepForSnapshots(tensor: number): void {
-    for (const state of this.#kept.statesWithout(tensor)) {
-      if (tensorsRegridded(this.#timeline.path(this.head, state).undo).has(tensor)) continue;
-      if (this.#reaches(state)) this.#keep(state, [tensor]);
+  /** To be called before a change is learned: copies of its tensors for the snapshots that a barrier would cut off. */
+  keepForSnapshots(change: Change): void {
+    const barrier = barrierOf(change);
+    if (barrier === undefined) return;
+    for (const state of this.#kept.states) {
+      const tensors = this.#newlyCut(state, barrier);
+      if (tensors.length > 0 && this.#hasWayTo(state) && this.#reaches(state)) this.#keep(state, tensors);
     }
   }
 
-  /** A bound is enough: what it cannot rule out is measured, so the answer is that of the weights at the head. */
+  /** Those of a barrier's tensors that the state has no copies of, and that no barrier before it has cut it off from. */
+  #newlyCut(state: number, barrier: Barrier): number[] {
+    const left = new Set(tensorsOf(barrier).filter((tensor) => !this.#kept.has(state, tensor)));
+    // Where there is a decay in every step, the first that is looked at says it all.
+    for (const step of this.#timeline.undone(this.head, state)) {
+      if (left.size === 0) break;
+      for (const tensor of tensorsCut([step])) left.delete(tensor);
+    }
+    return [...left];
+  }
+
+  /** A snapshot that would have to be rebuilt from the base is so when it is asked for, and has all of its copies then. */
+  #hasWayTo(state: number): boolean {
+    if (this.#position === undefined) return true;
+    const cut = tensorsCut(this.#timeline.undone(this.#position.revision, state));
+    return this.#kept.find(state, cut) !== undefined;
+  }
+
+  /**
+   * A bound is enough: what it cannot rule out is measured, so the answer is that of the weights at the head. A decay lets no
+   * magnitude grow.
+   */
   #nothingDue(): boolean {
     const head = { revision: this.head, shifts: [] };
-    const moves = this.#position && movesBetween(this.#timeline, this.#position, head);
-    if (moves === undefined) return false;
-    const changes = this.weights.changesMax(moves);
-    return this.weights.grids.every(
-      (grid, tensor) => this.#magnitudes[tensor] + changes[tensor] <= regridLimit(grid),
-    );
+    const legs = this.#position && legsBetween(this.#timeline, this.#position, head);
+    if (legs === undefined) return false;
+    const bounds = this.#magnitudes.slice();
+    for (const { moves, barrier } of legs) {
+      if (barrier?.kind === 'regrid') return false;
+      for (const [tensor, change] of this.weights.changesMax(moves).entries()) bounds[tensor] += change;
+    }
+    return this.weights.grids.every((grid, tensor) => bounds[tensor] <= regridLimit(grid));
   }
 
   /** Whether the weights are there now: a revision where the run diverged has a name at most. */
@@ -183,20 +208,36 @@ export class Seat {
     this.#position = target;
   }
 
-  /** Where the way is long and a snapshot is at one of its ends, one of them is kept. */
+  /** Where the way is long and a snapshot is at one of its ends, one of them is kept; from then on, what is nearer goes there. */
   #shorten(target: Position): void {
     const from = this.#position;
-    const length = this.wayTo(target);
-    if (from === undefined || length <= this.#snapshotWayMax) return;
+    if (from === undefined) return;
     const stand = { position: from, magnitudes: this.#magnitudes };
-    const kept = this.#stash.position;
-    if (kept !== undefined && wayLength(this.#timeline, kept, target) + EXCHANGE_LENGTH < length) {
+    if (this.#stashIsNearer(target)) {
       const { position, magnitudes } = this.#stash.exchange(stand);
       this.#position = position;
       this.#magnitudes.set(magnitudes);
     } else if (this.#isSnapshot(from) || this.#isSnapshot(target)) {
-      this.#stash.keep(stand);
+      if (wayLength(this.#timeline, from, target) > this.#snapshotWayMax) this.#stash.keep(stand);
     }
+  }
+
+  /** Back over barriers: the copies of a snapshot, if it has them, and the way of the other tensors. */
+  #wayAround(from: Position, target: Position): number {
+    const path = this.#timeline.path(from.revision, target.revision);
+    const state = this.#timeline.canonical(target.revision);
+    if (this.#kept.find(state, tensorsCut(path.undo)) === undefined) return Number.POSITIVE_INFINITY;
+    const legs = Array.from(legsOf(from.shifts, path, target.shifts));
+    return legs.reduce((length, { moves }) => length + moves.length, EXCHANGE_LENGTH);
+  }
+
+  #stashIsNearer(target: Position): boolean {
+    const kept = this.#stash.position;
+    if (kept === undefined) return false;
+    const length = this.wayTo(target);
+    // The way from what was kept long ago is not to be found out with every move.
+    if (this.#timeline.stepsBetweenMin(kept.revision, target.revision) >= length) return false;
+    return wayLength(this.#timeline, kept, target) + EXCHANGE_LENGTH < length;
   }
 
   #isSnapshot({ revision }: Position): boolean {
@@ -239,47 +280,39 @@ export class Seat {
 
   #move(from: Position | undefined, target: Position): void {
     const path = from && this.#timeline.path(from.revision, target.revision);
-    const regridded = tensorsRegridded(path?.undo ?? []);
+    const cut = tensorsCut(path?.undo ?? []);
     if (from === undefined || path === undefined) this.#rebuild(target);
-    else if (regridded.size === 0) this.#walk(from.shifts, path, target.shifts);
-    else this.#walkAround(from, path, regridded, target);
+    else if (cut.size === 0) this.#walk(from.shifts, path, target.shifts);
+    else this.#walkAround(from, path, cut, target);
   }
 
-  /** Removes, follows the path, adds: one fused pass where no regrid stands on the way. */
+  /** Removes, follows the path, adds: one fused pass where no barrier stands on the way. */
   #walk(remove: readonly Shift[], path: Path, add: readonly Shift[], only?: readonly number[]): void {
     this.#position = undefined;
-    let count = new ShiftCount().add(remove, -1);
-    for (const step of path.undo) if (step.kind === 'shifts') count.add(step.shifts, -1);
-    for (const step of path.redo) {
-      if (step.kind === 'shifts') {
-        count.add(step.shifts);
-      } else {
-        this.#apply(count, only);
-        this.#regrid(step, only);
-        count = new ShiftCount();
-      }
+    for (const { moves, barrier } of legsOf(remove, path, add)) {
+      this.#apply(moves, only);
+      if (barrier !== undefined) this.#cross(barrier, only);
     }
-    this.#apply(count.add(add), only);
   }
 
   /**
-   * Back over a regrid: the regridded tensors from their copies, the others by shifts. Without copies
+   * Back over barriers: the tensors that they concern from their copies, the others by shifts. Without copies
    * all of them from the base, and a snapshot has its copies from then on.
    */
-  #walkAround(from: Position, path: Path, regridded: Set<number>, target: Position): void {
+  #walkAround(from: Position, path: Path, cut: Set<number>, target: Position): void {
     const state = this.#timeline.canonical(target.revision);
-    const kept = this.#kept.find(state, regridded);
+    const kept = this.#kept.find(state, cut);
     if (kept === undefined) {
       this.#rebuild({ revision: state, shifts: [] });
-      this.#keep(state, regridded);
+      this.#keep(state, cut);
       this.#walk([], NOWHERE, target.shifts);
       return;
     }
     this.#position = undefined;
     for (const [tensor, copy] of kept) this.#restore(tensor, copy);
-    const others = this.weights.specs.map((_, tensor) => tensor).filter((tensor) => !regridded.has(tensor));
+    const others = this.weights.specs.map((_, tensor) => tensor).filter((tensor) => !cut.has(tensor));
     this.#walk(from.shifts, path, target.shifts, others);
-    this.#walk([], NOWHERE, target.shifts, [...regridded]);
+    this.#walk([], NOWHERE, target.shifts, [...cut]);
   }
 
   #rebuild(target: Position, how: 'fused' | 'entry by entry' = 'fused'): void {
@@ -305,21 +338,22 @@ export class Seat {
     this.#magnitudes[tensor] = largestMagnitude(values);
   }
 
-  #apply(count: ShiftCount, only?: readonly number[]): void {
-    const moves = count.moves();
+  #apply(moves: readonly Move[], only?: readonly number[]): void {
     if (moves.length === 0) return;
     const magnitudes = this.weights.move(moves, only);
     for (const tensor of only ?? magnitudes.keys()) this.#magnitudes[tensor] = magnitudes[tensor];
   }
 
-  #regrid(step: Extract<Step, { kind: 'regrid' }>, only?: readonly number[]): void {
-    if (only !== undefined && !only.includes(step.tensor)) return;
-    this.weights.regrid(step.tensor, step.exponent);
+  #cross(barrier: Barrier, only?: readonly number[]): void {
+    const tensors = tensorsOf(barrier).filter((tensor) => only === undefined || only.includes(tensor));
+    if (tensors.length === 0) return;
+    if (barrier.kind === 'decay') {
+      const magnitudes = this.weights.decay({ ...barrier, tensors });
+      for (const tensor of tensors) this.#magnitudes[tensor] = magnitudes[tensor];
+      return;
+    }
+    this.weights.regrid(barrier.tensor, barrier.exponent);
     // Rounding goes up by half a step at most.
-    this.#magnitudes[step.tensor] += stepOf(this.weights.grids[step.tensor]) / 2;
+    this.#magnitudes[barrier.tensor] += stepOf(this.weights.grids[barrier.tensor]) / 2;
   }
-}
-
-function tensorsRegridded(steps: readonly Step[]): Set<number> {
-  return new Set(steps.filter((step) => step.kind === 'regrid').map((step) => step.tensor));
 }

@@ -1,5 +1,5 @@
-// The way from one position of a run's weights to another, as moves.
-import type { Path, Timeline } from '../run/timeline.ts';
+// The way from one position of a run's weights to another, as moves and what stands between them.
+import { type Barrier, type Path, type Step, type Timeline, tensorsOf } from '../run/timeline.ts';
 import type { Shift } from '../shift.ts';
 import { ShiftCount } from '../weights/moves.ts';
 import type { Move } from '../weights/weights.ts';
@@ -9,36 +9,47 @@ export type Position = { readonly revision: number; readonly shifts: readonly Sh
 
 export const NOWHERE: Path = { undo: [], redo: [] };
 
-/**
- * What has to be removed and added, equal shifts counted together; undefined where a regrid stands
- * on the way, on either side of which shifts do not commute.
- */
-export function movesBetween(timeline: Timeline, from: Position, to: Position): Move[] | undefined {
+/** Moves that may be made together, equal shifts of them counted, and the barrier that ends them; behind the last there is none. */
+export type Leg = { readonly moves: readonly Move[]; readonly barrier: Barrier | undefined };
+
+/** Removes, follows the path, adds. Barriers to be undone are passed over: that is right for tensors that they do not concern. */
+export function* legsOf(remove: readonly Shift[], path: Path, add: readonly Shift[]): Generator<Leg, void> {
+  let count = new ShiftCount().add(remove, -1);
+  for (const { shifts } of path.undo) count.add(shifts, -1);
+  for (const { barrier, shifts } of path.redo) {
+    if (barrier !== undefined) {
+      yield { moves: count.moves(), barrier };
+      count = new ShiftCount();
+    }
+    count.add(shifts);
+  }
+  yield { moves: count.add(add).moves(), barrier: undefined };
+}
+
+/** Undefined where it leads back over a barrier. */
+export function legsBetween(timeline: Timeline, from: Position, to: Position): Iterable<Leg> | undefined {
   const path = timeline.path(from.revision, to.revision);
-  const count = new ShiftCount().add(from.shifts, -1);
-  for (const step of path.undo) {
-    if (step.kind === 'regrid') return undefined;
-    count.add(step.shifts, -1);
-  }
-  for (const step of path.redo) {
-    if (step.kind === 'regrid') return undefined;
-    count.add(step.shifts);
-  }
-  return count.add(to.shifts).moves();
+  return path.undo.some(({ barrier }) => barrier !== undefined)
+    ? undefined
+    : legsOf(from.shifts, path, to.shifts);
 }
 
 /**
- * How many directions are moved on the way: what it costs, in passes over the noise table. Infinite
- * where it is not known to be short: back over a regrid.
+ * How many directions are moved on the way: what it costs, in passes over the noise table. A decay is as much as one. Infinite
+ * where it is not known to be short: back over a barrier.
  */
 export function wayLength(timeline: Timeline, from: Position, to: Position): number {
-  const moves = movesBetween(timeline, from, to);
-  if (moves !== undefined) return moves.length;
-  const { undo, redo } = timeline.path(from.revision, to.revision);
-  if (undo.some(({ kind }) => kind === 'regrid')) return Number.POSITIVE_INFINITY;
-  const shifts = [...undo, ...redo].reduce(
-    (sum, step) => sum + (step.kind === 'shifts' ? step.shifts.length : 0),
-    0,
-  );
-  return from.shifts.length + shifts + to.shifts.length;
+  const legs = legsBetween(timeline, from, to);
+  if (legs === undefined) return Number.POSITIVE_INFINITY;
+  let length = 0;
+  for (const { moves, barrier } of legs) length += moves.length + (barrier?.kind === 'decay' ? 1 : 0);
+  return length;
+}
+
+/** Tensors that barriers among these concern: no shifts lead back over those. */
+export function tensorsCut(steps: Iterable<Step>): Set<number> {
+  const cut = new Set<number>();
+  for (const { barrier } of steps)
+    if (barrier !== undefined) for (const tensor of tensorsOf(barrier)) cut.add(tensor);
+  return cut;
 }

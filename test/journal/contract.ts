@@ -8,6 +8,12 @@ const extremes: readonly Change[] = [
   shiftsOf({ seed: 0xffff_ffff_ffff_ffffn, scale: -Number.MAX_VALUE }, { seed: 0n, scale: Number.MIN_VALUE }),
   shiftsOf({ seed: 0x8000_0000_0000_0000n, scale: -0 }),
   shiftsOf(),
+  {
+    kind: 'shifts',
+    decay: { factor: Number.MIN_VALUE, seed: 0xffff_ffff_ffff_ffffn, tensors: [0, 7, 8, 2 ** 20 - 1] },
+    shifts: [{ seed: 1n, scale: -0 }],
+  },
+  { kind: 'shifts', decay: { factor: 1 - 2 ** -53, seed: 0n, tensors: [] }, shifts: [] },
   { kind: 'regrid', tensor: 0xffff_ffff, exponent: -2_147_483_648 },
   { kind: 'regrid', tensor: 0, exponent: 2_147_483_647 },
   { kind: 'rollback', toRevision: 0 },

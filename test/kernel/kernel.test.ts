@@ -1,10 +1,12 @@
 // The fast path against the published vectors and against the readable reference, bit for bit.
 import { describe, expect, test } from 'vitest';
 import { Kernel, type Slice, WEIGHTS_OFFSET } from '../../server/kernel/kernel.ts';
+import { decayBy, decayRate } from '../../server/noise/decay.ts';
 import { step } from '../../server/noise/grid.ts';
 import { moveBy, stepsPerUnit } from '../../server/noise/shift.ts';
 import { noiseTable, type TableKind } from '../../server/noise/table.ts';
 import type { Move } from '../../server/weights/weights.ts';
+import { decayVectors, weightsBefore } from '../noise/decay-vectors.ts';
 import { hex, parseHex, sha256, vectors } from '../noise/vectors.ts';
 
 /** A kernel on a memory of its own, and a view of the weights behind the table. */
@@ -110,6 +112,49 @@ describe('kernel: equals the reference', () => {
     ]) {
       const offset = WEIGHTS_OFFSET + start * 4;
       parts.kernel.move({ tensor: 1, offset, length: end - start, firstBlock: start / 64 }, pass);
+    }
+    expect(hex(parts.weights)).toEqual(hex(whole.weights));
+  });
+});
+
+describe('kernel: decays', () => {
+  test.each(decayVectors.cases)('the vectors: times $factor with seed $seed', (expected) => {
+    const { factor, seed, tensor, exponent } = expected;
+    const before = weightsBefore(expected);
+    const { kernel, weights } = open('rademacher', before.length);
+    weights.set(before);
+    const decay = { seed: BigInt(seed), rate: decayRate(factor), step: step({ exponent }) };
+    kernel.decay(slice(tensor, before.length), decay);
+    expect(sha256(weights)).toBe(expected.sha256_after);
+  });
+
+  const lengths = [1, 2, 3, 63, 64, 65, 127, 1023, 1024, 1025, 5000];
+  test.each(lengths)('equal the reference, %i weights, and say the largest magnitude', (length) => {
+    const { kernel, weights } = open('rademacher', length + 20);
+    const expected = ramp(length, -22);
+    weights.fill(-7).set(expected);
+    const decay = { factor: 0.99, seed: 2n ** 64n - 1n };
+    decayBy(expected, decay, 9, { exponent: -22 });
+    const { seed } = decay;
+    const magnitude = kernel.decay(slice(9, length), { seed, rate: decayRate(0.99), step: 2 ** -22 });
+    expect(hex(weights.subarray(0, length))).toEqual(hex(expected));
+    expect(magnitude).toBe(expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0));
+    expect(weights.subarray(length).every((value) => value === -7)).toBe(true);
+  });
+
+  test('a tensor in slices as in one piece', () => {
+    const length = 5000;
+    const [whole, parts] = [open('rademacher', length), open('rademacher', length)];
+    for (const { weights } of [whole, parts]) weights.set(ramp(length, -22));
+    const decay = { seed: 3n, rate: decayRate(0.9), step: 2 ** -22 };
+    whole.kernel.decay(slice(1, length), decay);
+    for (const [start, end] of [
+      [2048, 4096],
+      [4096, 5000],
+      [0, 2048],
+    ]) {
+      const offset = WEIGHTS_OFFSET + start * 4;
+      parts.kernel.decay({ tensor: 1, offset, length: end - start, firstBlock: start / 64 }, decay);
     }
     expect(hex(parts.weights)).toEqual(hex(whole.weights));
   });

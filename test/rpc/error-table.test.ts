@@ -462,7 +462,53 @@ const table: readonly Bad[] = [
     call: (zeroth) => update(zeroth, { shifts: [], requestId: 'a' }),
     code: 'INVALID_ARGUMENT',
     field: 'shifts',
-    message: 'shifts: expected at least one shift, got none',
+    message: 'shifts: expected at least one shift, or a decay, got none',
+  },
+  ...[0, 1, -0.5, Number.NaN, Number.POSITIVE_INFINITY].map(
+    (factor): Bad => ({
+      what: `a decay by ${factor}`,
+      call: (zeroth) => update(zeroth, { decay: { factor, seed: 1n }, requestId: 'a' }),
+      code: 'INVALID_ARGUMENT',
+      field: 'decay.factor',
+      message: `decay.factor: expected a number above 0 and below 1, got ${factor}`,
+    }),
+  ),
+  {
+    what: 'a step whose decay has no factor',
+    call: (zeroth) => {
+      const update = { run: RUN, shifts: [], decay: { seed: 1n }, requestId: 'a' };
+      return zeroth.oracle.step({ update });
+    },
+    code: 'INVALID_ARGUMENT',
+    field: 'update.decay.factor',
+    message: 'update.decay.factor: expected a number above 0 and below 1, got 0',
+  },
+  {
+    what: 'a decay of tensors that are not there',
+    call: (zeroth) => {
+      const decay = { factor: 0.5, seed: 1n, include: ['*.weight', 'fc9*'] };
+      return update(zeroth, { decay, requestId: 'a' });
+    },
+    code: 'INVALID_ARGUMENT',
+    field: 'decay.include[1]',
+    message:
+      'decay.include[1]: expected a pattern that matches trainable tensors of runs/table (fc1.weight, fc1.bias, fc2.weight, ...), got "fc9*"',
+  },
+  {
+    what: 'a decay of nothing',
+    call: (zeroth) =>
+      update(zeroth, { decay: { factor: 0.5, exclude: ['*bias', '*'] }, shifts: [], requestId: 'a' }),
+    code: 'INVALID_ARGUMENT',
+    field: 'decay.exclude',
+    message: 'decay.exclude: expected patterns that leave an included tensor, got patterns that match all 4',
+  },
+  {
+    what: 'a decay by patterns that would take long',
+    call: (zeroth) =>
+      update(zeroth, { decay: { factor: 0.5, include: ['*'.repeat(1000)], exclude: ['x'.repeat(25)] } }),
+    code: 'INVALID_ARGUMENT',
+    field: 'decay.include',
+    message: 'decay.include, exclude: expected at most 1024 characters in all, got 1025',
   },
   {
     what: 'an update made of a NaN loss',

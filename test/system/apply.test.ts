@@ -48,7 +48,12 @@ describe('zeroth apply', () => {
       await zeroth.oracle.update({ run: `runs/${id}`, shifts: [{ seed: 1n, scale: 1 }], requestId: 'far' });
       const { revision } = await zeroth.runs.get(`runs/${id}`);
       await zeroth.oracle.update({ run: `runs/${id}`, shifts: [{ seed: 2n, scale: 1e-3 }], requestId: 'on' });
+      // A branch that is left again, and one that stays.
+      const decay = { factor: 0.9, seed: 2n ** 63n, exclude: ['*bias'] };
+      await zeroth.oracle.update({ run: `runs/${id}`, decay, requestId: 'decayed' });
       await zeroth.runs.rollback({ name: `runs/${id}`, revision, requestId: 'back' });
+      const last = { decay: { ...decay, factor: 0.97 }, shifts: [{ seed: 3n, scale: 1e-3 }] };
+      await zeroth.oracle.update({ run: `runs/${id}`, ...last, requestId: 'once more' });
       await zeroth.runs.exportTo(at(`${id}.journal`), {
         name: `runs/${id}`,
         format: ExportFormat.EXPORT_FORMAT_JOURNAL,
@@ -70,6 +75,9 @@ describe('zeroth apply', () => {
       // The few weights of the adapters stay where they are.
       expect(journal.includes('"kind":"regrid"')).toBe(id === 'all');
       expect(journal).toMatch(/"kind":"rollback"/);
+      expect(
+        journal.match(/"decay":\{"factor":0.9\d*,"seed":"9223372036854775808","tensors":\[/g),
+      ).toHaveLength(2);
       const out = at(`${id}.applied.onnx`);
       const args = ['--model', at('models/mlp.onnx'), '--journal', at(`${id}.journal`), '--out', out];
       const { code, stdout, stderr } = await apply(...args);
@@ -124,6 +132,25 @@ describe('zeroth apply', () => {
       },
       expected:
         /^zeroth: journal, line 2: expected shifts with a seed in decimal, as text, and a finite scale, got /,
+    },
+    {
+      what: 'a decay of a tensor that there is not',
+      change: async () => {
+        const text = await readFile(at('all.journal'), 'utf8');
+        await writeFile(at('decay'), text.replace(/"tensors":\[0,2\]/, '"tensors":[0,4]'));
+        return { model: at('models/mlp.onnx'), journal: at('decay') };
+      },
+      expected:
+        /^zeroth: journal, line \d+: expected a decay with a factor between 0 and 1, .*, and tensors below 4, ascending, got /,
+    },
+    {
+      what: 'a decay by another factor',
+      change: async () => {
+        const text = await readFile(at('all.journal'), 'utf8');
+        await writeFile(at('factor'), text.replace('"factor":0.97', '"factor":0.98'));
+        return { model: at('models/mlp.onnx'), journal: at('factor') };
+      },
+      expected: /^zeroth: tuned weights: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\n$/,
     },
     {
       what: 'something else than a journal',

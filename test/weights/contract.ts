@@ -1,6 +1,7 @@
 // What every implementation of Weights keeps, bit for bit (server/weights/weights.ts).
 import { describe, expect, test } from 'vitest';
 import { ZerothError } from '../../server/errors.ts';
+import { decayBy } from '../../server/noise/decay.ts';
 import { direction } from '../../server/noise/direction.ts';
 import { type Grid, gridFor, rangeMax, snap } from '../../server/noise/grid.ts';
 import { philox } from '../../server/noise/philox.ts';
@@ -8,6 +9,7 @@ import { moveBy } from '../../server/noise/shift.ts';
 import { noiseTable, type TableKind } from '../../server/noise/table.ts';
 import type { Move, WeightSpec, Weights } from '../../server/weights/weights.ts';
 import { WeightsOutOfRange } from '../../server/weights/weights.ts';
+import { decayVectors, spread, weightsBefore } from '../noise/decay-vectors.ts';
 import { hex, scenarioInput, scenarioMoves, sha256, vectors } from '../noise/vectors.ts';
 
 type Make = (specs: readonly WeightSpec[], table: TableKind) => Weights;
@@ -79,6 +81,7 @@ export function keepsTheContract(name: string, make: Make): void {
     returns(make);
     staysInRange(make);
     regrids(make);
+    decays(make);
   });
 }
 
@@ -349,5 +352,84 @@ function regrids(make: Make): void {
     expect(() => weights.regrid(2, exponent - 1)).toThrow(
       `regrid: expected an exponent of ${exponent} or more, got ${exponent - 1}`,
     );
+  });
+}
+
+function decays(make: Make): void {
+  const decay = { factor: 0.97, seed: 31n };
+
+  test('a decay of some tensors equals the reference, among moves and on a coarser grid', () => {
+    const { weights, expected } = loaded(make);
+    const decayReference = (tensors: readonly number[]) => {
+      for (const tensor of tensors) decayBy(expected[tensor], decay, tensor, weights.grids[tensor]);
+    };
+    weights.move(moves);
+    moveReference(expected, weights.grids, 'gaussian');
+    const bounds = weights.decay({ ...decay, tensors: [0, 1, 4, 5] });
+    decayReference([0, 1, 4, 5]);
+    expect(bitsOf(weights)).toEqual(expected.map(hex));
+    for (const [tensor, given] of expected.entries()) {
+      const largest = given.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+      expect(weights.magnitude(tensor)).toBe(largest);
+      if ([0, 1, 5].includes(tensor)) expect(bounds[tensor]).toBeGreaterThanOrEqual(largest);
+      else expect(bounds[tensor]).toBe(0);
+    }
+    weights.regrid(5, weights.grids[5].exponent + 3);
+    snap(expected[5], weights.grids[5]);
+    weights.decay({ ...decay, tensors: [3, 5] });
+    decayReference([3, 5]);
+    weights.move(moves);
+    moveReference(expected, weights.grids, 'gaussian');
+    expect(bitsOf(weights)).toEqual(expected.map(hex));
+  });
+
+  test.each(decayVectors.cases.filter(({ tensor }) => tensor < 10))(
+    'the vectors of decay/1: times $factor with seed $seed',
+    (expected) => {
+      const { factor, seed, tensor, exponent } = expected;
+      const before = weightsBefore(expected);
+      const empty = Array.from({ length: tensor }, (_, i) => ({ name: `${i}`, shape: [0] }));
+      const weights = make([...empty, { name: 'w', shape: [before.length] }], 'rademacher');
+      weights.restore(tensor, before, { exponent });
+      weights.decay({ factor, seed: BigInt(seed), tensors: [tensor] });
+      expect(weights.digest()).toBe(expected.sha256_after);
+    },
+  );
+
+  test('the scenario of decay/1', () => {
+    const { scenario } = decayVectors;
+    const { tensor, length, exponent } = scenario;
+    const empty = Array.from({ length: tensor }, (_, i) => ({ name: `${i}`, shape: [0] }));
+    const weights = make([...empty, { name: 'w', shape: [length] }], 'rademacher');
+    weights.restore(tensor, spread(scenario), { exponent });
+    for (const { factor, seed } of scenario.decays)
+      weights.decay({ factor, seed: BigInt(seed), tensors: [tensor] });
+    expect(weights.digest()).toBe(scenario.sha256_after);
+  });
+
+  test('a decay and a move do not commute', () => {
+    const [one, other] = [loaded(make).weights, loaded(make).weights];
+    const all = { ...decay, tensors: [...specs.keys()] };
+    one.decay(all);
+    one.move(moves);
+    other.move(moves);
+    other.decay(all);
+    expect(other.digest()).not.toBe(one.digest());
+  });
+
+  test.each([NaN, Infinity])('a weight that is %f is found', (bad) => {
+    const { weights } = loaded(make);
+    const given = weights.read(3);
+    given[64] = bad;
+    weights.restore(3, given, weights.grids[3]);
+    expect(() => weights.decay({ ...decay, tensors: [1, 3] })).toThrow(new WeightsOutOfRange('more'));
+  });
+
+  test.each([
+    { given: { factor: 1 }, message: 'decay: factor 1 is not between 0 and 1' },
+    { given: { factor: NaN }, message: 'decay: factor NaN is not between 0 and 1' },
+    { given: { seed: -1n }, message: 'decay: seed -1 is not a uint64' },
+  ])('$message', ({ given, message }) => {
+    expect(() => loaded(make).weights.decay({ ...decay, ...given, tensors: [0] })).toThrow(message);
   });
 }

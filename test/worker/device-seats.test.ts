@@ -35,15 +35,15 @@ function askBoth<T>(seats: readonly Seat[], question: (seat: Seat) => T): T | st
   return onHost;
 }
 
-/** @returns how many regrids and how many weights out of range there were. */
+/** @returns how many regrids, weights out of range and decays there were. */
 function live(seats: readonly Seat[], random: () => number, events: number) {
-  const met = { regrids: 0, outOfRange: 0 };
+  const met = { regrids: 0, outOfRange: 0, decays: 0 };
   const snapshots: number[] = [];
   let [head, hasFailed] = [0, false];
   const below = (end: number) => Math.floor(random() * end);
   const shift = (size: number) => ({ seed: BigInt(below(6)), scale: (random() - 0.5) * size });
   const append = (change: Change) => {
-    if (change.kind === 'regrid') askBoth(seats, (seat) => seat.keepForSnapshots(change.tensor));
+    askBoth(seats, (seat) => seat.keepForSnapshots(change));
     askBoth(seats, (seat) => seat.extend([change]));
     head++;
     const due = askBoth<readonly Regrid[]>(seats, (seat) => seat.dueRegrids());
@@ -54,7 +54,13 @@ function live(seats: readonly Seat[], random: () => number, events: number) {
       append({ kind: 'regrid', ...due[0] });
     }
   };
-  const update = () => append({ kind: 'shifts', shifts: [shift(random() < 0.1 ? 30 : 0.6)] });
+  const update = () => {
+    const shifts = [shift(random() < 0.1 ? 30 : 0.6)];
+    if (random() < 0.7) return append({ kind: 'shifts', shifts });
+    const tensors = [...specs.keys()].filter(() => random() < 0.6);
+    append({ kind: 'shifts', decay: { factor: 1 - random() / 8, seed: BigInt(head), tensors }, shifts });
+    met.decays++;
+  };
   const goSomewhere = () => {
     const shifts = Array.from({ length: below(3) }, () => shift(random() < 0.1 ? 100 : 0.1));
     const target = { revision: random() < 0.5 ? head : below(head + 1), shifts };
@@ -85,7 +91,7 @@ describe.each(devices)('a run on %s', (device) => {
   afterAll(() => closing.dispose());
 
   test('goes as on the host, whatever happens to it', () => {
-    const total = { regrids: 0, outOfRange: 0 };
+    const total = { regrids: 0, outOfRange: 0, decays: 0 };
     for (let stream = 0; stream < (device === 'webgpu' ? 4 : 24); stream++) {
       const random = chance(stream);
       const base = specs.map(({ shape }, tensor) =>
@@ -99,9 +105,11 @@ describe.each(devices)('a run on %s', (device) => {
       const met = live([new HostWeights(specs, 'gaussian'), onDevice].map(seatOf), random, 50);
       total.regrids += met.regrids;
       total.outOfRange += met.outOfRange;
+      total.decays += met.decays;
       onDevice.release();
     }
     expect(total.regrids).toBeGreaterThan(5);
     expect(total.outOfRange).toBeGreaterThan(0);
+    expect(total.decays).toBeGreaterThan(20);
   });
 });

@@ -61,7 +61,7 @@ function seatAfter(changes: readonly Change[], snapshots: readonly number[] = []
   const seat = newSeat();
   for (const [i, change] of changes.entries()) {
     seat.setSnapshots(snapshots.filter((revision) => revision <= i));
-    if (change.kind === 'regrid') seat.keepForSnapshots(change.tensor);
+    seat.keepForSnapshots(change);
     seat.extend([change]);
     seat.moveTo({ revision: seat.head, shifts: [] });
   }
@@ -303,9 +303,10 @@ function seats(): void {
 
     test('is right after a regrid on the way', () => {
       const { seat } = crossing(2 ** 20);
-      seat.keepForSnapshots(1);
-      seat.extend([{ kind: 'regrid', tensor: 1, exponent: -16 }, shifts([300, 1e-3])]);
-      const all: Change[] = [...long, { kind: 'regrid', tensor: 1, exponent: -16 }, shifts([300, 1e-3])];
+      const regrid: Change = { kind: 'regrid', tensor: 1, exponent: -16 };
+      seat.keepForSnapshots(regrid);
+      seat.extend([regrid, shifts([300, 1e-3])]);
+      const all: Change[] = [...long, regrid, shifts([300, 1e-3])];
       for (const revision of [42, 3, 42, 3, 40, 42]) {
         seat.moveTo({ revision, shifts: there });
         expect(seat.weights.digest()).toBe(digestOf(all.slice(0, revision), there));

@@ -89,6 +89,23 @@ export interface Shift {
   scale: number;
 }
 
+/**
+ * Weight decay: the weights of some tensors times a factor, rounded to their grids without a bias (decay/1, docs/journal.md). It does
+ * not commute with shifts and cannot be undone: what came before it is reached from a snapshot's copies, a checkpoint or the base.
+ */
+export interface Decay {
+  /** Above 0 and below 1: 1 - learning rate x weight decay. */
+  factor: number;
+  /** Which weights round up. Of its own for each decay: with the same again, the same weights would. */
+  seed: bigint;
+  /**
+   * Which of the run's trainable tensors: those that match an include pattern and no exclude pattern. "*" stands for any characters,
+   * "?" for one. None means "*"; MeZO excludes biases and norms. At most 1,024 characters in all.
+   */
+  include: string[];
+  exclude: string[];
+}
+
 /** Where a point starts. Unset means the head of the run. */
 export interface Anchor {
   at:
@@ -562,6 +579,100 @@ export const Shift: MessageFns<Shift> = {
     const message = createBaseShift();
     message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
     message.scale = object.scale ?? 0;
+    return message;
+  },
+};
+
+function createBaseDecay(): Decay {
+  return { factor: 0, seed: 0n, include: [], exclude: [] };
+}
+
+export const Decay: MessageFns<Decay> = {
+  encode(message: Decay, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.factor !== 0) {
+      writer.uint32(9).double(message.factor);
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(17).fixed64(message.seed);
+    }
+    for (const v of message.include) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.exclude) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Decay {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecay();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.factor = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.include.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.exclude.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Decay>): Decay {
+    return Decay.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Decay>): Decay {
+    const message = createBaseDecay();
+    message.factor = object.factor ?? 0;
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.include = object.include?.map((e) => e) || [];
+    message.exclude = object.exclude?.map((e) => e) || [];
     return message;
   },
 };

@@ -44,6 +44,16 @@ export interface Entry {
 
 export interface ShiftsEntry {
   shifts: Shift[];
+  /** Came before the shifts; unset where there was none. */
+  decay?: DecayEntry | undefined;
+}
+
+/** The weights of these tensors times a factor, on their grids (decay/1). Shifts do not commute across it, and it has no inverse. */
+export interface DecayEntry {
+  factor: number;
+  seed: bigint;
+  /** Tensor indices, ascending. */
+  tensors: number[];
 }
 
 /** One tensor goes to a coarser grid (noise/1). Shifts do not commute across it. */
@@ -249,13 +259,16 @@ export const Entry: MessageFns<Entry> = {
 };
 
 function createBaseShiftsEntry(): ShiftsEntry {
-  return { shifts: [] };
+  return { shifts: [], decay: undefined };
 }
 
 export const ShiftsEntry: MessageFns<ShiftsEntry> = {
   encode(message: ShiftsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.shifts) {
       Shift.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.decay !== undefined) {
+      DecayEntry.encode(message.decay, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -281,6 +294,14 @@ export const ShiftsEntry: MessageFns<ShiftsEntry> = {
             message.shifts.push(Shift.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.decay = DecayEntry.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -299,6 +320,105 @@ export const ShiftsEntry: MessageFns<ShiftsEntry> = {
   fromPartial(object: DeepPartial<ShiftsEntry>): ShiftsEntry {
     const message = createBaseShiftsEntry();
     message.shifts = object.shifts?.map((e) => Shift.fromPartial(e)) || [];
+    message.decay = (object.decay !== undefined && object.decay !== null)
+      ? DecayEntry.fromPartial(object.decay)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDecayEntry(): DecayEntry {
+  return { factor: 0, seed: 0n, tensors: [] };
+}
+
+export const DecayEntry: MessageFns<DecayEntry> = {
+  encode(message: DecayEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.factor !== 0) {
+      writer.uint32(9).double(message.factor);
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(17).fixed64(message.seed);
+    }
+    if (message.tensors.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.tensors) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DecayEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecayEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.factor = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.tensors.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.tensors.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DecayEntry>): DecayEntry {
+    return DecayEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DecayEntry>): DecayEntry {
+    const message = createBaseDecayEntry();
+    message.factor = object.factor ?? 0;
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.tensors = object.tensors?.map((e) => e) || [];
     return message;
   },
 };

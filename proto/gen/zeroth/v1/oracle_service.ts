@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Status } from "../../google/rpc/status.ts";
-import { Batch, Objective, Point, Shift, Tensor } from "./common.ts";
+import { Batch, Decay, Objective, Point, Shift, Tensor } from "./common.ts";
 
 export const protobufPackage = "zeroth.v1";
 
@@ -92,7 +92,7 @@ export interface PointResult_OutputsEntry {
 
 export interface UpdateRequest {
   run: string;
-  /** At least one. */
+  /** At least one, where there is no decay. */
   shifts: Shift[];
   /**
    * Chosen by the client, unique within the run: the same id with the same content returns the
@@ -114,7 +114,11 @@ export interface UpdateRequest {
     | bigint
     | undefined;
   /** Unset means 0. Only beside measured_at_revision. */
-  stalenessMax?: bigint | undefined;
+  stalenessMax?:
+    | bigint
+    | undefined;
+  /** Comes before the shifts; unset means none. */
+  decay?: Decay | undefined;
 }
 
 export interface UpdateResponse {
@@ -791,6 +795,7 @@ function createBaseUpdateRequest(): UpdateRequest {
     expectedRevision: undefined,
     measuredAtRevision: undefined,
     stalenessMax: undefined,
+    decay: undefined,
   };
 }
 
@@ -822,6 +827,9 @@ export const UpdateRequest: MessageFns<UpdateRequest> = {
         throw new globalThis.Error("value provided for field message.stalenessMax of type int64 too large");
       }
       writer.uint32(48).int64(message.stalenessMax);
+    }
+    if (message.decay !== undefined) {
+      Decay.encode(message.decay, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -887,6 +895,14 @@ export const UpdateRequest: MessageFns<UpdateRequest> = {
             message.stalenessMax = reader.int64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.decay = Decay.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -916,6 +932,7 @@ export const UpdateRequest: MessageFns<UpdateRequest> = {
     message.stalenessMax = (object.stalenessMax !== undefined && object.stalenessMax !== null)
       ? BigInt(object.stalenessMax)
       : undefined;
+    message.decay = (object.decay !== undefined && object.decay !== null) ? Decay.fromPartial(object.decay) : undefined;
     return message;
   },
 };
@@ -1414,7 +1431,10 @@ export const OracleServiceService = {
     responseSerialize: (value: EvaluateResponse): Buffer => Buffer.from(EvaluateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EvaluateResponse => EvaluateResponse.decode(value),
   },
-  /** Appends shifts to the journal, durably, and moves the head there. Idempotent by request_id. */
+  /**
+   * Appends shifts, or a decay, or a decay and then shifts, to the journal as one entry, durably, and moves the head there.
+   * Idempotent by request_id.
+   */
   update: {
     path: "/zeroth.v1.OracleService/Update" as const,
     requestStream: false as const,
@@ -1464,7 +1484,10 @@ export interface OracleServiceServer extends UntypedServiceImplementation {
   perturb: handleUnaryCall<PerturbRequest, PerturbResponse>;
   /** Pure: a function of (revision, points, batch, objective), safe to retry. */
   evaluate: handleUnaryCall<EvaluateRequest, EvaluateResponse>;
-  /** Appends shifts to the journal, durably, and moves the head there. Idempotent by request_id. */
+  /**
+   * Appends shifts, or a decay, or a decay and then shifts, to the journal as one entry, durably, and moves the head there.
+   * Idempotent by request_id.
+   */
   update: handleUnaryCall<UpdateRequest, UpdateResponse>;
   /**
    * An update and then an evaluation at the revision it made, in one round trip. One of the two
@@ -1518,7 +1541,10 @@ export interface OracleServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EvaluateResponse) => void,
   ): ClientUnaryCall;
-  /** Appends shifts to the journal, durably, and moves the head there. Idempotent by request_id. */
+  /**
+   * Appends shifts, or a decay, or a decay and then shifts, to the journal as one entry, durably, and moves the head there.
+   * Idempotent by request_id.
+   */
   update(
     request: UpdateRequest,
     callback: (error: ServiceError | null, response: UpdateResponse) => void,

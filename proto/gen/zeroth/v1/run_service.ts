@@ -191,7 +191,7 @@ export interface Run {
   forkedFrom: string;
   forkedRevision: bigint;
   /**
-   * Bytes of copies of the weights that are kept to save time: of tensors at snapshots that a regrid has cut off, and
+   * Bytes of copies of the weights that are kept to save time: of tensors at snapshots that a regrid or a decay has cut off, and
    * of all of them where the way to a snapshot has grown longer than snapshotWayMax (GetServerInfo). They count
    * towards weightsBytesMax.
    */
