@@ -59,7 +59,7 @@ export function keepsTheContract<State>(title: string, create: () => Strategy<St
           examplesForwarded: points.length * answer(question).examples,
         };
         expect(report).toMatchObject(expected);
-        expect(Number.isFinite(report.loss) && Number.isFinite(report.projectedGradient)).toBe(true);
+        expect(Number.isFinite(report!.loss) && Number.isFinite(report!.projectedGradient)).toBe(true);
       });
     });
 

@@ -56,6 +56,9 @@ describe('mezo-svrg, step by step', () => {
       batch: 'mini-batch',
       loss: 2.5,
       projectedGradient: 2,
+      losses: [3, 2, 1, 0.5],
+      projectedGradients: [2],
+      stepNorm: Math.sqrt(0.125 ** 2 + 0.125 ** 2 + 0.375 ** 2),
       examplesForwarded: 40,
     });
   });

@@ -20,15 +20,27 @@ describe('mezo', () => {
       batch: { kind: 'mini-batch', index: 0 },
     });
     expect(strategy.tell(strategy.start(), { losses: [3, 2], examples: 16 })).toEqual({
-      state: { step: 1 },
+      state: { step: 1, decay: { steps: 0, factor: 1 } },
       actions: [{ kind: 'update', shifts: [{ seed, scale: -1 }] }],
-      report: { step: 1, batch: 'mini-batch', loss: 2.5, projectedGradient: 2, examplesForwarded: 32 },
+      report: {
+        step: 1,
+        batch: 'mini-batch',
+        loss: 2.5,
+        projectedGradient: 2,
+        losses: [3, 2],
+        projectedGradients: [2],
+        stepNorm: 1,
+        examplesForwarded: 32,
+      },
     });
   });
 
   it('algorithm 2: theta -= (eta / n) sum c_i z_i', () => {
     const strategy = mezo({ learningRate: 0.5, epsilon: 0.25, directions: 2, seed: 9n });
-    const { actions, report } = strategy.tell({ step: 3 }, { losses: [3, 2, 1, 4], examples: 16 });
+    const { actions, report } = strategy.tell(
+      { ...strategy.start(), step: 3 },
+      { losses: [3, 2, 1, 4], examples: 16 },
+    );
     const shifts = [
       { seed: seedFor(9n, 3, 0), scale: -0.5 },
       { seed: seedFor(9n, 3, 1), scale: 1.5 },
@@ -39,6 +51,9 @@ describe('mezo', () => {
       batch: 'mini-batch',
       loss: 2.5,
       projectedGradient: -2,
+      losses: [3, 2, 1, 4],
+      projectedGradients: [2, -6],
+      stepNorm: Math.hypot(0.5, 1.5),
       examplesForwarded: 64,
     });
   });
