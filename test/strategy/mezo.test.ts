@@ -2,11 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HEAD } from '../../server/shift.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { seedFor } from '../../server/strategy/seeds.ts';
-import { keepsTheContract } from './contract.ts';
 import { drive, leastSquares } from './least-squares.ts';
-
-keepsTheContract('mezo', () => mezo({ learningRate: 1e-3, seed: 1n }));
-keepsTheContract('mezo with four directions', () => mezo({ learningRate: 1e-3, directions: 4, seed: 1n }));
 
 describe('mezo', () => {
   it('algorithm 1: theta -= eta c z, with c = (f+ - f-) / (2 eps)', () => {
@@ -63,6 +59,28 @@ describe('mezo', () => {
     const before = oracle.excess();
     drive(mezo({ learningRate: 5e-3, seed: 1n }), oracle, 2000);
     expect(oracle.excess()).toBeLessThan(0.05 * before);
+  });
+
+  it('weight decay: before the update, the factors of the last steps as one', () => {
+    const decayed = { learningRate: 0.5, epsilon: 0.25, weightDecay: 0.5, decayEvery: 2, seed: 9n };
+    const strategy = mezo(decayed);
+    let state = strategy.start();
+    const kinds = [
+      [3, 2],
+      [Number.NaN, 2],
+      [3, 2],
+      [3, 2],
+    ].map((losses) => {
+      const told = strategy.tell(state, { losses, examples: 16 });
+      state = told.state;
+      return told.actions.map((action) => (action.kind === 'decay' ? action.factor : action.kind));
+    });
+    // 1 - 0.5 * 0.5, twice; the lost step has none.
+    expect(kinds).toEqual([['update'], [], [0.5625, 'update'], ['update']]);
+    expect(state.decay).toEqual({ steps: 1, factor: 0.75 });
+    expect(() => mezo({ ...decayed, weightDecay: 2 })).toThrow(
+      'weightDecay: expected a number below 1 / learningRate, 2, got 2',
+    );
   });
 
   it.each([
