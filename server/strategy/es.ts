@@ -37,11 +37,11 @@ const DEVIATION_ADDED = 1e-8;
 
 /**
  * theta += (alpha / N) sum A_i z_i over the N points theta + sigma z_i, where A_i is the shaped
- * reward -L; the second of an antithetic pair has -z_i. Neither paper's code divides by sigma, so
- * that alpha holds it. Standardized: A = (R - mean R) / (std R + 1e-8), the deviation over N. Centred
- * ranks: rank / (N - 1) - 0.5; equal losses share the mean of their ranks, where OpenAI's code gives
- * them to whichever was sorted first. OpenAI's weight decay and Adam are left out. A step costs N b
- * examples forwarded.
+ * reward -L; the second of an antithetic pair has -z_i. 1703.03864 divides by sigma in its algorithm
+ * and not in its code, 2509.24372 in neither: alpha holds it. Standardized:
+ * A = (R - mean R) / (std R + 1e-8), the deviation over N. Centred ranks: rank / (N - 1) - 0.5; equal
+ * losses share the mean of their ranks, where OpenAI's code gives them to whichever was sorted first.
+ * OpenAI's weight decay and Adam are left out. A step costs N b examples forwarded.
  * @throws ZerothError naming the option.
  */
 export function es(options: EsOptions): Strategy<EsState> {
@@ -63,12 +63,13 @@ export function es(options: EsOptions): Strategy<EsState> {
     tell(state, answer) {
       const step = state.step + 1;
       const { losses } = answer;
+      if (!losses.every(Number.isFinite)) return lost({ step }, answer, { step });
       const slope = (values: readonly number[], i: number) =>
         antithetic ? values[2 * i] - values[2 * i + 1] : values[i];
       const shaped = shape(losses);
       const seeds = seedsOf(state.step);
       const gradient = seeds.map((each, i) => ({ seed: each, scale: slope(shaped, i) / population }));
-      if (!losses.every(Number.isFinite) || !isUsable(gradient)) return lost({ step }, answer, { step });
+      if (!isUsable(gradient)) return lost({ step }, answer, { step });
       const loss = mean(losses);
       const fromMean = losses.map((each) => each - loss);
       const projectedGradients = seeds.map(
@@ -87,10 +88,15 @@ function standardized(losses: readonly number[]): number[] {
   return losses.map((loss) => (loss - middle) / scale);
 }
 
+/** Ranks from -0.5 to 0.5; those of equal losses are the mean of their places. */
 function centredRanks(losses: readonly number[]): number[] {
-  return losses.map((loss) => {
-    const below = losses.filter((other) => other < loss).length;
-    const equal = losses.filter((other) => other === loss).length - 1;
-    return (below + equal / 2) / (losses.length - 1) - 0.5;
-  });
+  const order = losses.map((_, i) => i).sort((a, b) => losses[a] - losses[b]);
+  const ranks = losses.map(() => 0);
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && losses[order[end]] === losses[order[start]]) end++;
+    for (const i of order.slice(start, end)) ranks[i] = (start + end - 1) / 2 / (losses.length - 1) - 0.5;
+    start = end;
+  }
+  return ranks;
 }

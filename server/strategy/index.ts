@@ -1,7 +1,9 @@
 // The strategies by name: a new one is a file, an entry here, a message, and a test.
+import { bszo, bszoFields } from './bszo.ts';
 import { es, esFields } from './es.ts';
 import type { Fields } from './fields.ts';
 import { fzoo, fzooFields } from './fzoo.ts';
+import { meazo, meazoFields } from './meazo.ts';
 import { mezo, mezoFields } from './mezo.ts';
 import { mezoGv, mezoGvFields } from './mezo-gv.ts';
 import { mezoSvrg, mezoSvrgFields } from './mezo-svrg.ts';
@@ -97,6 +99,18 @@ const strategies = {
     doc: 'Gain sequences that fall with the steps, and blocking of steps that make it worse.',
     cost: '2 directions b; with blocking 2 b more',
     table: 'rademacher',
+  }),
+  meazo: entry(meazoFields, meazo, {
+    title: 'MEAZO',
+    paper: 'arXiv 2605.03869',
+    doc: 'MeZO, divided by the size of recent projected gradients.',
+    cost: '2 directions b',
+  }),
+  bszo: entry(bszoFields, bszo, {
+    title: 'BSZO',
+    paper: 'arXiv 2601.01452',
+    doc: 'One-sided differences, filtered against a prior and their noise.',
+    cost: '(directions + 1) b',
   }),
 } as const satisfies Readonly<Record<string, StrategyEntry>>;
 

@@ -21,7 +21,7 @@ export const zoSvrgFields = {
   learningRate: positive('eta of the inner steps; the full batch alone moves nothing.'),
   epsilon: positive('The smoothing radius, mu in the paper.', 1e-3),
   directions: directions(
-    'q: directions of every estimate. 1 is RandGradEst, more are Avg-RandGradEst; the paper has 10 to 30.',
+    'q: directions of every estimate. 1 is RandGradEst, more are Avg-RandGradEst.',
     10,
     2,
   ),
@@ -53,14 +53,14 @@ const SNAPSHOT = 'zo-svrg';
  * An epoch: the snapshot = theta and g = ghat(theta) on the full batch, a step that moves nothing;
  * then m times theta -= eta (ghat_B(theta) - ghat_B(snapshot) + g). Where it differs from MeZO-SVRG:
  * the full batch has no step of its own, so that there is one rate; estimates are one-sided,
- * (1 / q) sum (f(theta + mu u_i) - f(theta)) / mu u_i; the directions of the two estimates are
- * independent, as the paper's analysis treats them.
+ * (1 / q) sum (f(theta + mu u_i) - f(theta)) / mu u_i; the directions of the two estimates of an inner
+ * step are independent unless they are asked to be shared.
  *
  * Chosen where the paper has several: Avg-RandGradEst by default, and no coordinate-wise estimate,
  * which would take as many evaluations as there are weights. u is Gaussian, or as the run's table has
- * it, instead of uniform on the sphere times sqrt(d): the same to first order in large d. The paper
- * draws a direction for every example, here one serves a batch. Its output is an iterate drawn at
- * random, for the analysis; here, as in its experiments, the last: others are revisions of the run.
+ * it, instead of uniform on the sphere times sqrt(d): both have E[u u'] = I. The paper draws a
+ * direction for every example, here one serves a batch. Its output is an iterate drawn at random, as
+ * its analysis needs it; here the last one, and the others are revisions of the run.
  *
  * A full batch costs (q + 1) n examples forwarded, an inner step 2 (q + 1) b. A full batch whose loss
  * is not finite is tried again with new directions.

@@ -110,7 +110,7 @@ describe('a strategy on the wire', () => {
   });
 
   it.each([
-    [undefined, 'strategy', /^strategy: expected a strategy among mezo, .*, spsa, got none$/],
+    [undefined, 'strategy', /^strategy: expected a strategy among mezo, .*, bszo, got none$/],
     [
       { $case: 'mezo', value: {} },
       'strategy.mezo.learning_rate',

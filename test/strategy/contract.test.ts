@@ -119,6 +119,25 @@ const cases: Record<StrategyName, readonly Case[]> = {
       descends: { steps: 2000, toShare: 0.1 },
     },
   ],
+  meazo: [
+    { options: { learningRate: 2e-2 }, descends: { steps: 2000, toShare: 0.1 } },
+    {
+      form: 'with four directions',
+      options: { learningRate: 2e-2, directions: 4, beta: 0.9, schedule: linear },
+      descends: { steps: 2000, toShare: 0.1 },
+    },
+  ],
+  bszo: [
+    {
+      options: { learningRate: 1e-2, epsilon: 1e-3, sigmaPrior: 10, sigmaNoise: 10 },
+      descends: { steps: 2000, toShare: 0.1 },
+    },
+    {
+      form: 'of five directions with a fixed noise',
+      options: { learningRate: 1e-2, directions: 5, observations: 7, noiseRate: 0 },
+      descends: { steps: 2000, toShare: 0.1 },
+    },
+  ],
 };
 
 for (const name of strategyNames)

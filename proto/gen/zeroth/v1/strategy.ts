@@ -117,6 +117,8 @@ export interface Strategy {
     | { $case: "es"; value: Es }
     | { $case: "mezoGv"; value: MezoGv }
     | { $case: "spsa"; value: Spsa }
+    | { $case: "meazo"; value: Meazo }
+    | { $case: "bszo"; value: Bszo }
     | undefined;
 }
 
@@ -429,6 +431,68 @@ export interface Spsa {
   blockingTolerance?: number | undefined;
 }
 
+/** MEAZO (arXiv 2605.03869): MeZO's step divided by the root mean square of recent projected gradients. */
+export interface Meazo {
+  seed: bigint;
+  /** eta, above 0. Required. */
+  learningRate?:
+    | number
+    | undefined;
+  /** Above 0. Default 1e-3. */
+  epsilon?:
+    | number
+    | undefined;
+  /** q, 1 to 2^20. Default 1. */
+  directions?:
+    | number
+    | undefined;
+  /** 0 or more and below 1. Default 0.99. */
+  beta?:
+    | number
+    | undefined;
+  /** Added to the root, above 0. Default 1e-8. */
+  zeta?:
+    | number
+    | undefined;
+  /** Left out, the rate stays. */
+  schedule: Schedule | undefined;
+}
+
+/** BSZO (arXiv 2601.01452): theta -= eta sum mu_i z_i, with mu the posterior mean of a Kalman filter. */
+export interface Bszo {
+  seed: bigint;
+  /** eta, above 0. Default 1e-7. */
+  learningRate?:
+    | number
+    | undefined;
+  /** Above 0. Default 1e-4. */
+  epsilon?:
+    | number
+    | undefined;
+  /** k, 1 to 2^20. Default 2. */
+  directions?:
+    | number
+    | undefined;
+  /** m, 1 to 1000. Default 3. */
+  observations?:
+    | number
+    | undefined;
+  /** The deviation of a projected gradient before it is seen, above 0. Default 1. */
+  sigmaPrior?:
+    | number
+    | undefined;
+  /** That of a difference's noise, at first, above 0. Default 1. */
+  sigmaNoise?:
+    | number
+    | undefined;
+  /** How fast the noise follows the residuals, 0 to 1. Default 0.1. */
+  noiseRate?:
+    | number
+    | undefined;
+  /** Left out, the rate stays. */
+  schedule: Schedule | undefined;
+}
+
 /** A strategy that this server has, described such that a client can build a form for it. */
 export interface StrategyInfo {
   /** "mezo-svrg"; its field in Strategy has underscores. */
@@ -506,6 +570,12 @@ export const Strategy: MessageFns<Strategy> = {
         break;
       case "spsa":
         Spsa.encode(message.kind.value, writer.uint32(82).fork()).join();
+        break;
+      case "meazo":
+        Meazo.encode(message.kind.value, writer.uint32(90).fork()).join();
+        break;
+      case "bszo":
+        Bszo.encode(message.kind.value, writer.uint32(98).fork()).join();
         break;
     }
     return writer;
@@ -604,6 +674,22 @@ export const Strategy: MessageFns<Strategy> = {
             message.kind = { $case: "spsa", value: Spsa.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.kind = { $case: "meazo", value: Meazo.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.kind = { $case: "bszo", value: Bszo.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -679,6 +765,18 @@ export const Strategy: MessageFns<Strategy> = {
       case "spsa": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "spsa", value: Spsa.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "meazo": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "meazo", value: Meazo.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "bszo": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "bszo", value: Bszo.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -2213,6 +2311,312 @@ export const Spsa: MessageFns<Spsa> = {
     message.gamma = object.gamma ?? undefined;
     message.directions = object.directions ?? undefined;
     message.blockingTolerance = object.blockingTolerance ?? undefined;
+    return message;
+  },
+};
+
+function createBaseMeazo(): Meazo {
+  return {
+    seed: 0n,
+    learningRate: undefined,
+    epsilon: undefined,
+    directions: undefined,
+    beta: undefined,
+    zeta: undefined,
+    schedule: undefined,
+  };
+}
+
+export const Meazo: MessageFns<Meazo> = {
+  encode(message: Meazo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(9).fixed64(message.seed);
+    }
+    if (message.learningRate !== undefined) {
+      writer.uint32(17).double(message.learningRate);
+    }
+    if (message.epsilon !== undefined) {
+      writer.uint32(25).double(message.epsilon);
+    }
+    if (message.directions !== undefined) {
+      writer.uint32(32).uint32(message.directions);
+    }
+    if (message.beta !== undefined) {
+      writer.uint32(41).double(message.beta);
+    }
+    if (message.zeta !== undefined) {
+      writer.uint32(49).double(message.zeta);
+    }
+    if (message.schedule !== undefined) {
+      Schedule.encode(message.schedule, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Meazo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeazo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.learningRate = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.epsilon = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.directions = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.beta = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.zeta = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.schedule = Schedule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Meazo>): Meazo {
+    return Meazo.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Meazo>): Meazo {
+    const message = createBaseMeazo();
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.learningRate = object.learningRate ?? undefined;
+    message.epsilon = object.epsilon ?? undefined;
+    message.directions = object.directions ?? undefined;
+    message.beta = object.beta ?? undefined;
+    message.zeta = object.zeta ?? undefined;
+    message.schedule = (object.schedule !== undefined && object.schedule !== null)
+      ? Schedule.fromPartial(object.schedule)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBszo(): Bszo {
+  return {
+    seed: 0n,
+    learningRate: undefined,
+    epsilon: undefined,
+    directions: undefined,
+    observations: undefined,
+    sigmaPrior: undefined,
+    sigmaNoise: undefined,
+    noiseRate: undefined,
+    schedule: undefined,
+  };
+}
+
+export const Bszo: MessageFns<Bszo> = {
+  encode(message: Bszo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(9).fixed64(message.seed);
+    }
+    if (message.learningRate !== undefined) {
+      writer.uint32(17).double(message.learningRate);
+    }
+    if (message.epsilon !== undefined) {
+      writer.uint32(25).double(message.epsilon);
+    }
+    if (message.directions !== undefined) {
+      writer.uint32(32).uint32(message.directions);
+    }
+    if (message.observations !== undefined) {
+      writer.uint32(40).uint32(message.observations);
+    }
+    if (message.sigmaPrior !== undefined) {
+      writer.uint32(49).double(message.sigmaPrior);
+    }
+    if (message.sigmaNoise !== undefined) {
+      writer.uint32(57).double(message.sigmaNoise);
+    }
+    if (message.noiseRate !== undefined) {
+      writer.uint32(65).double(message.noiseRate);
+    }
+    if (message.schedule !== undefined) {
+      Schedule.encode(message.schedule, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Bszo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBszo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.learningRate = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.epsilon = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.directions = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.observations = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.sigmaPrior = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.sigmaNoise = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.noiseRate = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.schedule = Schedule.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Bszo>): Bszo {
+    return Bszo.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Bszo>): Bszo {
+    const message = createBaseBszo();
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    message.learningRate = object.learningRate ?? undefined;
+    message.epsilon = object.epsilon ?? undefined;
+    message.directions = object.directions ?? undefined;
+    message.observations = object.observations ?? undefined;
+    message.sigmaPrior = object.sigmaPrior ?? undefined;
+    message.sigmaNoise = object.sigmaNoise ?? undefined;
+    message.noiseRate = object.noiseRate ?? undefined;
+    message.schedule = (object.schedule !== undefined && object.schedule !== null)
+      ? Schedule.fromPartial(object.schedule)
+      : undefined;
     return message;
   },
 };
