@@ -168,7 +168,10 @@ async function perform<State>(
 }
 
 function noDecay(): ZerothError {
-  return new ZerothError('unimplemented', 'weightDecay: expected 0, which a training over the wire has');
+  return new ZerothError(
+    'unimplemented',
+    'weightDecay: expected 0, since an update over the wire has no decay',
+  );
 }
 
 /** A step's first update is `trainingId/step`; further ones say which they are. */
