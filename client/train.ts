@@ -1,7 +1,8 @@
-// A strategy driven over the wire: one round trip a step.
+// A strategy driven over the wire: one round trip a round, and most steps have one round.
 import type { UpdateRequest } from '../proto/gen/zeroth/v1/oracle_service.ts';
-import { miniBatches } from '../server/strategy/batches.ts';
-import type { Action, Question, StepReport, Strategy } from '../server/strategy/strategy.ts';
+import { ZerothError } from '../server/errors.ts';
+import { batchRows, costOf } from '../server/strategy/batches.ts';
+import type { Action, BatchChoice, StepReport, Strategy } from '../server/strategy/strategy.ts';
 import type { Zeroth } from './client.ts';
 import { toBatch, toWirePoint } from './convert.ts';
 import type { Drive } from './drive.ts';
@@ -41,7 +42,7 @@ export type Position<State> = {
 export type TrainReport<State> = StepReport & {
   /** Since the beginning of the training. */
   readonly totalExamplesForwarded: number;
-  /** From the question to the answer, the update of the step before included. */
+  /** From the questions to the answers, the update of the step before included. */
   readonly seconds: number;
   /** Where the losses were measured. The step's own update comes after it. */
   readonly revision: bigint;
@@ -61,16 +62,15 @@ export async function* train<State>(
 ): AsyncGenerator<TrainReport<State>, void> {
   const { dataset, strategy, budget, batchSize, batchSeed, signal } = options;
   const rows = Number(dataset.rows);
-  const rowsOf = miniBatches({ rows, batchSize, seed: batchSeed });
+  const rowsOf = batchRows({ rows, batchSize, seed: batchSeed });
   let position = options.from ?? begin(strategy);
   using drive = zeroth.oracle.drive();
 
   for (;;) {
-    const question = strategy.ask(position.state);
-    const cost = question.points.length * (question.batch.kind === 'full-batch' ? rows : batchSize);
+    const cost = costOf(strategy.ask(position.state), { rows, batchSize });
     if (isSpent(budget, position, cost)) break;
     signal?.throwIfAborted();
-    const report = await oneStep(zeroth, options, { position, question, rowsOf, drive });
+    const report = await oneStep(zeroth, options, { position, rowsOf, drive });
     position = report.position;
     let isLeft = true;
     try {
@@ -95,41 +95,51 @@ function isSpent(budget: Budget, position: Position<unknown>, cost: number): boo
 
 type Asked<State> = {
   readonly position: Position<State>;
-  readonly question: Question;
-  readonly rowsOf: (index: number) => readonly number[];
+  readonly rowsOf: (choice: BatchChoice) => readonly number[] | undefined;
   readonly drive: Drive;
 };
 
+/** What the run has yet to be told goes out with the first round. */
 async function oneStep<State>(
   zeroth: Zeroth,
   options: TrainOptions<State>,
-  { position, question, rowsOf, drive }: Asked<State>,
+  asked: Asked<State>,
 ): Promise<TrainReport<State>> {
-  const { run, dataset, strategy, signal } = options;
   const start = performance.now();
-  const rows = question.batch.kind === 'full-batch' ? undefined : rowsOf(question.batch.index);
+  let { position } = asked;
+  for (;;) {
+    const { told, revision } = await oneRound(zeroth, options, { ...asked, position });
+    const { state, actions, report } = told;
+    position = { ...position, state, actions, revision };
+    if (report === undefined) continue;
+    const examplesForwarded = position.examplesForwarded + report.examplesForwarded;
+    return {
+      ...report,
+      totalExamplesForwarded: examplesForwarded,
+      seconds: (performance.now() - start) / 1000,
+      revision,
+      position: { ...position, step: position.step + 1, examplesForwarded },
+    };
+  }
+}
+
+async function oneRound<State>(
+  zeroth: Zeroth,
+  options: TrainOptions<State>,
+  { position, rowsOf, drive }: Asked<State>,
+) {
+  const { run, dataset, strategy, signal } = options;
+  const { points, batch } = strategy.ask(position.state);
   const evaluate = {
     run,
-    points: question.points.map((point) => toWirePoint(run, point)),
-    batch: toBatch(dataset.name, rows),
+    points: points.map((point) => toWirePoint(run, point)),
+    batch: toBatch(dataset.name, rowsOf(batch)),
   };
   const update = await perform(zeroth, options, position);
   const { evaluate: answer } = await drive.step({ ...(update && { update }), evaluate }, { signal });
   const { results, revision } = answer!;
-  const seconds = (performance.now() - start) / 1000;
-  const told = strategy.tell(position.state, {
-    losses: results.map((result) => result.loss),
-    examples: Number(results[0].examples),
-  });
-  const examplesForwarded = position.examplesForwarded + told.report.examplesForwarded;
-  const { state, actions } = told;
-  return {
-    ...told.report,
-    totalExamplesForwarded: examplesForwarded,
-    seconds,
-    revision,
-    position: { state, step: position.step + 1, examplesForwarded, actions, revision },
-  };
+  const losses = results.map((result) => result.loss);
+  return { told: strategy.tell(position.state, { losses, examples: Number(results[0].examples) }), revision };
 }
 
 /**
@@ -150,10 +160,18 @@ async function perform<State>(
       ({ head } = await zeroth.oracle.update(update, { signal }));
       update = undefined;
     }
+    if (action.kind === 'decay') throw noDecay();
     if (action.kind === 'snapshot') await zeroth.runs.snapshot(run, action.name, head, { signal });
     else update = { run, shifts: [...action.shifts], requestId: requestId(trainingId, atStep, updates++) };
   }
   return update;
+}
+
+function noDecay(): ZerothError {
+  return new ZerothError(
+    'unimplemented',
+    'weightDecay: expected 0, since an update over the wire has no decay',
+  );
 }
 
 /** A step's first update is `trainingId/step`; further ones say which they are. */

@@ -9,6 +9,8 @@ export type Flag<Value = unknown> = {
   /** @returns undefined where the text will not do. */
   readonly parse: (text: string) => Value | undefined;
   readonly expected: string;
+  /** It may come more than once: its value is a list. */
+  readonly isRepeated?: boolean;
 };
 
 export type Values<Table extends Readonly<Record<string, Flag>>> = {
@@ -23,6 +25,12 @@ export class UsageError extends Error {
 export function text(takes: string, help: string): Flag<string | undefined> {
   const parse = (value: string) => (value === '' ? undefined : value);
   return { takes, help, otherwise: undefined, parse, expected: 'a text that is not empty' };
+}
+
+/** A text that may come more than once. */
+export function texts(takes: string, help: string): Flag<readonly string[]> {
+  const parse = (value: string) => (value === '' ? undefined : [value]);
+  return { takes, help, otherwise: [], parse, expected: 'a text that is not empty', isRepeated: true };
 }
 
 export function choice<const Choice extends string>(choices: readonly Choice[], help: string): Flag<Choice> {
@@ -92,7 +100,9 @@ export function readFlags<Table extends Readonly<Record<string, Flag>>>(
     if (token.kind !== 'option') throw unknownFlag(token.kind === 'positional' ? token.value : '--');
     const name = names.get(token.rawName);
     if (name === undefined) throw unknownFlag(token.rawName);
-    values[name] = toValue(token.rawName, table[name], token);
+    const value = toValue(token.rawName, table[name], token);
+    const isMore = table[name].isRepeated ?? false;
+    values[name] = isMore ? [...(values[name] as unknown[]), ...(value as unknown[])] : value;
   }
   return values as Values<Table>;
 }
@@ -115,7 +125,8 @@ function unknownFlag(got: string): UsageError {
 /** Lines for --help. */
 export function describeFlags(table: Readonly<Record<string, Flag>>): string {
   const line = ([name, { takes, help, otherwise }]: [string, Flag]) => {
-    const shown = otherwise === undefined || otherwise === false ? '' : ` [${otherwise}]`;
+    const isShown = otherwise !== undefined && otherwise !== false && String(otherwise) !== '';
+    const shown = isShown ? ` [${otherwise}]` : '';
     return `  ${`${flagOf(name)}${takes === undefined ? '' : ` ${takes}`}`.padEnd(27)} ${help}${shown}\n`;
   };
   return Object.entries(table).map(line).join('');

@@ -3,8 +3,10 @@ import {
   type CreateRunRequest,
   type DeepPartial,
   ExportFormat,
+  NoiseTable,
   Pooling,
 } from '../../proto/gen/zeroth/v1/run_service.ts';
+import { strategyOf } from '../../server/strategy/index.ts';
 import type { Objective } from './course.ts';
 import type { ModelFacts } from './model-place.ts';
 import { patternsOf, type TrainSettings } from './train-flags.ts';
@@ -26,7 +28,12 @@ export function objectivesOf({ task, head }: TrainSettings, facts: ModelFacts) {
   return { objective: { name: objectives[task], output }, mistakes };
 }
 
-/** @param classes of a new head. */
+const tables = {
+  gaussian: NoiseTable.NOISE_TABLE_GAUSSIAN,
+  rademacher: NoiseTable.NOISE_TABLE_RADEMACHER,
+} as const;
+
+/** Directions come from the table that the strategy is meant for. @param classes of a new head. */
 export function toRunRequest(
   settings: TrainSettings,
   facts: ModelFacts,
@@ -37,6 +44,7 @@ export function toRunRequest(
   const targets = patternsOf(settings.loraTargets);
   return {
     objective: objectivesOf(settings, facts).objective,
+    table: tables[strategyOf(settings.strategy).table],
     ...(include.length + exclude.length > 0 && { trainable: { include, exclude } }),
     ...(rank !== undefined && { lora: { rank, alpha, targets, seed } }),
     ...(head !== 'none' && { head: { output: facts.output, classes, pooling: poolings[head], seed } }),

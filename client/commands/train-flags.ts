@@ -1,7 +1,5 @@
 // The flags of `zeroth train`.
-import { mezo } from '../../server/strategy/mezo.ts';
-import { mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
-import type { Strategy } from '../../server/strategy/strategy.ts';
+import { strategyNames } from '../../server/strategy/index.ts';
 import type { Budget } from '../train.ts';
 import {
   choice,
@@ -12,10 +10,12 @@ import {
   readFlags,
   seed,
   text,
+  texts,
   toggle,
   UsageError,
   type Values,
 } from './flags.ts';
+import { type ChosenStrategy, chooseStrategy, describeStrategies, namingOptions } from './strategy-flags.ts';
 
 const files = {
   model: text(
@@ -38,10 +38,11 @@ const rows = {
 } as const;
 
 const training = {
-  strategy: choice(['mezo', 'mezo-svrg'], 'how'),
+  strategy: choice(strategyNames, 'how'),
   learningRate: rate(undefined, 'of a step; 1e-7 to 1e-5 where all weights of a large model are trained'),
-  epsilon: rate(1e-3, 'the radius of a perturbation'),
-  directions: count(1, 'of a step'),
+  epsilon: rate(undefined, 'the radius of a perturbation'),
+  directions: count(undefined, 'of a step'),
+  set: texts('OPTION=VALUE', 'any other option of the strategy, as often as needed'),
   batchSize: count(16, 'rows of a mini-batch'),
   steps: count(undefined, 'steps to make'),
   examples: count(undefined, 'or: examples to forward'),
@@ -49,9 +50,9 @@ const training = {
   seed: seed(1n, 'of directions, mini-batches and masks'),
   include: text('PATTERNS', 'tensors to train, with commas and *; default: all that can be'),
   exclude: text('PATTERNS', 'tensors to leave as they are'),
-  q: count(2, 'mezo-svrg: steps from one full batch to the next'),
+  q: count(undefined, 'mezo-svrg: steps from one full batch to the next'),
   anchorRate: rate(undefined, 'mezo-svrg: of a full-batch step; default: --learning-rate'),
-  anchorDirections: count(1, 'mezo-svrg: of a full-batch step'),
+  anchorDirections: count(undefined, 'mezo-svrg: of a full-batch step'),
 } as const;
 
 const additions = {
@@ -77,11 +78,11 @@ export type TrainSettings = Given & {
   readonly model: string;
   readonly data: string;
   readonly out: string;
-  readonly learningRate: number;
+  readonly chosen: ChosenStrategy;
   readonly budget: Budget;
 };
 
-export const TRAIN_HELP = `usage: zeroth train --model PATH --data FILE --learning-rate X --steps N [FLAGS]
+export const TRAIN_HELP = `usage: zeroth train --model PATH --data FILE --strategy NAME --learning-rate X --steps N [FLAGS]
 
 Tunes a language model on the rows of a file, without gradients, and writes it as a model of its own.
 The summary goes to standard output, everything else to standard error. Ctrl-C stops after the step under way and still
@@ -93,6 +94,8 @@ Rows:
 ${describeFlags(rows)}
 Training:
 ${describeFlags(training)}
+Strategies, and their options for --set (docs/strategies.md):
+${describeStrategies()}
 Additions to the model:
 ${describeFlags(additions)}
 Other:
@@ -102,10 +105,9 @@ ${describeFlags(others)}`;
 export function readTrainSettings(args: readonly string[]): TrainSettings | undefined {
   const given = readFlags(table, args);
   if (given.help) return undefined;
-  const { model, data, learningRate, out = 'tuned.onnx' } = given;
+  const { model, data, out = 'tuned.onnx' } = given;
   if (model === undefined) throw missing('--model', 'an ONNX file, or a folder with one');
   if (data === undefined) throw missing('--data', 'a file of rows to train on');
-  if (learningRate === undefined) throw missing('--learning-rate', 'a number above 0, as 1e-6');
   if (given.evalEvery !== undefined && given.eval === undefined)
     throw missing('--eval', 'a file, for --eval-every');
   if (given.server !== undefined && given.tokenizer === undefined)
@@ -116,7 +118,7 @@ export function readTrainSettings(args: readonly string[]): TrainSettings | unde
   if (given.merge && given.loraRank === undefined) throw missing('--lora-rank', 'a rank, for --merge');
   if (given.head !== 'none' && given.task !== 'classification')
     throw new UsageError(`--head: expected none for ${given.task}, got ${given.head}`);
-  return { ...given, model, data, out, learningRate, budget: budgetOf(given) };
+  return { ...given, model, data, out, chosen: chooseStrategy(given), budget: budgetOf(given) };
 }
 
 function budgetOf({ steps, examples }: Given): Budget {
@@ -129,7 +131,7 @@ function budgetOf({ steps, examples }: Given): Budget {
 
 /** A message about a field or an option as one about the flag that sets it: `lora.rank` is --lora-rank. */
 export function namingFlags(message: string): string {
-  return message.replace(/^[a-zA-Z_.]+(?=: expected)/, (field) => {
+  return namingOptions(message).replace(/^[a-zA-Z_.]+(?=: expected)/, (field) => {
     const name = field.replace(/[._]([a-z])/g, (_, letter: string) => letter.toUpperCase());
     return Object.hasOwn(table, name) ? flagOf(name) : field;
   });
@@ -137,21 +139,6 @@ export function namingFlags(message: string): string {
 
 function missing(flag: string, expected: string): UsageError {
   return new UsageError(`${flag}: expected ${expected}, got nothing`);
-}
-
-/** @throws ZerothError naming an option. */
-export function toStrategy(settings: TrainSettings): Strategy<unknown> {
-  const {
-    learningRate,
-    epsilon,
-    directions,
-    seed,
-    q,
-    anchorDirections,
-    anchorRate = learningRate,
-  } = settings;
-  if (settings.strategy === 'mezo') return mezo({ learningRate, epsilon, directions, seed });
-  return mezoSvrg({ q, eta1: anchorRate, eta2: learningRate, epsilon, directions, anchorDirections, seed });
 }
 
 /** 'a, b' and none. */

@@ -5,7 +5,7 @@ import { invalid } from '../../server/errors.ts';
 import type { Zeroth } from '../client.ts';
 import { ZerothCallError } from '../errors.ts';
 import type { TokenTable } from '../text/tokenize.ts';
-import { type Course, follow } from './course.ts';
+import { follow } from './course.ts';
 import { factsOf, type ModelFacts } from './model-place.ts';
 import { formatOf, objectivesOf, toRunRequest } from './run-request.ts';
 import type { Screen } from './screen.ts';
@@ -18,7 +18,6 @@ const EVALUATIONS = 10;
 
 export type Job = {
   readonly settings: TrainSettings;
-  readonly strategy: Course['strategy'];
   readonly sources: Sources;
   readonly zeroth: Zeroth;
   readonly screen: Screen;
@@ -29,7 +28,8 @@ export type Job = {
 
 /** Rows are held against the model before anything is uploaded or made. */
 export async function learn(job: Job, path: string): Promise<void> {
-  const { settings, strategy, sources, zeroth, screen, signal, undo } = job;
+  const { settings, sources, zeroth, screen, signal, undo } = job;
+  const { strategy } = settings.chosen;
   const model = await loadModel(job, path);
   const facts = factsOf(model);
   screen.note('model', [settings.model, ...describeFacts(facts)].join(', '));
@@ -109,9 +109,10 @@ async function upload({ zeroth, undo }: Job, { tensors }: TokenTable): Promise<D
   return dataset;
 }
 
-/** Evaluations come so many steps apart as fit EVALUATIONS of them into the budget. */
-function pace({ budget, batchSize, directions, seed, evalEvery }: TrainSettings, rows: number) {
-  const cost = 2 * directions * Math.min(batchSize, rows);
+/** Evaluations come so many steps apart as fit EVALUATIONS of them into the budget, were all steps as the first on a mini-batch. */
+function pace({ budget, batchSize, chosen: { strategy }, seed, evalEvery }: TrainSettings, rows: number) {
+  const { points, laterPoints = 0 } = strategy.ask(strategy.start());
+  const cost = (points.length + laterPoints) * Math.min(batchSize, rows);
   const steps = 'steps' in budget ? budget.steps : budget.examples / cost;
   return {
     budget,

@@ -41,31 +41,11 @@ function comparison({ evaluations }: Outcome): string[] {
 }
 
 export function toJson({ settings, run, data, outcome, exported, isWhole }: Finished): string {
-  const {
-    task,
-    strategy,
-    learningRate,
-    epsilon,
-    directions,
-    batchSize,
-    seed,
-    q,
-    anchorRate,
-    anchorDirections,
-  } = settings;
-  const svrg = { q, anchorRate: anchorRate ?? learningRate, anchorDirections };
+  const { task, batchSize, chosen } = settings;
   const summary = {
     model: settings.model,
     task,
-    strategy: {
-      name: strategy,
-      learningRate,
-      epsilon,
-      directions,
-      ...(strategy === 'mezo-svrg' && svrg),
-      batchSize,
-      seed: String(seed),
-    },
+    strategy: { name: chosen.name, ...chosen.options, batchSize, seed: String(chosen.options.seed) },
     additions: additionsOf(settings),
     rows: {
       train: data.train.rows,

@@ -9,7 +9,7 @@ import { UsageError } from './flags.ts';
 import { startOwnServer } from './own-server.ts';
 import { openScreen } from './screen.ts';
 import { findSources } from './sources.ts';
-import { namingFlags, readTrainSettings, TRAIN_HELP, type TrainSettings, toStrategy } from './train-flags.ts';
+import { namingFlags, readTrainSettings, TRAIN_HELP, type TrainSettings } from './train-flags.ts';
 import { learn } from './train-job.ts';
 import { readSources } from './training-data.ts';
 
@@ -51,7 +51,6 @@ function explain(error: unknown): string {
 
 /** What can be checked without a server is checked before there is one. */
 async function tune(settings: TrainSettings, command: string, signal: AbortSignal): Promise<void> {
-  const strategy = toStrategy(settings);
   await checkOut(settings.out);
   const { model: place, tokenizer } = await findSources(settings);
   const sources = await readSources(settings, tokenizer);
@@ -65,7 +64,7 @@ async function tune(settings: TrainSettings, command: string, signal: AbortSigna
   const address = own?.address ?? settings.server!;
   const zeroth = stack.use(await reach(address));
   await using undo = new AsyncDisposableStack();
-  const job = { settings, strategy, sources, zeroth, screen, signal, undo };
+  const job = { settings, sources, zeroth, screen, signal, undo };
   await learn(job, place?.file ?? settings.model);
   undo.move();
 }

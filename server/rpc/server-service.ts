@@ -3,6 +3,7 @@ import { limitsOf } from '../config.ts';
 import { objectiveNames } from '../model/objectives.ts';
 import { strategyNames } from '../strategy/index.ts';
 import { VERSION } from '../version.ts';
+import { toStrategyInfo } from './convert-strategy.ts';
 import type { Services } from './services.ts';
 
 export function serverService({ adapter, config, models }: Services): ServerServiceServer {
@@ -11,6 +12,7 @@ export function serverService({ adapter, config, models }: Services): ServerServ
       version: VERSION,
       noiseSpecs: ['noise/1'],
       strategies: [...strategyNames],
+      strategyInfos: strategyNames.map(toStrategyInfo),
       objectives: [...objectiveNames],
       devices: [models.device],
       limits: Object.fromEntries(

@@ -1,14 +1,13 @@
 // When to lower the rates (arXiv 2404.08080): a window of steps that ends worse than the one before.
 
-import { invalid } from '../errors.ts';
-import { checkCount, checkPositive } from './options.ts';
+import { integer, number, type SettingsOf } from './fields.ts';
 
-export type AnnealingOptions = {
-  /** Steps in a window. The paper's reference uses those of two epochs. */
-  readonly window: number;
-  /** alpha: both rates are divided by it; 4 or 5 there. */
-  readonly factor: number;
+export const annealingFields = {
+  window: integer({ minimum: 1 }, "Steps in a window. The paper's reference uses those of two epochs."),
+  factor: number({ minimum: 1, isAbove: true }, 'alpha: both rates are divided by it; 4 or 5 there.'),
 };
+
+type Annealing = SettingsOf<typeof annealingFields>;
 
 /** Plain data: the window that is being filled and the mean of the one before. */
 export type AnnealingState = {
@@ -26,18 +25,11 @@ const TOLERANCE = 1.05;
 
 export const unannealed: AnnealingState = { divisor: 1, steps: 0, counted: 0, sum: 0, previousMean: null };
 
-/** @throws ZerothError naming the option. */
-export function checkAnnealing({ window, factor }: AnnealingOptions): void {
-  checkCount('annealing.window', window, 1);
-  checkPositive('annealing.factor', factor);
-  if (factor <= 1) throw invalid('annealing.factor', 'a finite number above 1', String(factor));
-}
-
 /**
  * The state after a step of this loss; one that is not finite counts as a step, not in the mean.
  * Windows that are compared are adjacent (the published code compares others).
  */
-export function anneal(state: AnnealingState, loss: number, options: AnnealingOptions): AnnealingState {
+export function anneal(state: AnnealingState, loss: number, options: Annealing): AnnealingState {
   const isCounted = Number.isFinite(loss);
   const steps = state.steps + 1;
   const counted = state.counted + (isCounted ? 1 : 0);

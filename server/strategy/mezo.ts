@@ -1,25 +1,31 @@
 // MeZO (arXiv 2305.17333, algorithm 1) and its n-SPSA form (algorithm 2).
 import { HEAD } from '../shift.ts';
-import { checkDirections, checkPositive, checkSeed } from './options.ts';
-import { seedFor } from './seeds.ts';
-import { descent, estimate, isUsable, pairs } from './spsa.ts';
-import type { Action, Strategy } from './strategy.ts';
+import { checkDecay, type DecayState, decay, decayFields, undecayed } from './decay.ts';
+import { descent, estimate, isUsable, pairs } from './estimate.ts';
+import { directions, group, type OptionsOf, positive, readOptions, seed } from './fields.ts';
+import { lost, made } from './outcome.ts';
+import { checkSchedule, scheduled, scheduleFields } from './schedule.ts';
+import { seedsFor } from './seeds.ts';
+import type { Strategy } from './strategy.ts';
 
-export type MezoOptions = {
-  /** eta: theta -= eta c z. For n directions the paper lets it grow with n. */
-  readonly learningRate: number;
-  /** eps, the radius of a perturbation. Default 1e-3, as in most settings of the paper. */
-  readonly epsilon?: number;
-  /** n of n-SPSA. Default 1. */
-  readonly directions?: number;
-  /** uint64: every direction follows from it. */
-  readonly seed: bigint;
+export const mezoFields = {
+  learningRate: positive(
+    'eta: theta -= eta c z. The paper has 1e-7 to 1e-5 for all weights of a language model, 1e-5 to 1e-4 for LoRA; it lets eta grow with n.',
+  ),
+  epsilon: positive('eps, the radius of a perturbation; 1e-3 in most settings of the paper.', 1e-3),
+  directions: directions('n of n-SPSA.', 1),
+  ...decayFields,
+  schedule: group(scheduleFields, 'How the rate changes; left out, it stays, as in the paper.'),
+  seed: seed('Every direction follows from it.'),
 };
+
+export type MezoOptions = OptionsOf<typeof mezoFields>;
 
 /** Plain data. */
 export type MezoState = {
   /** Steps made. */
   readonly step: number;
+  readonly decay: DecayState;
 };
 
 /**
@@ -30,36 +36,28 @@ export type MezoState = {
  * @example mezo({ learningRate: 1e-6, seed: 42n })
  */
 export function mezo(options: MezoOptions): Strategy<MezoState> {
-  const { learningRate, epsilon = 1e-3, directions = 1, seed } = options;
-  checkPositive('learningRate', learningRate);
-  checkPositive('epsilon', epsilon);
-  checkDirections('directions', directions);
-  checkSeed('seed', seed);
-
-  const seedsOf = (step: number) => Array.from({ length: directions }, (_, i) => seedFor(seed, step, i));
+  const settings = readOptions(mezoFields, options);
+  const { learningRate, epsilon, schedule } = settings;
+  checkSchedule(schedule);
+  checkDecay(settings, learningRate);
+  const seedsOf = (step: number) => seedsFor(settings.seed, step, settings.directions);
 
   return {
     name: 'mezo',
-    start: () => ({ step: 0 }),
+    start: () => ({ step: 0, decay: undecayed }),
     ask: ({ step }) => ({
       points: pairs(HEAD, seedsOf(step), epsilon),
       batch: { kind: 'mini-batch', index: step },
     }),
-    tell({ step }, { losses, examples }) {
-      const { gradient, loss, projectedGradient } = estimate(seedsOf(step), losses, epsilon);
-      const isGood = isUsable(gradient);
-      const update: Action = { kind: 'update', shifts: descent(gradient, learningRate) };
-      return {
-        state: { step: step + 1 },
-        actions: isGood ? [update] : [],
-        report: {
-          step: step + 1,
-          batch: 'mini-batch',
-          loss: isGood ? loss : Number.NaN,
-          projectedGradient: isGood ? projectedGradient : Number.NaN,
-          examplesForwarded: losses.length * examples,
-        },
-      };
+    tell(state, answer) {
+      const step = state.step + 1;
+      const at = estimate(seedsOf(state.step), answer.losses, epsilon);
+      if (!isUsable(at.gradient)) return lost({ ...state, step }, answer, { step });
+      const rate = learningRate * scheduled(schedule, state.step);
+      const decayed = decay(state.decay, rate, settings);
+      const shifts = descent(at.gradient, rate);
+      const next = { step, decay: decayed.state };
+      return made(next, answer, { step, ...at, shifts, before: decayed.actions });
     },
   };
 }

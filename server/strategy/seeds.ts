@@ -19,6 +19,11 @@ export function seedFor(seed: bigint, step: number, direction: number): bigint {
   return mix((mix(seed) + (index + 1n) * GOLDEN) & MASK);
 }
 
+/** Those of `count` directions of a step, from direction `first` on. */
+export function seedsFor(seed: bigint, step: number, count: number, first = 0): bigint[] {
+  return Array.from({ length: count }, (_, i) => seedFor(seed, step, first + i));
+}
+
 /** The finalizer of splitmix64, a bijection on uint64. */
 function mix(value: bigint): bigint {
   let x = value & MASK;

@@ -1,14 +1,25 @@
 // A strategy decides which points to evaluate and which shifts to apply. It never sees a weight,
-// does no I/O, and keeps its state as plain data (JSON but for bigint seeds), so that it runs the
-// same in a client, in the server, or after a restart.
+// does no I/O, and keeps its state as plain data (state.ts), so that it runs the same in a client,
+// in the server, or after a restart.
 import type { Point, Shift } from '../shift.ts';
 
-/** Which examples a question is about: the mini-batch of a step, or all of them. */
+/** Which examples a question is about; batches.ts has the rows. */
 export type BatchChoice =
+  /** The mini-batch of a step. */
   | { readonly kind: 'mini-batch'; readonly index: number }
-  | { readonly kind: 'full-batch' };
+  | { readonly kind: 'full-batch' }
+  /** So many rows, drawn apart from the mini-batches, that stand for all of them. */
+  | { readonly kind: 'anchor'; readonly rows: number; readonly index: number };
 
-export type Question = { readonly points: readonly Point[]; readonly batch: BatchChoice };
+export type Question = {
+  readonly points: readonly Point[];
+  readonly batch: BatchChoice;
+  /**
+   * How many points later rounds of the same step ask for, on the same batch: with them a driver
+   * knows what a step costs before it begins. Default 0.
+   */
+  readonly laterPoints?: number;
+};
 
 /** Mean losses in the order of the points (NaN or infinite as they came), and the examples that one point was evaluated on. */
 export type Answer = { readonly losses: readonly number[]; readonly examples: number };
@@ -16,26 +27,43 @@ export type Answer = { readonly losses: readonly number[]; readonly examples: nu
 /** What the driver does with the run, in order, before it asks again. */
 export type Action =
   | { readonly kind: 'snapshot'; readonly name: string }
-  | { readonly kind: 'update'; readonly shifts: readonly Shift[] };
+  | { readonly kind: 'update'; readonly shifts: readonly Shift[] }
+  /** Every trainable weight times `factor`, 0 to 1, on the grid. It does not commute with updates. */
+  | { readonly kind: 'decay'; readonly factor: number };
 
 export type StepReport = {
   /** 1 for the first. */
   readonly step: number;
   readonly batch: BatchChoice['kind'];
-  /** Mean of the losses around the current weights. */
+  /** The loss at the current weights, or the mean of those around them. NaN: the step changed nothing. */
   readonly loss: number;
-  /** (f+ - f-) / (2 eps), averaged over the directions. */
+  /** Mean of `projectedGradients`; NaN where `loss` is. */
   readonly projectedGradient: number;
-  /** Examples forwarded in this step: points times rows. */
+  /** Mean losses of all points of the step, in the order in which they were asked for. */
+  readonly losses: readonly number[];
+  /**
+   * The derivative along each direction, as the strategy estimates it: (f+ - f-) / (2 eps), or
+   * (f+ - f) / eps on one side. Empty where `loss` is NaN.
+   */
+  readonly projectedGradients: readonly number[];
+  /**
+   * Root of the sum of the update's squared scales; 0 without one. Directions are nearly orthogonal
+   * and about sqrt(d) long, so the weights move by about sqrt(d) times this. Decay does not count.
+   */
+  readonly stepNorm: number;
+  /** Examples forwarded in this step: points times rows, of all its rounds. */
   readonly examplesForwarded: number;
 };
 
+/** Without a report the step goes on with a further round, and there are no actions before it. */
+export type Told<State> =
+  | { readonly state: State; readonly actions: readonly Action[]; readonly report: undefined }
+  | { readonly state: State; readonly actions: readonly Action[]; readonly report: StepReport };
+
+/** A step is one round of asking and telling or more, all on the same batch. */
 export interface Strategy<State> {
   readonly name: string;
   start(): State;
   ask(state: State): Question;
-  tell(
-    state: State,
-    answer: Answer,
-  ): { readonly state: State; readonly actions: readonly Action[]; readonly report: StepReport };
+  tell(state: State, answer: Answer): Told<State>;
 }

@@ -209,7 +209,15 @@ export class StandIn {
   }
 }
 
-const serverInfo = { version: '0', noiseSpecs: [], strategies: [], objectives: [], devices: [], limits: {} };
+const serverInfo = {
+  version: '0',
+  noiseSpecs: [],
+  strategies: [],
+  strategyInfos: [],
+  objectives: [],
+  devices: [],
+  limits: {},
+};
 
 /** A service's error with google.rpc details, as a server puts it on the wire. */
 export function errorWith(

@@ -141,6 +141,29 @@ describe('a server of its own', () => {
     ]);
   });
 
+  it('takes any strategy, its options by --set, and makes the run with the directions that it is meant for', async () => {
+    const options = ['--strategy', 'fzoo', '--learning-rate', '1e-3', '--set', 'directions=3'];
+    const schedule = ['--set', 'schedule.kind=linear', '--set', 'schedule.total_steps=9'];
+    const out = at('fzoo.onnx');
+    const { code, stdout, stderr } = await zerothTrain(
+      ...[...model, '--data', train, ...options, ...schedule, '--examples', '256', '--json', '--out', out],
+    );
+    expect([code, stderr]).toEqual([0, expect.stringContaining('step 4')]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      strategy: {
+        name: 'fzoo',
+        learningRate: 1e-3,
+        epsilon: 1e-4,
+        directions: 3,
+        schedule: { kind: 'linear', totalSteps: 9, warmupSteps: 0 },
+        batchSize: 16,
+        seed: '1',
+      },
+      steps: 4,
+      examplesForwarded: 256,
+    });
+  });
+
   it('takes model and tokenizer from the Hub, where they have names there', async () => {
     const files = {
       'onnx/model.onnx': readFileSync(`${LANGUAGE}/distilbert-classification.onnx`),
@@ -381,6 +404,37 @@ describe('what is wrong is named, and nothing is written', async () => {
       2,
       '--task: expected one of classification, causal-lm, masked-lm, got "classify"',
     ],
+    [
+      'an option that the strategy does not have',
+      ['--set', 'q=10'],
+      2,
+      '--set: expected an option among learning_rate, epsilon, directions, weight_decay, decay_every, schedule.kind',
+    ],
+    [
+      'a flag that the strategy does not have',
+      ['--strategy', 'es', '--directions', '3'],
+      2,
+      '--directions: expected a strategy that has it, got es',
+    ],
+    [
+      'an option that is no number',
+      ['--strategy', 'mezo-svrg', '--set', 'anchor_rows=many'],
+      2,
+      '--set anchor_rows: expected a whole number of 1 or more, got "many"',
+    ],
+    [
+      'an option out of range',
+      ['--strategy', 'mezo-svrg', '--set', 'annealing.window=5', '--set', 'annealing.factor=1'],
+      2,
+      '--set annealing.factor: expected a finite number above 1, got 1',
+    ],
+    [
+      'a rate that the strategy calls otherwise',
+      ['--strategy', 'spsa', '--set', 'c=0.1'],
+      2,
+      '--learning-rate: expected a strategy that has it, got spsa',
+    ],
+    ['an option without a value', ['--set', 'q'], 2, '--set: expected OPTION=VALUE, as q=10, got "q"'],
     ['an unknown flag', ['--epochs', '3'], 2, 'expected flags that --help lists, got --epochs'],
     ['two budgets', ['--examples', '3'], 2, '--examples: expected one of --steps and --examples, got both'],
   ])('%s', async (_, args, wanted, message) => {

@@ -3,9 +3,11 @@ import { type Position, type TrainOptions, train } from '../../client/train.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
 import type { Strategy } from '../../server/strategy/strategy.ts';
+import { zoSgdConservative } from '../../server/strategy/zo-sgd-conservative.ts';
 import { collect, StandIn } from './stand-in.ts';
 
 const svrg = () => mezoSvrg({ q: 3, eta1: 1e-2, eta2: 1e-3, anchorDirections: 2, seed: 1n });
+const twoRounds = () => zoSgdConservative({ learningRate: 1e-3, seed: 1n });
 const plain = () => mezo({ learningRate: 1e-3, seed: 1n });
 
 function options<State>(
@@ -53,6 +55,44 @@ describe('train', () => {
     expect(server.entries.map((entry) => entry.requestId)).toEqual(['t/1', 't/2', 't/3', 't/4', 't/5']);
   });
 
+  it('a step of two rounds is two round trips on one batch, and its update goes out with the next step', async () => {
+    await using server = await StandIn.start();
+    const reports = await trained(server, options(twoRounds(), { steps: 3 }));
+    const made = reports.filter(({ stepNorm }) => stepNorm > 0).map(({ step }) => `t/${step}`);
+    expect(made.length).toBeGreaterThan(0);
+    expect(server.entries.map((entry) => entry.requestId)).toEqual(made);
+    expect(server.calls.filter((call) => call === 'step')).toHaveLength(6);
+    expect(
+      reports.map(({ losses, totalExamplesForwarded }) => [losses.length, totalExamplesForwarded]),
+    ).toEqual([
+      [5, 40],
+      [5, 80],
+      [5, 120],
+    ]);
+  });
+
+  it('a budget of examples counts the rounds to come', async () => {
+    await using server = await StandIn.start();
+    const reports = await trained(server, options(twoRounds(), { examples: 119 }));
+    expect(reports.at(-1)).toMatchObject({ step: 2, totalExamplesForwarded: 80 });
+  });
+
+  it('an anchor batch has the rows that the strategy names', async () => {
+    await using server = await StandIn.start();
+    const strategy = mezoSvrg({ eta1: 1e-2, eta2: 1e-3, anchorRows: 50, seed: 1n });
+    const reports = await trained(server, options(strategy, { examples: 200 }));
+    expect(reports.map(({ batch, examplesForwarded }) => [batch, examplesForwarded])).toEqual([
+      ['anchor', 100],
+      ['mini-batch', 32],
+    ]);
+  });
+
+  it('weight decay is refused, since it is not on the wire', async () => {
+    await using server = await StandIn.start();
+    const strategy = mezo({ learningRate: 1e-3, weightDecay: 0.1, seed: 1n });
+    await expect(trained(server, options(strategy, { steps: 3 }))).rejects.toThrow('weightDecay: expected 0');
+  });
+
   it('a budget of examples ends before the step that would exceed it', async () => {
     await using server = await StandIn.start();
     // A full-batch step costs 400, a mini-batch step 32: 400 + 2 * 32, and then 400 would be too much.
@@ -60,13 +100,18 @@ describe('train', () => {
     expect(reports.at(-1)).toMatchObject({ step: 3, totalExamplesForwarded: 464 });
   });
 
-  it.each(['lost request', 'lost answer'] as const)('a %s at any call changes nothing', async (fault) => {
+  it.each([
+    ['lost request', svrg],
+    ['lost answer', svrg],
+    ['lost request', twoRounds],
+    ['lost answer', twoRounds],
+  ] as const)('a %s at any call changes nothing (%o)', async (fault, create: () => Strategy<unknown>) => {
     await using undisturbed = await StandIn.start();
-    const expected = await trained(undisturbed, options(svrg(), { steps: 5 }));
+    const expected = await trained(undisturbed, options(create(), { steps: 5 }));
     for (let lost = 1; lost <= undisturbed.calls.length; lost++) {
       await using server = await StandIn.start();
       server.fault = (call) => (call === lost ? fault : undefined);
-      const reports = await trained(server, options(svrg(), { steps: 5 }));
+      const reports = await trained(server, options(create(), { steps: 5 }));
       expect(server.entries).toEqual(undisturbed.entries);
       expect(server.snapshots.at(-1)).toEqual(undisturbed.snapshots.at(-1));
       expect(reports.map(({ loss }) => loss)).toEqual(expected.map(({ loss }) => loss));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { miniBatches } from '../../server/strategy/batches.ts';
+import { batchRows, costOf, miniBatches } from '../../server/strategy/batches.ts';
 import { seedFor } from '../../server/strategy/seeds.ts';
 
 describe('mini-batches', () => {
@@ -46,6 +46,36 @@ describe('mini-batches', () => {
     [{ seed: -1n }, 'seed: expected a bigint from 0 to 2^64 - 1, got -1'],
   ])('options %o are refused', (wrong, message) => {
     expect(() => miniBatches({ ...options, ...wrong })).toThrow(message);
+  });
+});
+
+describe('batches of strategies', () => {
+  const options = { rows: 103, batchSize: 10, seed: 5n };
+  const rowsOf = batchRows(options);
+
+  it('mini-batches are as they are, the full batch is all rows', () => {
+    expect(rowsOf({ kind: 'mini-batch', index: 12 })).toEqual(miniBatches(options)(12));
+    expect(rowsOf({ kind: 'full-batch' })).toBeUndefined();
+  });
+
+  it('anchor batches are shuffled apart, and come through all rows', () => {
+    const anchor = (index: number, rows = 50) => rowsOf({ kind: 'anchor', rows, index })!;
+    const epoch = new Set([...anchor(0), ...anchor(1)]);
+    expect([anchor(0).length, epoch.size]).toEqual([50, 100]);
+    expect(anchor(0, 10)).not.toEqual(rowsOf({ kind: 'mini-batch', index: 0 }));
+    expect(anchor(2)).not.toEqual(anchor(0));
+    expect(anchor(0)).toEqual(batchRows(options)({ kind: 'anchor', rows: 50, index: 0 }));
+    expect(new Set(anchor(0, 103)).size).toBe(103);
+    expect(() => anchor(0, 104)).toThrow("anchorRows: expected at most the dataset's 103 rows, got 104");
+  });
+
+  it('a step costs its points times the rows of its batch, later rounds included', () => {
+    const points = [{ anchor: { kind: 'head' }, shifts: [] }] as const;
+    const cost = (batch: Parameters<typeof rowsOf>[0], laterPoints = 0) =>
+      costOf({ points, batch, laterPoints }, options);
+    expect(cost({ kind: 'mini-batch', index: 3 }, 4)).toBe(50);
+    expect(cost({ kind: 'full-batch' })).toBe(103);
+    expect(cost({ kind: 'anchor', rows: 50, index: 0 })).toBe(50);
   });
 });
 

@@ -3,7 +3,7 @@
 import { direction } from '../../server/noise/direction.ts';
 import { noiseTable } from '../../server/noise/table.ts';
 import type { Anchor, Point, Shift } from '../../server/shift.ts';
-import { miniBatches } from '../../server/strategy/batches.ts';
+import { batchRows } from '../../server/strategy/batches.ts';
 import { seedFor } from '../../server/strategy/seeds.ts';
 import type { Action, BatchChoice, StepReport, Strategy } from '../../server/strategy/strategy.ts';
 
@@ -31,8 +31,8 @@ function problem() {
 
 const { x, y, best } = problem();
 
-export function leastSquares(batchSeed: bigint): Oracle {
-  const rowsOf = miniBatches({ rows: ROWS, batchSize: BATCH_SIZE, seed: batchSeed });
+export function leastSquares(batchSeed: bigint, table: 'gaussian' | 'rademacher' = 'gaussian'): Oracle {
+  const rowsOf = batchRows({ rows: ROWS, batchSize: BATCH_SIZE, seed: batchSeed });
   const everyRow = Array.from({ length: ROWS }, (_, row) => row);
   const snapshots = new Map<string, Float64Array>();
   let weights = new Float64Array(COLUMNS);
@@ -40,13 +40,14 @@ export function leastSquares(batchSeed: bigint): Oracle {
   const at = (anchor: Anchor) => (anchor.kind === 'snapshot' ? snapshots.get(anchor.name)! : weights);
   return {
     evaluate(points, batch) {
-      const rows = batch.kind === 'full-batch' ? everyRow : rowsOf(batch.index);
-      const losses = points.map((point) => loss(moved(at(point.anchor), point.shifts), rows));
+      const rows = rowsOf(batch) ?? everyRow;
+      const losses = points.map((point) => loss(moved(at(point.anchor), point.shifts, table), rows));
       return { losses, examples: rows.length };
     },
     perform(action) {
       if (action.kind === 'snapshot') snapshots.set(action.name, weights);
-      else weights = moved(weights, action.shifts);
+      else if (action.kind === 'decay') weights = weights.map((weight) => weight * action.factor);
+      else weights = moved(weights, action.shifts, table);
     },
     excess: () => loss(weights, everyRow) - loss(best, everyRow),
   };
@@ -60,24 +61,33 @@ export function drive<State>(strategy: Strategy<State>, oracle: Oracle, steps: n
     const question = strategy.ask(state);
     const told = strategy.tell(state, oracle.evaluate(question.points, question.batch));
     told.actions.forEach(oracle.perform);
-    reports.push(told.report);
+    if (told.report !== undefined) reports.push(told.report);
     state = told.state;
   }
   return reports;
 }
 
-/** Losses that follow from the points and the batch, as those of a run do, but mean nothing. */
+/**
+ * Losses that follow from the points and the batch, as those of a run do, but mean nothing: 1 to 2,
+ * in steps of 2^-20, so that sums and differences of them are exact.
+ */
 export function arbitraryLosses(points: readonly Point[], batch: BatchChoice): number[] {
   const index = batch.kind === 'mini-batch' ? batch.index + 1 : 0;
-  return points.map(({ shifts: [{ seed, scale }] }) => {
-    return 1 + Number(seedFor(seed, index, scale < 0 ? 1 : 0)) / 2 ** 64;
+  return points.map(({ anchor, shifts }) => {
+    const all = shifts.map(({ seed, scale }) => seedFor(seed, index, scale < 0 ? 1 : 0));
+    const hash = all.reduce((a, b) => a ^ b, anchor.kind === 'head' ? 0n : 1n << 63n);
+    return 1 + Number(hash >> 44n) / 2 ** 20;
   });
 }
 
-function moved(weights: Float64Array, shifts: readonly Shift[]): Float64Array<ArrayBuffer> {
+function moved(
+  weights: Float64Array,
+  shifts: readonly Shift[],
+  table: 'gaussian' | 'rademacher',
+): Float64Array<ArrayBuffer> {
   const result = Float64Array.from(weights);
   for (const { seed, scale } of shifts) {
-    const z = direction(noiseTable('gaussian'), seed, 0, COLUMNS);
+    const z = direction(noiseTable(table), seed, 0, COLUMNS);
     for (let i = 0; i < COLUMNS; i++) result[i] += scale * z[i];
   }
   return result;

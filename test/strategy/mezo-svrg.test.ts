@@ -2,20 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { HEAD, type Point, type Shift } from '../../server/shift.ts';
 import { type MezoSvrgOptions, mezoSvrg } from '../../server/strategy/mezo-svrg.ts';
 import { seedFor } from '../../server/strategy/seeds.ts';
-import { keepsTheContract } from './contract.ts';
 import { drive, leastSquares } from './least-squares.ts';
 
 const options: MezoSvrgOptions = { q: 2, eta1: 0.5, eta2: 0.125, epsilon: 0.25, seed: 9n };
 const AT_SNAPSHOT = { kind: 'snapshot', name: 'mezo-svrg' } as const;
-
-keepsTheContract('mezo-svrg', () => mezoSvrg(options));
-keepsTheContract('mezo-svrg with several directions and annealing', () =>
-  mezoSvrg({ ...options, q: 5, anchorDirections: 3, directions: 2, annealing: { window: 4, factor: 4 } }),
-);
-keepsTheContract('mezo-svrg with independent directions', () =>
-  mezoSvrg({ ...options, sharedDirections: false, directions: 2 }),
-);
-keepsTheContract('mezo-svrg on the full batch alone', () => mezoSvrg({ ...options, q: 1 }));
 
 describe('mezo-svrg, step by step', () => {
   const strategy = mezoSvrg({ ...options, anchorDirections: 2 });
@@ -56,6 +46,9 @@ describe('mezo-svrg, step by step', () => {
       batch: 'mini-batch',
       loss: 2.5,
       projectedGradient: 2,
+      losses: [3, 2, 1, 0.5],
+      projectedGradients: [2],
+      stepNorm: Math.sqrt(0.125 ** 2 + 0.125 ** 2 + 0.375 ** 2),
       examplesForwarded: 40,
     });
   });
@@ -97,6 +90,22 @@ describe('mezo-svrg', () => {
       return oracle.excess();
     });
     expect(shared).toBeLessThan(independent / 100);
+  });
+
+  it('with a number of rows every anchor has an anchor batch of its own', () => {
+    const strategy = mezoSvrg({ ...options, anchorRows: 50 });
+    let state = strategy.start();
+    const batches = Array.from({ length: 4 }, () => {
+      const { batch, points } = strategy.ask(state);
+      ({ state } = strategy.tell(state, { losses: points.map(() => 1), examples: 50 }));
+      return batch;
+    });
+    expect(batches).toEqual([
+      { kind: 'anchor', rows: 50, index: 0 },
+      { kind: 'mini-batch', index: 0 },
+      { kind: 'anchor', rows: 50, index: 1 },
+      { kind: 'mini-batch', index: 1 },
+    ]);
   });
 
   it('a window that ends worse than the one before it divides both rates', () => {

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { StrategyInfo } from "./strategy.ts";
 
 export const protobufPackage = "zeroth.v1";
 
@@ -35,6 +36,8 @@ export interface GetServerInfoResponse {
   devices: string[];
   /** Every bound a client can meet, by its name in the server's configuration. */
   limits: { [key: string]: bigint };
+  /** Those of strategies, in that order, each with its options. */
+  strategyInfos: StrategyInfo[];
 }
 
 export interface GetServerInfoResponse_LimitsEntry {
@@ -86,7 +89,7 @@ export const GetServerInfoRequest: MessageFns<GetServerInfoRequest> = {
 };
 
 function createBaseGetServerInfoResponse(): GetServerInfoResponse {
-  return { version: "", noiseSpecs: [], strategies: [], objectives: [], devices: [], limits: {} };
+  return { version: "", noiseSpecs: [], strategies: [], objectives: [], devices: [], limits: {}, strategyInfos: [] };
 }
 
 export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
@@ -109,6 +112,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     globalThis.Object.entries(message.limits).forEach(([key, value]: [string, bigint]) => {
       GetServerInfoResponse_LimitsEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
     });
+    for (const v of message.strategyInfos) {
+      StrategyInfo.encode(v!, writer.uint32(58).fork()).join();
+    }
     return writer;
   },
 
@@ -176,6 +182,14 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
             }
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.strategyInfos.push(StrategyInfo.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -207,6 +221,7 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
       },
       {},
     );
+    message.strategyInfos = object.strategyInfos?.map((e) => StrategyInfo.fromPartial(e)) || [];
     return message;
   },
 };
