@@ -104,10 +104,27 @@ export interface DeviceMemory {
   copy(from: DeviceTensor, to: DeviceTensor): void;
   /** @param options.isStrict Whether it is an error where the host would have to compute a node. Default true. */
   program(model: Uint8Array, options?: { readonly isStrict: boolean }): Program;
+  /**
+   * CUDA C++ of our own; undefined where the device takes none.
+   * @throws Error where it cannot be compiled here.
+   */
+  kernels?(source: string): Kernels | undefined;
+}
+
+/** An address on the device or a whole number, of 64 bits. */
+export type KernelArgument = bigint | number;
+
+export interface Kernels extends Disposable {
+  /** Begins a kernel on about so many threads, which find their parts of the work by themselves, behind those that were begun before. */
+  launch(name: string, threads: number, args: readonly KernelArgument[]): void;
+  /** Until all of them are done, as they have to be before a session runs. */
+  wait(): void;
 }
 
 export interface DeviceBuffer extends Disposable {
   readonly bytes: number;
+  /** Where it lies on the device, for kernels. */
+  readonly address: bigint;
   /** A description of its first bytes; disposed of with the buffer. */
   tensor(dataType: DataType, shape: readonly number[]): DeviceTensor;
 }

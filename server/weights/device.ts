@@ -1,13 +1,12 @@
-// Weights in the memory of a device, moved there by graphs, bit for bit as the kernel moves them on the host. A move uploads hash words
-// of directions that are new and a few numbers, and waits for nothing: bounds say where weights cannot have left their range.
+// Weights in the memory of a device, moved there bit for bit as the kernel moves them on the host, and watched from here: bounds say where
+// weights cannot have left their range, so that a move need not ask the device.
 import { type Grid, isInRange, rangeMax, snap, step } from '../noise/grid.ts';
 import { largestEntry, noiseTable } from '../noise/table.ts';
 import type { DeviceTensor } from '../runtime/runtime.ts';
 import { elementCount } from '../tensor.ts';
-import { DeviceTensors, type DeviceTensorsOptions } from './device-tensors.ts';
+import type { DeviceMovers, DeviceTensors, DeviceTensorsOptions } from './device-tensors.ts';
 import { digestOf } from './digest.ts';
 import { GridBook, largestMagnitude } from './grid-book.ts';
-import type { Movers } from './movers.ts';
 import { checkMoves, planPasses } from './plan.ts';
 import { type Move, type WeightSpec, type Weights, WeightsOutOfRange } from './weights.ts';
 import { DIRECTIONS_KEPT } from './words.ts';
@@ -25,13 +24,13 @@ export class DeviceWeights implements Weights {
   readonly #bounds: Float64Array;
 
   /** @throws ZerothError exhausted, saying which tensor, where memory is not to be had. */
-  constructor(specs: readonly WeightSpec[], movers: Movers, options: DeviceTensorsOptions = {}) {
+  constructor(specs: readonly WeightSpec[], movers: DeviceMovers, options: DeviceTensorsOptions = {}) {
     this.specs = specs;
     this.bytes = specs.reduce((sum, { shape }) => sum + elementCount(shape) * 4, 0);
     this.#zMax = largestEntry(noiseTable(movers.tableKind));
     this.#book = new GridBook(specs, this.#zMax);
     this.#bounds = new Float64Array(specs.length);
-    this.#tensors = new DeviceTensors(specs, movers, options);
+    this.#tensors = movers.place(specs, options);
   }
 
   get grids(): readonly Grid[] {
@@ -65,7 +64,7 @@ export class DeviceWeights implements Weights {
   }
 
   /**
-   * Where bounds show that no weight can leave its range on the way, all moves go in as few passes as there are graphs for, a few
+   * Where bounds show that no weight can leave its range on the way, all moves go in as few passes as the device has variants for, a few
    * directions at a time through all tensors. Where they do not even when they are exact, passes are the kernel's, and weights are measured
    * after each: what is refused is the same as on the host.
    */
@@ -79,6 +78,7 @@ export class DeviceWeights implements Weights {
     for (const tensor of tensors) (this.#staysWithin(tensor, changes[tensor]) ? within : beyond).push(tensor);
     for (let done = 0; done < moves.length; done += DIRECTIONS_KEPT)
       for (const tensor of within) this.#moveFreely(tensor, moves.slice(done, done + DIRECTIONS_KEPT));
+    this.#tensors.flush();
     for (const tensor of within) this.#bounds[tensor] += changes[tensor];
     for (const tensor of beyond) this.#moveWatched(tensor, moves, changes[tensor]);
     const bounds = new Float64Array(this.specs.length);

@@ -1,7 +1,9 @@
-// What moves weights on one device, for all runs there: compiled graphs and the noise table.
+// What moves weights on a device of any kind: compiled graphs and the noise table.
 import { noiseTable, TABLE_COLUMNS, TABLE_ROWS, type TableKind } from '../noise/table.ts';
 import type { DeviceMemory, DeviceTensor, Program } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
+import type { DeviceMovers, DeviceTensors, DeviceTensorsOptions } from './device-tensors.ts';
+import { GraphTensors } from './graph-tensors.ts';
 import {
   type Extent,
   largestOfBlocksGraph,
@@ -10,8 +12,9 @@ import {
   names,
   regridGraph,
 } from './move-graphs.ts';
+import type { WeightSpec } from './weights.ts';
 
-export class Movers implements Disposable {
+export class Movers implements DeviceMovers {
   readonly memory: DeviceMemory;
   readonly tableKind: TableKind;
   /** Whether graphs may write where they read; else there is a spare place, which is copied back. */
@@ -34,6 +37,10 @@ export class Movers implements Disposable {
     this.#stack.defer(() => {
       for (const program of this.#programs.values()) program[Symbol.dispose]();
     });
+  }
+
+  place(specs: readonly WeightSpec[], options: DeviceTensorsOptions): DeviceTensors {
+    return new GraphTensors(specs, this, options);
   }
 
   mover(directions: number, extent: Extent): Program {

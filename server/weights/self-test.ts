@@ -5,7 +5,9 @@ import { snap } from '../noise/grid.ts';
 import { moveBy } from '../noise/shift.ts';
 import { noiseTable, type TableKind } from '../noise/table.ts';
 import type { DeviceMemory } from '../runtime/runtime.ts';
+import { CudaMovers } from './cuda-movers.ts';
 import { DeviceWeights } from './device.ts';
+import type { DeviceMovers } from './device-tensors.ts';
 import { Movers } from './movers.ts';
 import type { Move } from './weights.ts';
 
@@ -27,25 +29,31 @@ const MOVES: readonly Move[] = [
 ];
 
 /**
- * What moves weights on a device, in place if that is right there.
- * @throws ZerothError unimplemented where it moves them wrongly in either way.
+ * What moves weights on a device: kernels of our own where it takes them, else graphs, in place if that is right there.
+ * @throws ZerothError unimplemented where it moves them wrongly in every way.
  */
-export function openMovers(memory: DeviceMemory, tableKind: TableKind, device: string): Movers {
-  return tryOut(memory, tableKind, true) ?? tryOut(memory, tableKind, false) ?? refuse(device);
+export function openMovers(memory: DeviceMemory, tableKind: TableKind, device: string): DeviceMovers {
+  const byGraphs = (isInPlace: boolean) => new Movers(memory, tableKind, isInPlace);
+  return (
+    tryOut(() => CudaMovers.open(memory, tableKind)) ??
+    tryOut(() => byGraphs(true)) ??
+    tryOut(() => byGraphs(false), 'last') ??
+    refuse(device)
+  );
 }
 
 /** Undefined where the self-test fails; an error is one only where nothing is left to try. */
-function tryOut(memory: DeviceMemory, tableKind: TableKind, isInPlace: boolean): Movers | undefined {
+function tryOut(open: () => DeviceMovers | undefined, chance?: 'last'): DeviceMovers | undefined {
   using opened = new DisposableStack();
-  const movers = opened.use(new Movers(memory, tableKind, isInPlace));
   try {
-    if (!isRight(movers)) return undefined;
+    const movers = opened.use(open());
+    if (movers === undefined || !isRight(movers)) return undefined;
+    opened.move();
+    return movers;
   } catch (error) {
-    if (isInPlace) return undefined;
+    if (chance !== 'last') return undefined;
     throw error;
   }
-  opened.move();
-  return movers;
 }
 
 function refuse(device: string): never {
@@ -53,7 +61,7 @@ function refuse(device: string): never {
   throw new ZerothError('unimplemented', `${message}; use another device`);
 }
 
-function isRight(movers: Movers): boolean {
+function isRight(movers: DeviceMovers): boolean {
   const weights = new DeviceWeights(SPECS, movers, { partBlocks: PART_BLOCKS });
   try {
     return SPECS.every((_, tensor) => isRightFor(weights, tensor, movers.tableKind));

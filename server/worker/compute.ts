@@ -7,8 +7,8 @@ import { openRuntime } from '../runtime/open.ts';
 import type { DeviceName, Runtime } from '../runtime/runtime.ts';
 import { CREW_WEIGHTS_MIN, Crew } from '../weights/crew.ts';
 import { DeviceWeights } from '../weights/device.ts';
+import type { DeviceMovers } from '../weights/device-tensors.ts';
 import { HostWeights } from '../weights/host.ts';
-import type { Movers } from '../weights/movers.ts';
 import { openMovers } from '../weights/self-test.ts';
 import type { WeightSpec, Weights } from '../weights/weights.ts';
 import type { WorkerOptions } from './messages.ts';
@@ -18,7 +18,7 @@ export class Compute {
   readonly lossPrograms: LossPrograms;
   /** Moves use as many cores as forward passes may, up to two. */
   readonly #crew: Crew | undefined;
-  readonly #movers = new Map<TableKind, Movers>();
+  readonly #movers = new Map<TableKind, DeviceMovers>();
 
   /** @throws ZerothError unimplemented, saying what to install, where the device cannot be had. */
   constructor(options: WorkerOptions) {
@@ -55,7 +55,7 @@ export class Compute {
     this.runtime.close();
   }
 
-  #moversOf(table: TableKind): Movers {
+  #moversOf(table: TableKind): DeviceMovers {
     const { memory, device } = this.runtime;
     if (memory === undefined) throw new Error('weights on the host are moved by the kernel');
     const movers = this.#movers.get(table) ?? openMovers(memory, table, device);

@@ -1,11 +1,13 @@
-// Weights on a device keep the contract of weights on the host: on WebGPU, and on the CPU provider as if it were a device, through
-// the calls that CUDA gets.
+// Weights on a device keep the contract of weights on the host: on WebGPU, on CUDA by graphs and by kernels, and on the CPU provider as if
+// it were a device.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TableKind } from '../../server/noise/table.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { liveHandles } from '../../server/runtime/capi/handles.ts';
 import type { DeviceMemory } from '../../server/runtime/runtime.ts';
+import { CudaMovers } from '../../server/weights/cuda-movers.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
+import type { DeviceMovers } from '../../server/weights/device-tensors.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { Movers } from '../../server/weights/movers.ts';
 import { openMovers } from '../../server/weights/self-test.ts';
@@ -15,14 +17,23 @@ import { devices, whyNoWebgpu } from '../support/devices.ts';
 import { keepsTheContract } from './contract.ts';
 
 /** Of each thing before the last, the other way is tried too. */
-const ways = [
-  { name: 'in place, in parts', isInPlace: true, partBlocks: 16 },
-  { name: 'in place, whole', isInPlace: true, partBlocks: 2 ** 14 },
-  { name: 'by a spare place', isInPlace: false, partBlocks: 16 },
+const graphWays = [
+  { name: 'in place, in parts', by: 'graphs in place', partBlocks: 16 },
+  { name: 'in place, whole', by: 'graphs in place', partBlocks: 2 ** 14 },
+  { name: 'by a spare place', by: 'graphs apart', partBlocks: 16 },
 ] as const;
+const kernelWay = { name: 'by kernels', by: 'kernels' } as const;
+
+type Way = { readonly by: 'graphs in place' | 'graphs apart' | 'kernels'; readonly partBlocks?: number };
+
+function moversBy(by: Way['by'], memory: DeviceMemory, table: TableKind): DeviceMovers {
+  if (by === 'kernels') return CudaMovers.open(memory, table)!;
+  return new Movers(memory, table, by === 'graphs in place');
+}
 
 describe.each(devices)('weights on %s', (device) => {
-  const movers = new Map<string, Movers>();
+  const ways = device === 'cuda' ? [...graphWays, kernelWay] : graphWays;
+  const movers = new Map<string, DeviceMovers>();
   const closing = new DisposableStack();
   let memory: DeviceMemory;
   beforeAll(() => {
@@ -30,8 +41,8 @@ describe.each(devices)('weights on %s', (device) => {
     closing.defer(() => runtime.close());
     memory = runtime.memory!;
     for (const table of ['gaussian', 'rademacher'] as const)
-      for (const isInPlace of [true, false])
-        movers.set(`${table} ${isInPlace}`, closing.use(new Movers(memory, table, isInPlace)));
+      for (const by of new Set(ways.map((way) => way.by)))
+        movers.set(`${table} ${by}`, closing.use(moversBy(by, memory, table)));
   });
   afterAll(() => {
     closing.dispose();
@@ -41,9 +52,9 @@ describe.each(devices)('weights on %s', (device) => {
   const open = (
     specs: readonly WeightSpec[],
     table: TableKind = 'gaussian',
-    { isInPlace, ...options }: { isInPlace: boolean; partBlocks?: number } = { isInPlace: true },
+    { by, ...options }: Way = { by: 'graphs in place' },
   ) => {
-    const weights = new DeviceWeights(specs, movers.get(`${table} ${isInPlace}`)!, options);
+    const weights = new DeviceWeights(specs, movers.get(`${table} ${by}`)!, options);
     closing.defer(() => weights.release());
     return weights;
   };
@@ -51,9 +62,10 @@ describe.each(devices)('weights on %s', (device) => {
   for (const { name, ...way } of ways)
     keepsTheContract(`${device}, ${name}`, (specs, table) => open(specs, table, way));
 
-  test('the self-test passes, in place', () => {
+  test('the self-test passes at the first try', () => {
     using found = openMovers(memory, 'gaussian', device);
-    expect(found.isInPlace).toBe(true);
+    if (device === 'cuda') expect(found).toBeInstanceOf(CudaMovers);
+    else expect(found).toMatchObject({ isInPlace: true });
   });
 
   test('a direction is uploaded once, for all moves by it', () => {
@@ -94,10 +106,10 @@ describe.skipIf(whyNoWebgpu !== undefined)('memory that WebGPU does not have', (
     const before = liveHandles();
     const specs: WeightSpec[] = [
       { name: 'small', shape: [64] },
-      { name: 'huge', shape: [2 ** 20, 2 ** 14] },
+      { name: 'huge', shape: [2 ** 20, 2 ** 18] },
     ];
     expect(await message(() => new DeviceWeights(specs, movers))).toBe(
-      `ZerothError: no memory on the device for tensor huge of 68719476992 bytes of weights: 68719476736 bytes`,
+      `ZerothError: no memory on the device for tensor huge of 1099511628032 bytes of weights: 1099511627776 bytes`,
     );
     expect(liveHandles()).toEqual(before);
     const weights = new DeviceWeights(specs.slice(0, 1), movers);

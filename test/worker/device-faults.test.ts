@@ -111,7 +111,7 @@ describe('a device that fails in the middle', () => {
       if (outputs.moved === undefined || inputs.weights !== outputs.moved) run();
     });
     using movers = openMovers(onlyApart, 'gaussian', 'this adapter');
-    expect(movers.isInPlace).toBe(false);
+    expect(movers).toMatchObject({ isInPlace: false });
     const idle = tamperedWith(memory, () => undefined);
     expect(() => openMovers(idle, 'gaussian', 'this adapter')).toThrow(
       /^this adapter: expected weights to be moved bit for bit as noise\/1 has it, got others in a self-test/,
@@ -126,7 +126,7 @@ describe('a device that fails in the middle', () => {
       run();
     });
     using movers = openMovers(validated, 'gaussian', 'this adapter');
-    expect(movers.isInPlace).toBe(false);
+    expect(movers).toMatchObject({ isInPlace: false });
     const before = liveHandles();
     const broken = tamperedWith(memory, () => {
       throw new ZerothError('internal', 'no such operator');

@@ -5,8 +5,9 @@ import type { Change } from '../../server/journal/journal.ts';
 import { philox } from '../../server/noise/philox.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
+import type { DeviceMovers } from '../../server/weights/device-tensors.ts';
 import { HostWeights } from '../../server/weights/host.ts';
-import { Movers } from '../../server/weights/movers.ts';
+import { openMovers } from '../../server/weights/self-test.ts';
 import type { Weights } from '../../server/weights/weights.ts';
 import { CopyAccount, WeightsBudget } from '../../server/worker/budget.ts';
 import type { Regrid } from '../../server/worker/messages.ts';
@@ -75,11 +76,11 @@ function live(seats: readonly Seat[], random: () => number, events: number) {
 
 describe.each(devices)('a run on %s', (device) => {
   const closing = new DisposableStack();
-  let movers: Movers;
+  let movers: DeviceMovers;
   beforeAll(() => {
     const runtime = CApiRuntime.open({ device, threads: 1, hasMemory: true });
     closing.defer(() => runtime.close());
-    movers = closing.use(new Movers(runtime.memory!, 'gaussian', true));
+    movers = closing.use(openMovers(runtime.memory!, 'gaussian', device));
   });
   afterAll(() => closing.dispose());
 

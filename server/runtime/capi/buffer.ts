@@ -8,23 +8,23 @@ import { valueOver } from './values.ts';
 
 export class CApiBuffer implements DeviceBuffer {
   readonly bytes: number;
+  readonly address: Pointer;
   readonly #context: Context;
   readonly #owner = new Owner();
-  readonly #address: Pointer;
 
   constructor(context: Context, allocator: Pointer, bytes: number) {
     this.#context = context;
     this.bytes = bytes;
-    this.#address = make('AllocatorAlloc', allocator, bytes);
+    this.address = make('AllocatorAlloc', allocator, bytes);
     count('AllocatorFree', 1);
     this.#owner.defer(() => {
-      call('AllocatorFree', allocator, this.#address);
+      call('AllocatorFree', allocator, this.address);
       count('AllocatorFree', -1);
     });
   }
 
   tensor(dataType: DataType, shape: readonly number[]): DeviceTensor {
-    const value = valueOver(this.#context.deviceInfo, this.#address, { dataType, shape });
+    const value = valueOver(this.#context.deviceInfo, this.address, { dataType, shape });
     return { dataType, shape, handle: this.#owner.own('ReleaseValue', value) };
   }
 

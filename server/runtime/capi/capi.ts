@@ -1,6 +1,7 @@
 // ONNX Runtime over its C API: runs that can be ended early, weights that are bound once, and weights on a device.
 
 import { Caller } from '../caller.ts';
+import { CudaDriver } from '../cuda/driver.ts';
 import { sessionError } from '../errors.ts';
 import type {
   DeviceMemory,
@@ -38,7 +39,8 @@ export class CApiRuntime implements Runtime {
     this.device = context.device;
     this.#owner = owner;
     this.#context = context;
-    this.memory = context.hasMemory ? new CApiMemory(context, owner) : undefined;
+    const driver = context.device === 'cuda' ? new CudaDriver() : undefined;
+    this.memory = context.hasMemory ? new CApiMemory(context, owner, driver) : undefined;
   }
 
   /** @throws Error where the library, the provider or an adapter for it is missing. */

@@ -1,8 +1,10 @@
 // Memory of a device over the C API: buffers, values over them, copies, and the small graphs that work on them.
 import { GraphWriter } from '../../onnx/graph-writer.ts';
-import type { DataType } from '../../tensor.ts';
+import { type DataType, tensorBytes } from '../../tensor.ts';
+import type { CudaDriver } from '../cuda/driver.ts';
+import { CudaKernels } from '../cuda/kernels.ts';
 import { allocationError, deviceError } from '../errors.ts';
-import type { DeviceBuffer, DeviceMemory, DeviceTensor } from '../runtime.ts';
+import type { DeviceBuffer, DeviceMemory, DeviceTensor, Kernels } from '../runtime.ts';
 import { call, make, OrtError, type Pointer } from './api.ts';
 import { CApiBuffer } from './buffer.ts';
 import { type Context, environmentOfProcess, openSession } from './context.ts';
@@ -20,12 +22,15 @@ export class CApiMemory implements DeviceMemory {
   readonly #context: Context;
   /** Of the session that came first, which lives as long as this. */
   readonly #allocator: Pointer;
+  /** Of a card of NVIDIA's: its driver copies, and has kernels. */
+  readonly #driver: CudaDriver | undefined;
   readonly #copiers = new Map<DataType, CApiProgram>();
   /** Undefined until the first copy shows whether the environment can copy to this device. */
   #canCopyTensors: boolean | undefined;
 
-  constructor(context: Context, owner: Owner) {
+  constructor(context: Context, owner: Owner, driver?: CudaDriver) {
     this.#context = context;
+    this.#driver = driver;
     const session = openSession(owner, context, identity('float32'));
     this.#allocator = owner.own('ReleaseAllocator', make('CreateAllocator', session, context.deviceInfo));
     owner.defer(() => {
@@ -51,22 +56,26 @@ export class CApiMemory implements DeviceMemory {
       copies.map(({ from, to }) => ({
         from: this.#host(owner, from, to),
         to: to.handle,
-        dataType: to.dataType,
+        spec: to,
       })),
     );
   }
 
   download(from: DeviceTensor, into: ArrayBufferView): void {
-    const { handle, dataType } = from;
-    this.#held((owner) => [{ from: handle, to: this.#host(owner, into, from), dataType }]);
+    this.#held((owner) => [{ from: from.handle, to: this.#host(owner, into, from), spec: from }]);
   }
 
   copy(from: DeviceTensor, to: DeviceTensor): void {
-    this.#held(() => [{ from: from.handle, to: to.handle, dataType: from.dataType }]);
+    this.#held(() => [{ from: from.handle, to: to.handle, spec: from }]);
   }
 
   program(model: Uint8Array, options?: { readonly isStrict: boolean }): CApiProgram {
     return openProgram(this.#context, model, options);
+  }
+
+  kernels(source: string): Kernels | undefined {
+    const driver = this.#driver;
+    return driver && this.#context.lock.hold(() => new CudaKernels(driver, source));
   }
 
   /** WebGPU gives buffers that it has no memory for, takes what is written to them, and has nothing when it is read back. */
@@ -98,12 +107,18 @@ export class CApiMemory implements DeviceMemory {
       using owner = new Owner();
       const copies = copiesOf(owner);
       try {
-        if (this.#canCopyTensors !== false && this.#tryCopyTensors(copies)) return;
-        for (const { from, to, dataType } of copies) this.#copier(dataType).copy(from, to);
+        if (this.#driver !== undefined) this.#copyByDriver(this.#driver, copies);
+        else if (this.#canCopyTensors === false || !this.#tryCopyTensors(copies))
+          for (const { from, to, spec } of copies) this.#copier(spec.dataType).copy(from, to);
       } catch (error) {
         throw deviceError(error);
       }
     });
+  }
+
+  #copyByDriver(driver: CudaDriver, copies: readonly Copy[]): void {
+    for (const { from, to, spec } of copies)
+      driver.copy(make('GetTensorMutableData', from), make('GetTensorMutableData', to), tensorBytes(spec));
   }
 
   /** The environment copies for providers that say so to it, as WebGPU does. Where there is none, a graph copies. */
@@ -126,7 +141,11 @@ export class CApiMemory implements DeviceMemory {
   }
 }
 
-type Copy = { readonly from: Pointer; readonly to: Pointer; readonly dataType: DataType };
+type Copy = {
+  readonly from: Pointer;
+  readonly to: Pointer;
+  readonly spec: Pick<DeviceTensor, 'dataType' | 'shape'>;
+};
 
 /** y = x, of any shape. */
 function identity(dataType: DataType): Uint8Array {

@@ -17,8 +17,15 @@ type Provider = {
  */
 const webgpuOptions = pairs({});
 
-/** Whole float32 products, and kernels chosen by rule: a trial may choose another one in another process, and round differently. */
-const cudaOptions = pairs({ use_tf32: '0', cudnn_conv_algo_search: 'HEURISTIC' });
+/**
+ * Whole float32 products, and kernels chosen by rule: a trial may choose another one in another process, and round differently. Memory is
+ * taken as it is asked for: doubling what is taken each time may leave half of it unused.
+ */
+const cudaOptions = pairs({
+  use_tf32: '0',
+  cudnn_conv_algo_search: 'HEURISTIC',
+  arena_extend_strategy: 'kSameAsRequested',
+});
 
 export const providers: Readonly<Record<DeviceName, Provider>> = {
   cpu: { memoryName: undefined, append: () => undefined },
