@@ -6,6 +6,7 @@ import { type Journal, journal } from './journal.ts';
 import { type Models, models } from './models.ts';
 import { type Oracle, oracle } from './oracle.ts';
 import { type Runs, runs } from './runs.ts';
+import { type Trainings, trainings } from './trainings.ts';
 
 /** Every call rejects with a ZerothCallError that holds the server's code, reason and fields. */
 export class Zeroth {
@@ -14,6 +15,7 @@ export class Zeroth {
   readonly runs: Runs;
   readonly oracle: Oracle;
   readonly journal: Journal;
+  readonly trainings: Trainings;
   readonly #channel: Channel;
 
   constructor(channel: Channel) {
@@ -23,6 +25,7 @@ export class Zeroth {
     this.runs = runs(channel);
     this.oracle = oracle(channel);
     this.journal = journal(channel);
+    this.trainings = trainings(channel);
   }
 
   info(options?: CallOptions): Promise<GetServerInfoResponse> {

@@ -1,8 +1,8 @@
 // A strategy driven over the wire: one round trip a round, and most steps have one round.
-import type { UpdateRequest } from '../proto/gen/zeroth/v1/oracle_service.ts';
-import { ZerothError } from '../server/errors.ts';
-import { batchRows, costOf } from '../server/strategy/batches.ts';
-import type { Action, BatchChoice, StepReport, Strategy } from '../server/strategy/strategy.ts';
+import type { DeepPartial, UpdateRequest } from '../proto/gen/zeroth/v1/oracle_service.ts';
+import { inOrder } from '../server/strategy/actions.ts';
+import { type Budget, Driver, type Place } from '../server/strategy/driver.ts';
+import type { Action, StepReport, Strategy } from '../server/strategy/strategy.ts';
 import type { Zeroth } from './client.ts';
 import { toBatch, toWirePoint } from './convert.ts';
 import type { Drive } from './drive.ts';
@@ -26,14 +26,10 @@ export type TrainOptions<State> = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** Steps or examples forwarded, those before `from` included. */
-export type Budget = { readonly steps: number } | { readonly examples: number };
+export type { Budget } from '../server/strategy/driver.ts';
 
 /** Plain data, as a strategy's state is: enough to go on from, in this process or another. */
-export type Position<State> = {
-  readonly state: State;
-  readonly step: number;
-  readonly examplesForwarded: number;
+export type Position<State> = Place<State> & {
   /** What the run has yet to be told, and the revision that it follows from. */
   readonly actions: readonly Action[];
   readonly revision: bigint;
@@ -60,17 +56,14 @@ export async function* train<State>(
   zeroth: Zeroth,
   options: TrainOptions<State>,
 ): AsyncGenerator<TrainReport<State>, void> {
-  const { dataset, strategy, budget, batchSize, batchSeed, signal } = options;
-  const rows = Number(dataset.rows);
-  const rowsOf = batchRows({ rows, batchSize, seed: batchSeed });
-  let position = options.from ?? begin(strategy);
+  const { dataset, from, signal, ...rest } = options;
+  const driver = new Driver({ ...rest, rows: Number(dataset.rows), from });
+  let position: Position<State> = from ?? { ...driver.place, actions: [], revision: 0n };
   using drive = zeroth.oracle.drive();
 
-  for (;;) {
-    const cost = costOf(strategy.ask(position.state), { rows, batchSize });
-    if (isSpent(budget, position, cost)) break;
+  while (!driver.isSpent) {
     signal?.throwIfAborted();
-    const report = await oneStep(zeroth, options, { position, rowsOf, drive });
+    const report = await oneStep(zeroth, options, { position, driver, drive });
     position = report.position;
     let isLeft = true;
     try {
@@ -83,19 +76,9 @@ export async function* train<State>(
   await settle(zeroth, options, position);
 }
 
-function begin<State>(strategy: Strategy<State>): Position<State> {
-  return { state: strategy.start(), step: 0, examplesForwarded: 0, actions: [], revision: 0n };
-}
-
-function isSpent(budget: Budget, position: Position<unknown>, cost: number): boolean {
-  return 'steps' in budget
-    ? position.step >= budget.steps
-    : position.examplesForwarded + cost > budget.examples;
-}
-
 type Asked<State> = {
   readonly position: Position<State>;
-  readonly rowsOf: (choice: BatchChoice) => readonly number[] | undefined;
+  readonly driver: Driver<State>;
   readonly drive: Drive;
 };
 
@@ -103,80 +86,50 @@ type Asked<State> = {
 async function oneStep<State>(
   zeroth: Zeroth,
   options: TrainOptions<State>,
-  asked: Asked<State>,
+  { position, driver, drive }: Asked<State>,
 ): Promise<TrainReport<State>> {
+  const { run, dataset, signal } = options;
   const start = performance.now();
-  let { position } = asked;
-  for (;;) {
-    const { told, revision } = await oneRound(zeroth, options, { ...asked, position });
-    const { state, actions, report } = told;
-    position = { ...position, state, actions, revision };
-    if (report === undefined) continue;
-    const examplesForwarded = position.examplesForwarded + report.examplesForwarded;
+  for (let update = await perform(zeroth, options, position); ; update = undefined) {
+    const { points, rows } = driver.ask();
+    const evaluate = {
+      run,
+      points: points.map((point) => toWirePoint(run, point)),
+      batch: toBatch(dataset.name, rows),
+    };
+    const { evaluate: answer } = await drive.step({ ...(update && { update }), evaluate }, { signal });
+    const { results, revision } = answer!;
+    const losses = results.map(({ loss }) => loss);
+    const done = driver.tell(losses, Number(results[0].examples));
+    if (done === undefined) continue;
     return {
-      ...report,
-      totalExamplesForwarded: examplesForwarded,
+      ...done.report,
+      totalExamplesForwarded: done.place.examplesForwarded,
       seconds: (performance.now() - start) / 1000,
       revision,
-      position: { ...position, step: position.step + 1, examplesForwarded },
+      position: { ...done.place, actions: done.actions, revision },
     };
   }
 }
 
-async function oneRound<State>(
-  zeroth: Zeroth,
-  options: TrainOptions<State>,
-  { position, rowsOf, drive }: Asked<State>,
-) {
-  const { run, dataset, strategy, signal } = options;
-  const { points, batch } = strategy.ask(position.state);
-  const evaluate = {
-    run,
-    points: points.map((point) => toWirePoint(run, point)),
-    batch: toBatch(dataset.name, rowsOf(batch)),
-  };
-  const update = await perform(zeroth, options, position);
-  const { evaluate: answer } = await drive.step({ ...(update && { update }), evaluate }, { signal });
-  const { results, revision } = answer!;
-  const losses = results.map((result) => result.loss);
-  return { told: strategy.tell(position.state, { losses, examples: Number(results[0].examples) }), revision };
-}
-
 /**
- * Does what a strategy asked for, in order, and returns the last update unsent. A snapshot names the
+ * Takes the snapshot that a strategy asked for, and returns its update unsent. A snapshot names the
  * revision it is meant for, so that doing it all once more, after a crash, ends in the same place.
  */
 async function perform<State>(
   zeroth: Zeroth,
-  options: TrainOptions<State>,
-  { actions, step: atStep, revision }: Position<State>,
-): Promise<UpdateRequest | undefined> {
-  const { run, trainingId, signal } = options;
-  let head = revision;
-  let update: UpdateRequest | undefined;
-  let updates = 0;
-  for (const action of actions) {
-    if (update !== undefined) {
-      ({ head } = await zeroth.oracle.update(update, { signal }));
-      update = undefined;
-    }
-    if (action.kind === 'decay') throw noDecay();
-    if (action.kind === 'snapshot') await zeroth.runs.snapshot(run, action.name, head, { signal });
-    else update = { run, shifts: [...action.shifts], requestId: requestId(trainingId, atStep, updates++) };
-  }
-  return update;
-}
-
-function noDecay(): ZerothError {
-  return new ZerothError(
-    'unimplemented',
-    'weightDecay: expected 0, since an update over the wire has no decay',
-  );
-}
-
-/** A step's first update is `trainingId/step`; further ones say which they are. */
-function requestId(trainingId: string, step: number, earlier: number): string {
-  return earlier === 0 ? `${trainingId}/${step}` : `${trainingId}/${step}.${earlier}`;
+  { run, trainingId, signal }: TrainOptions<State>,
+  { actions, step, revision }: Position<State>,
+): Promise<DeepPartial<UpdateRequest> | undefined> {
+  const { snapshot, decay, update } = inOrder(actions);
+  if (snapshot !== undefined) await zeroth.runs.snapshot(run, snapshot.name, revision, { signal });
+  if (decay === undefined && update === undefined) return undefined;
+  return {
+    run,
+    ...(decay && { decay: { factor: decay.factor, seed: decay.seed, exclude: [...decay.exclude] } }),
+    shifts: [...(update?.shifts ?? [])],
+    requestId: `${trainingId}/${step}`,
+  };
 }
 
 async function settle<State>(

@@ -11,6 +11,8 @@ export type ErrorKind =
   | 'run-failed'
   | 'model-not-loaded'
   | 'model-in-use'
+  | 'run-in-training'
+  | 'training-state'
   | 'exhausted'
   | 'unavailable'
   | 'unimplemented'

@@ -11,6 +11,7 @@ import { type Log, openLog } from './log.ts';
 import { RpcServer } from './rpc/server.ts';
 import { Models } from './run/models.ts';
 import { Runs } from './run/runs.ts';
+import { Trainings } from './training/trainings.ts';
 import { VERSION } from './version.ts';
 
 export type RunningServer = { readonly port: number; close(): Promise<void> };
@@ -29,8 +30,10 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   await models.chooseDevice();
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
-  const rpc = opened.adopt(new RpcServer({ config, journal, datasets, models, runs }, log), (each) =>
-    each.close(),
+  const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
+  const rpc = opened.adopt(
+    new RpcServer({ config, journal, datasets, models, runs, trainings }, log),
+    (each) => each.close(),
   );
 
   const port = await rpc.listen();
@@ -38,6 +41,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   log.info({ address, version: VERSION }, 'restoring');
   runs.load();
   await restore({ models, runs, journal, log });
+  trainings.load();
   rpc.open();
   const { modelDir, dataDir } = config;
   log.info({ address, version: VERSION, modelDir, dataDir, device: models.device }, 'listening');

@@ -112,7 +112,9 @@ export const settings = {
   queuePerRunMax: countLimit(256, 'requests that wait for one run'),
   queuePerModelMax: countLimit(1024, 'requests that wait for one model, all runs together'),
   snapshotsPerRunMax: countLimit(1024, 'snapshots of one run'),
-  watchersMax: countLimit(256, 'streams that watch journals'),
+  trainingsMax: countLimit(1024, 'trainings that the server runs or has run'),
+  trainingEventsMax: countLimit(100_000, 'steps of one training whose events are kept'),
+  watchersMax: countLimit(256, 'streams that watch journals, and as many that watch trainings'),
   pageSizeMax: countLimit(1000, 'items on one page of a list', 1000),
 } as const satisfies Record<string, Setting>;
 

@@ -4,8 +4,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { ZerothError } from '../errors.ts';
+import { TRAINING_SCHEMA } from './training-log.ts';
 
-const SCHEMA_VERSION = 1;
 /** "ZRTH"; `file` and `PRAGMA application_id` tell a journal from other SQLite databases by it. */
 const APPLICATION_ID = 0x5a525448;
 
@@ -46,8 +46,10 @@ const SCHEMA = `
     sha256 TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+
+/** What each version of the schema added; a journal of an earlier one is brought up when it is opened. */
+const ADDED: readonly string[] = [SCHEMA, TRAINING_SCHEMA];
 
 /** A prepared statement whose failures are explained; `Row` is what its SELECT returns. */
 export type Statement<Row> = {
@@ -70,10 +72,11 @@ export class Database {
       // Exclusive before WAL: the lock is then the kernel's own on the file, held until close and
       // gone with the process, SIGKILL included; and SQLite needs no shared-memory file.
       this.exec('PRAGMA locking_mode = EXCLUSIVE');
-      const isNew = this.#isNew();
+      const version = this.#version();
       this.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync}`);
       this.transaction(() => {
-        if (isNew) this.exec(SCHEMA);
+        for (const added of ADDED.slice(version)) this.exec(added);
+        this.exec(`PRAGMA user_version = ${ADDED.length}`);
       });
     } catch (error) {
       this.#database.close();
@@ -96,11 +99,12 @@ export class Database {
   }
 
   /** All of `work` or nothing of it. */
-  transaction(work: () => void): void {
+  transaction<T>(work: () => T): T {
     this.exec('BEGIN EXCLUSIVE');
     try {
-      work();
+      const result = work();
       this.exec('COMMIT');
+      return result;
     } catch (error) {
       // SQLite ends some transactions by itself, on a full disk for one.
       if (this.#database.isTransaction) this.exec('ROLLBACK');
@@ -112,26 +116,27 @@ export class Database {
     if (this.#database.isOpen) this.#database.close();
   }
 
-  /** Looks before anything is written, so that a file of somebody else is left as it was. */
-  #isNew(): boolean {
+  /** 0 of a new file. Looks before anything is written, so that a file of somebody else is left as it was. */
+  #version(): number {
     const application = this.prepare<{ application_id: number }>('PRAGMA application_id').get();
     const version = this.prepare<{ user_version: number }>('PRAGMA user_version').get();
     const tables = this.prepare<{ count: number }>('SELECT count(*) AS count FROM sqlite_schema').get();
-    if (tables?.count === 0) return true;
+    if (tables?.count === 0) return 0;
     if (application?.application_id !== APPLICATION_ID) {
       throw new ZerothError(
         'invalid-argument',
         `${this.#path}: expected a Zeroth journal, got the SQLite database of another program`,
       );
     }
-    if (version === undefined || version.user_version !== SCHEMA_VERSION) {
+    const found = version?.user_version ?? 0;
+    if (found < 1 || found > ADDED.length) {
       throw new ZerothError(
         'unimplemented',
-        `${this.#path}: expected journal schema ${SCHEMA_VERSION}, got ${version?.user_version}; ` +
+        `${this.#path}: expected journal schema 1 to ${ADDED.length}, got ${found}; ` +
           'open it with the version of Zeroth that wrote it, or a later one',
       );
     }
-    return false;
+    return found;
   }
 
   #explained<T>(work: () => T): T {

@@ -1,5 +1,6 @@
 // What has happened, durably. An entry is on disk before anybody hears of it.
 import type { Decay, Shift } from '../shift.ts';
+import type { TrainingLog } from './training-log.ts';
 
 /** What one revision did to the weights (docs/journal.md). */
 export type Change =
@@ -116,6 +117,9 @@ export interface Journal {
   putSnapshot(run: string, snapshot: Snapshot): void;
   deleteSnapshot(run: string, name: string): boolean;
   snapshots(run: string): Snapshot[];
+  /** What happens within `work` is durable together, or not at all. It may append to this run alone. */
+  together<T>(run: string, work: () => T): T;
+  readonly trainings: TrainingLog;
   putModel(record: ModelRecord): void;
   deleteModel(name: string): void;
   models(): ModelRecord[];

@@ -4,6 +4,7 @@ import { Database } from './database.ts';
 import { chainDigest, decodeChange, encodeChange } from './encode.ts';
 import type { Append, Entry, Journal, ModelRecord, RunRecord, Snapshot } from './journal.ts';
 import { type EntryRow, prepareStatements } from './statements.ts';
+import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
 /**
  * Opens or creates the journal, and holds it alone until `close`.
@@ -23,6 +24,7 @@ const PAGE_BYTES = 2 ** 20;
 type Tail = { readonly id: number; head: number; digest: Uint8Array; bytes: number | undefined };
 
 class SqliteJournal implements Journal {
+  readonly trainings: TrainingLog;
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #tails = new Map<string, Tail>();
@@ -30,6 +32,7 @@ class SqliteJournal implements Journal {
   constructor(database: Database) {
     this.#database = database;
     this.#sql = prepareStatements(database);
+    this.trainings = openTrainingLog(database);
   }
 
   createRun(record: RunRecord): void {
@@ -132,6 +135,16 @@ class SqliteJournal implements Journal {
 
   snapshots(run: string): Snapshot[] {
     return this.#sql.snapshots.all(this.#tail(run).id).map(({ name, revision }) => ({ name, revision }));
+  }
+
+  together<T>(run: string, work: () => T): T {
+    try {
+      return this.#database.transaction(work);
+    } catch (error) {
+      // An entry that it was given may be gone again.
+      this.#tails.delete(run);
+      throw error;
+    }
   }
 
   putModel(record: ModelRecord): void {

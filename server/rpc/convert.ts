@@ -171,6 +171,11 @@ export function fromParameter(parameter: Parameter): WireParameter {
   return { ...fromTensorSpec(parameter), bytes: BigInt(bytes), trainable, alias };
 }
 
+/** As the wire has it, where what is left out is empty. */
+export function fromObjective(objective: ObjectiveChoice): Objective {
+  return { candidates: '', positions: '', ...objective };
+}
+
 export function toObjective(objective: Objective): ObjectiveChoice {
   const { name, output, labels, candidates, positions } = objective;
   const words = candidates === '' ? {} : { candidates, positions: positions || 'positions' };

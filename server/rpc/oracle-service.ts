@@ -10,11 +10,18 @@ import type {
   UpdateResponse,
   EvaluateRequest as WireEvaluateRequest,
   PointResult as WirePointResult,
+  Timing as WireTiming,
 } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import { invalid } from '../errors.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import { decayedTensors } from '../run/decayed-tensors.ts';
-import type { ChangeOutcome, ChangeRequest, EvaluateOutcome, EvaluateRequest } from '../run/requests.ts';
+import type {
+  ChangeOutcome,
+  ChangeRequest,
+  EvaluateOutcome,
+  EvaluateRequest,
+  Timing,
+} from '../run/requests.ts';
 import type { Run } from '../run/run.ts';
 import type { Decay } from '../shift.ts';
 import type { Call } from './adapter.ts';
@@ -147,7 +154,12 @@ function fromEvaluation(outcome: EvaluateOutcome): EvaluateResponse {
     results: outcome.results.map(fromResult),
     revision: BigInt(outcome.revision),
     head: BigInt(outcome.head),
+    timing: fromTiming(outcome.timing),
   };
+}
+
+export function fromTiming({ queueMs, journalMs, movingMs, forwardMs }: Timing): WireTiming {
+  return { queue: queueMs, journal: journalMs, moving: movingMs, forward: forwardMs };
 }
 
 function fromResult(result: Evaluation): WirePointResult {

@@ -16,6 +16,7 @@ import type { Run } from '../run/run.ts';
 import {
   fromHead,
   fromLora,
+  fromObjective,
   fromParameter,
   toHead,
   toLora,
@@ -30,7 +31,7 @@ import { page } from './page.ts';
 import { getRun, type Services } from './services.ts';
 
 export function runService(services: Services): RunServiceServer {
-  const { adapter, config, runs, journal } = services;
+  const { adapter, config, runs, trainings, journal } = services;
   const toWire = (run: Run) => toWireRun(run, journal.bytes(run.name));
 
   return {
@@ -62,7 +63,9 @@ export function runService(services: Services): RunServiceServer {
     }),
 
     deleteRun: adapter.unary(async (request, call) => {
-      await runs.delete(getRun(services, call, request.name, 'name').name);
+      const { name } = getRun(services, call, request.name, 'name');
+      await trainings.abandonAll(name);
+      await runs.delete(name);
       return {};
     }),
 
@@ -191,7 +194,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     trainable: size.trainable.length > 0 ? size.trainable.map(fromParameter) : record.trainable.map(unsized),
     noise: 'noise/1',
     table: record.table === 'gaussian' ? NoiseTable.NOISE_TABLE_GAUSSIAN : NoiseTable.NOISE_TABLE_RADEMACHER,
-    objective: { candidates: '', positions: '', ...record.objective },
+    objective: fromObjective(record.objective),
     baseSha256: record.baseSha256,
     snapshots: history.snapshots.map((snapshot) => toWireSnapshot(run.name, snapshot)),
     journalBytes: BigInt(journalBytes),

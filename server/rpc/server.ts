@@ -7,6 +7,7 @@ import { ModelServiceService } from '../../proto/gen/zeroth/v1/model_service.ts'
 import { OracleServiceService } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import { RunServiceService } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.ts';
+import { TrainingServiceService } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Config } from '../config.ts';
 import { ZerothError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -19,11 +20,14 @@ import { addReflection } from './reflection.ts';
 import { runService } from './run-service.ts';
 import { serverService } from './server-service.ts';
 import type { Services } from './services.ts';
+import { trainingService } from './training-service.ts';
 
 /** Health is per process: every service is there or none is. */
 const NAMES = [
   '',
-  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Journal'].map((s) => `zeroth.v1.${s}Service`),
+  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Journal', 'Training'].map(
+    (s) => `zeroth.v1.${s}Service`,
+  ),
 ];
 
 type Phase = 'loading' | 'serving' | 'draining';
@@ -102,6 +106,7 @@ export class RpcServer {
     this.#server.addService(RunServiceService, runService(services));
     this.#server.addService(OracleServiceService, oracleService(services));
     this.#server.addService(JournalServiceService, journalService(services));
+    this.#server.addService(TrainingServiceService, trainingService(services));
   }
 }
 

@@ -6,6 +6,7 @@ import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import type { Runs } from '../run/runs.ts';
+import type { Trainings } from '../training/trainings.ts';
 import type { Adapter, Call } from './adapter.ts';
 
 export type Services = {
@@ -15,6 +16,7 @@ export type Services = {
   readonly datasets: DatasetStore;
   readonly models: Models;
   readonly runs: Runs;
+  readonly trainings: Trainings;
 };
 
 /**

@@ -19,6 +19,8 @@ export const statusOf: Record<ErrorKind, { readonly code: status; readonly reaso
   'run-failed': { code: status.FAILED_PRECONDITION, reason: 'RUN_FAILED' },
   'model-not-loaded': { code: status.FAILED_PRECONDITION, reason: 'MODEL_NOT_LOADED' },
   'model-in-use': { code: status.FAILED_PRECONDITION, reason: 'MODEL_IN_USE' },
+  'run-in-training': { code: status.FAILED_PRECONDITION, reason: 'RUN_IN_TRAINING' },
+  'training-state': { code: status.FAILED_PRECONDITION, reason: 'TRAINING_STATE' },
   exhausted: { code: status.RESOURCE_EXHAUSTED, reason: 'RESOURCE_EXHAUSTED' },
   unavailable: { code: status.UNAVAILABLE, reason: 'UNAVAILABLE' },
   unimplemented: { code: status.UNIMPLEMENTED, reason: 'UNIMPLEMENTED' },

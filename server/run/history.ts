@@ -2,10 +2,10 @@
 // answered, and who waits for more. It faces the journal; it never sees a weight.
 import type { Config } from '../config.ts';
 import { invalid, notFound, ZerothError } from '../errors.ts';
-import type { Change, Entry, Journal, Snapshot } from '../journal/journal.ts';
+import type { Append, Change, Entry, Journal, Snapshot } from '../journal/journal.ts';
 import type { Anchor, Point } from '../shift.ts';
 import type { PinnedPoint } from '../worker/messages.ts';
-import { beyondHead, type ChangeRequest, checkConditions, contentHash } from './requests.ts';
+import { type Beside, beyondHead, type ChangeRequest, checkConditions, contentHash } from './requests.ts';
 
 /** Entries that a watcher is given between two looks at whether it still listens. */
 const ENTRIES_PER_LOOK = 100;
@@ -51,18 +51,39 @@ export class History {
     return this.snapshots.map((snapshot) => snapshot.revision);
   }
 
-  /** Durable when it returns. */
-  append(change: Change, request?: ChangeRequest): number {
+  /** The snapshots as they are once one of them, which may be new, is at the head. */
+  snapshotsWith(moved: string | undefined): readonly Snapshot[] {
+    if (moved === undefined) return this.snapshots;
+    this.#checkRoom(moved);
+    return [...this.snapshots.filter(({ name }) => name !== moved), { name: moved, revision: this.#head }];
+  }
+
+  /** Durable when it returns, with what is beside it. */
+  append(change: Change, request?: ChangeRequest, beside?: Beside): number {
     const requestId = request?.requestId ?? '';
-    const entry = this.#journal.append(this.#run, {
+    const append = {
       change,
       requestId,
       contentHash: request === undefined || requestId === '' ? NO_HASH : contentHash(request),
       timeMs: this.#options.now(),
-    });
-    this.#head = entry.revision;
+    };
+    const { revision } =
+      beside === undefined ? this.#journal.append(this.#run, append) : this.#appendWith(append, beside);
+    this.#head = revision;
     this.#announce();
-    return entry.revision;
+    return revision;
+  }
+
+  #appendWith(append: Append, { snapshot, write }: Beside): Entry {
+    const moved = snapshot === undefined ? undefined : { name: snapshot, revision: this.#head };
+    const entry = this.#journal.together(this.#run, () => {
+      if (moved !== undefined) this.#journal.putSnapshot(this.#run, moved);
+      const appended = this.#journal.append(this.#run, append);
+      write(appended.revision);
+      return appended;
+    });
+    if (moved !== undefined) this.#snapshots.set(moved.name, moved);
+    return entry;
   }
 
   /** The revision that this request made when it came before. @throws ZerothError where its id came with other content. */
@@ -103,9 +124,12 @@ export class History {
     return revision;
   }
 
-  /** The point with its anchor resolved; `head` is what "the head" means, be it past or about to be. */
-  pin(point: Point, head: number, field: string): PinnedPoint {
-    return { revision: this.#resolve(point.anchor, head, `${field}.anchor`), shifts: point.shifts };
+  /**
+   * The point with its anchor resolved; `head` is what "the head" means, be it past or about to be, and `moved` a snapshot that is
+   * about to be at the head of now.
+   */
+  pin(point: Point, head: number, field: string, moved?: string): PinnedPoint {
+    return { revision: this.#resolve(point.anchor, head, `${field}.anchor`, moved), shifts: point.shifts };
   }
 
   putSnapshot(id: string, revision: number, replace: boolean): Snapshot {
@@ -115,12 +139,7 @@ export class History {
       throw new ZerothError('already-exists', `${name} exists at revision ${existing.revision}`, {
         resource: name,
       });
-    const { snapshotsPerRunMax } = this.#options;
-    if (existing === undefined && this.#snapshots.size >= snapshotsPerRunMax)
-      throw new ZerothError(
-        'exhausted',
-        `${this.#run} has ${snapshotsPerRunMax} snapshots (snapshotsPerRunMax)`,
-      );
+    this.#checkRoom(id);
     const snapshot = { name: id, revision };
     this.#journal.putSnapshot(this.#run, snapshot);
     this.#snapshots.set(id, snapshot);
@@ -154,13 +173,21 @@ export class History {
     this.#announce();
   }
 
-  #resolve(anchor: Anchor, head: number, field: string): number {
+  #checkRoom(snapshot: string): void {
+    const { snapshotsPerRunMax } = this.#options;
+    if (this.#snapshots.has(snapshot) || this.#snapshots.size < snapshotsPerRunMax) return;
+    const message = `${this.#run} has ${snapshotsPerRunMax} snapshots (snapshotsPerRunMax)`;
+    throw new ZerothError('exhausted', message);
+  }
+
+  #resolve(anchor: Anchor, head: number, field: string, moved: string | undefined): number {
     switch (anchor.kind) {
       case 'head':
         return head;
       case 'revision':
         return this.checkRevision(anchor.revision, `${field}.revision`, Math.max(head, this.#head));
       case 'snapshot': {
+        if (anchor.name === moved) return this.#head;
         const snapshot = this.#snapshots.get(anchor.name);
         if (snapshot === undefined) throw notFound(`${this.#run}/snapshots/${anchor.name}`);
         return snapshot.revision;

@@ -25,6 +25,15 @@ export function checkSnapshotName(name: string, field: string): { run: string; i
   return { run: `runs/${run}`, id };
 }
 
+/** @throws ZerothError naming `field` where `name` is not `runs/id/trainings/id`. */
+export function checkTrainingName(name: string, field: string): string {
+  const [runs, run, trainings, id, ...rest] = name.split('/');
+  const isWell = runs === 'runs' && trainings === 'trainings' && ID.test(run ?? '') && ID.test(id ?? '');
+  if (!isWell || rest.length > 0)
+    throw invalid(field, 'a name of the form "runs/*/trainings/*"', JSON.stringify(name));
+  return name;
+}
+
 /** @throws ZerothError naming `field`. */
 export function checkId(id: string, field: string): string {
   if (!ID.test(id)) throw invalid(field, RULE, JSON.stringify(id));

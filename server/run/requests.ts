@@ -27,6 +27,25 @@ export type EvaluateOutcome = {
   readonly results: readonly Evaluation[];
   readonly revision: number;
   readonly head: number;
+  readonly timing: Timing;
+};
+
+/** Where the time of a step went. */
+export type Timing = {
+  /** Behind other work for the model. */
+  readonly queueMs: number;
+  /** The append of the change before it; 0 without one. */
+  readonly journalMs: number;
+  readonly movingMs: number;
+  readonly forwardMs: number;
+};
+
+/** What a change is durable together with. */
+export type Beside = {
+  /** A snapshot that is moved to the head first, by its id. */
+  readonly snapshot?: string | undefined;
+  /** Written in the transaction of the change, which made this revision. */
+  readonly write: (revision: number) => void;
 };
 
 /** An update or a rollback: what is to be appended, and under which conditions. */

@@ -10,7 +10,14 @@ import type { BatchSource } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
 import type { Point } from '../shift.ts';
 import type { CopyAccount } from '../worker/budget.ts';
-import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from '../worker/messages.ts';
+import type {
+  Evaluated,
+  EvaluateWork,
+  ExportFormat,
+  PinnedPoint,
+  Regrid,
+  WorkerCalls,
+} from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
 import { RunCheckpoints } from './checkpoints.ts';
 import { History } from './history.ts';
@@ -19,10 +26,12 @@ import type { LoadedModel } from './models.ts';
 import { replay } from './replay.ts';
 import type {
   BatchRequest,
+  Beside,
   ChangeOutcome,
   ChangeRequest,
   EvaluateOutcome,
   EvaluateRequest,
+  Timing,
 } from './requests.ts';
 
 export type RunState =
@@ -54,6 +63,13 @@ export type StepOutcome = {
 
 /** An evaluation whose dataset has been opened. */
 type Asked = EvaluateRequest & { readonly source: BatchSource };
+
+/** What a step is done with when its turn has come. */
+type Turn = {
+  readonly signal: AbortSignal | undefined;
+  readonly beside: Beside | undefined;
+  readonly queueMs: number;
+};
 
 type ScheduleOptions = {
   readonly signal?: AbortSignal | undefined;
@@ -126,10 +142,13 @@ export class Run {
     change: ChangeRequest | undefined,
     evaluation: EvaluateRequest | undefined,
     signal?: AbortSignal,
+    beside?: Beside,
   ): Promise<StepOutcome> {
     const asked = evaluation && { ...evaluation, source: await this.#openBatch(evaluation.batch) };
     const evenDiverged = change?.change.kind === 'rollback';
-    const work = (model: LoadedModel) => this.#step(model, change, asked, signal);
+    const asking = performance.now();
+    const work = (model: LoadedModel) =>
+      this.#step(model, change, asked, { signal, beside, queueMs: performance.now() - asking });
     return this.#schedule(work, { signal, evenDiverged });
   }
 
@@ -230,17 +249,17 @@ export class Run {
     model: LoadedModel,
     change: ChangeRequest | undefined,
     asked: Asked | undefined,
-    signal: AbortSignal | undefined,
+    turn: Turn,
   ): Promise<StepOutcome> {
     if (change === undefined) {
-      const evaluation = asked && (await this.#evaluate(model, asked, this.history.head, signal));
+      const evaluation = asked && (await this.#evaluate(model, asked, this.history.head, turn));
       return { change: undefined, evaluation };
     }
     const earlier = this.history.findAnswered(change);
-    if (earlier === undefined) return this.#commit(model, change, asked, signal);
+    if (earlier === undefined) return this.#commit(model, change, asked, turn);
     this.#refuseIfFailed();
     const head = this.history.settledAfter(earlier);
-    const evaluation = asked && (await this.#evaluate(model, asked, head, signal));
+    const evaluation = asked && (await this.#evaluate(model, asked, head, turn));
     return { change: { revision: earlier, head: this.history.head, replayed: true }, evaluation };
   }
 
@@ -248,17 +267,21 @@ export class Run {
     model: LoadedModel,
     asked: Asked,
     head: number,
-    signal: AbortSignal | undefined,
+    { signal, queueMs }: Turn,
+    journalMs = 0,
   ): Promise<EvaluateOutcome> {
     const { revision, work } = this.#toWork(asked, head);
-    const results = await model.worker.call('evaluate', work, signal);
-    return { results, revision, head: this.history.head };
+    const evaluated = await model.worker.call('evaluate', work, signal);
+    return toOutcome(evaluated, { revision, head: this.history.head }, { queueMs, journalMs });
   }
 
-  /** @param head what "the head" means where the request does not say. */
-  #toWork(asked: Asked, head: number): { revision: number; work: EvaluateWork } {
+  /**
+   * @param head what "the head" means where the request does not say.
+   * @param moved a snapshot that is about to be at the head of now.
+   */
+  #toWork(asked: Asked, head: number, moved?: string): { revision: number; work: EvaluateWork } {
     const revision = this.history.checkRevision(asked.revision ?? head, 'revision', head);
-    const points = asked.points.map((point, i) => this.history.pin(point, revision, `points[${i}]`));
+    const points = asked.points.map((point, i) => this.history.pin(point, revision, `points[${i}]`, moved));
     const { source: batch, objective = this.record.objective, perExampleLosses, outputs } = asked;
     return { revision, work: { run: this.name, points, batch, objective, perExampleLosses, outputs } };
   }
@@ -272,14 +295,18 @@ export class Run {
     model: LoadedModel,
     request: ChangeRequest,
     asked: Asked | undefined,
-    signal: AbortSignal | undefined,
+    turn: Turn,
   ): Promise<StepOutcome> {
     this.history.checkChange(request);
-    const evaluate = asked && this.#toWork(asked, this.history.head + 1);
+    const { signal, beside, queueMs } = turn;
+    if (beside?.snapshot !== undefined) await this.#tellSnapshots(model, beside.snapshot);
+    const evaluate = asked && this.#toWork(asked, this.history.head + 1, beside?.snapshot);
     const { change } = request;
     const work = { run: this.name, change, evaluate: evaluate?.work };
     const applying = model.worker.call('append', work, signal);
-    const revision = await this.#appendBeside(model, request, applying);
+    const begun = performance.now();
+    const revision = await this.#appendBeside(model, request, applying, beside);
+    const journalMs = performance.now() - begun;
     if (change.kind === 'rollback') this.#state = { kind: 'active', model };
     this.#checkpoints.note(change);
 
@@ -295,9 +322,9 @@ export class Run {
     const outcome = { revision, head, replayed: false };
     if (asked === undefined || evaluate === undefined) return { change: outcome, evaluation: undefined };
     if (evaluated === undefined)
-      return { change: outcome, evaluation: await this.#evaluate(model, asked, head, signal) };
-    const evaluation = { results: resultOf(evaluated), revision: evaluate.revision, head };
-    return { change: outcome, evaluation };
+      return { change: outcome, evaluation: await this.#evaluate(model, asked, head, turn, journalMs) };
+    const at = { revision: evaluate.revision, head };
+    return { change: outcome, evaluation: toOutcome(resultOf(evaluated), at, { queueMs, journalMs }) };
   }
 
   /** @throws what the append throws, once the worker has forgotten what it was told too early. */
@@ -305,9 +332,10 @@ export class Run {
     model: LoadedModel,
     request: ChangeRequest,
     applying: Promise<unknown>,
+    beside: Beside | undefined,
   ): Promise<number> {
     try {
-      return this.history.append(request.change, request);
+      return this.history.append(request.change, request, beside);
     } catch (error) {
       await applying.catch(() => undefined);
       await this.#startAnew(model, 'at a checkpoint');
@@ -371,8 +399,9 @@ export class Run {
     return { kind: 'dataset', columns: tensors, rows: batch.rows };
   }
 
-  #tellSnapshots(model: LoadedModel): Promise<null> {
-    const revisions = this.history.snapshotRevisions;
+  /** @param moved one that is about to be at the head. */
+  #tellSnapshots(model: LoadedModel, moved?: string): Promise<null> {
+    const revisions = this.history.snapshotsWith(moved).map(({ revision }) => revision);
     return model.worker.call('setSnapshots', { run: this.name, revisions });
   }
 
@@ -387,6 +416,14 @@ export class Run {
     };
     return model.scheduler.schedule(this.name, inTurn, options.signal);
   }
+}
+
+function toOutcome(
+  { results, movingMs, forwardMs }: Evaluated,
+  at: Pick<EvaluateOutcome, 'revision' | 'head'>,
+  before: Pick<Timing, 'queueMs' | 'journalMs'>,
+): EvaluateOutcome {
+  return { results, ...at, timing: { ...before, movingMs, forwardMs } };
 }
 
 function notLoaded(record: RunRecord): ZerothError {

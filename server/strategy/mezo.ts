@@ -54,7 +54,7 @@ export function mezo(options: MezoOptions): Strategy<MezoState> {
       const at = estimate(seedsOf(state.step), answer.losses, epsilon);
       if (!isUsable(at.gradient)) return lost({ ...state, step }, answer, { step });
       const rate = learningRate * scheduled(schedule, state.step);
-      const decayed = decay(state.decay, rate, settings);
+      const decayed = decay(state.decay, { step: state.step, rate }, settings);
       const shifts = descent(at.gradient, rate);
       const next = { step, decay: decayed.state };
       return made(next, answer, { step, ...at, shifts, before: decayed.actions });

@@ -28,8 +28,15 @@ export type Answer = { readonly losses: readonly number[]; readonly examples: nu
 export type Action =
   | { readonly kind: 'snapshot'; readonly name: string }
   | { readonly kind: 'update'; readonly shifts: readonly Shift[] }
-  /** Every trainable weight times `factor`, 0 to 1, on the grid. It does not commute with updates. */
-  | { readonly kind: 'decay'; readonly factor: number };
+  /** Trainable weights times `factor`, 0 to 1, on the grid (decay/1, docs/journal.md). It does not commute with updates. */
+  | {
+      readonly kind: 'decay';
+      readonly factor: number;
+      /** Which weights round up; of its own for each decay. */
+      readonly seed: bigint;
+      /** Patterns of the names of tensors that stay as they are. */
+      readonly exclude: readonly string[];
+    };
 
 export type StepReport = {
   /** 1 for the first. */

@@ -64,7 +64,7 @@ export function zoSgdMomentum(options: ZoSgdMomentumOptions): Strategy<ZoSgdMome
       const at = estimate(seedsOf(state.step), answer.losses, epsilon);
       if (!isUsable(at.gradient)) return lost({ ...state, step }, answer, { step });
       const rate = learningRate * scheduled(schedule, state.step);
-      const decayed = decay(state.decay, rate, settings);
+      const decayed = decay(state.decay, { step: state.step, rate }, settings);
       const recent = [...state.recent, at.gradient].slice(-window);
       const shifts = momentum(recent, beta).flatMap((gradient) => descent(gradient, rate));
       const next = { step, recent, decay: decayed.state };

@@ -49,7 +49,7 @@ export function zoSgdSign(options: ZoSgdSignOptions): Strategy<ZoSgdSignState> {
       const at = estimate(seeds, answer.losses, epsilon);
       if (!isUsable(at.gradient)) return lost({ ...state, step }, answer, { step });
       const rate = learningRate * scheduled(schedule, state.step);
-      const decayed = decay(state.decay, rate, settings);
+      const decayed = decay(state.decay, { step: state.step, rate }, settings);
       const signs = seeds.map((each, i) => ({
         seed: each,
         scale: Math.sign(at.projectedGradients[i]) / seeds.length,

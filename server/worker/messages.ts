@@ -52,6 +52,13 @@ export type EvaluateWork = {
   readonly outputs: readonly string[];
 };
 
+/** Of all points, and where their time went. */
+export type Evaluated = {
+  readonly results: readonly Evaluation[];
+  readonly movingMs: number;
+  readonly forwardMs: number;
+};
+
 export type Regrid = { readonly tensor: number; readonly exponent: number };
 
 export type ExportFormat = 'onnx' | 'onnx-merged' | 'safetensors';
@@ -89,10 +96,10 @@ export type WorkerCalls = {
    */
   append: {
     in: { run: string; change: Change; evaluate: EvaluateWork | undefined };
-    out: { due: readonly Regrid[]; evaluated: Outcome<readonly Evaluation[]> | undefined };
+    out: { due: readonly Regrid[]; evaluated: Outcome<Evaluated> | undefined };
   };
   prepare: { in: { run: string; point: PinnedPoint }; out: null };
-  evaluate: { in: EvaluateWork; out: readonly Evaluation[] };
+  evaluate: { in: EvaluateWork; out: Evaluated };
   /** Little-endian float32 of one tensor at a point. */
   read: { in: { run: string; point: PinnedPoint; tensor: number }; out: Uint8Array };
   digest: { in: { run: string; revision: number }; out: string };

@@ -6,7 +6,7 @@ import { invalid, ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import { WeightsOutOfRange } from '../weights/weights.ts';
-import type { EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from './messages.ts';
+import type { Evaluated, EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from './messages.ts';
 import { settled } from './outcome.ts';
 import type { Seat } from './seat.ts';
 import { tour } from './tour.ts';
@@ -74,17 +74,22 @@ export class OpenRun {
     return null;
   }
 
-  async evaluate(work: EvaluateWork): Promise<readonly Evaluation[]> {
+  async evaluate(work: EvaluateWork): Promise<Evaluated> {
     const { points } = work;
     const evaluate = this.#parts.prepare(work);
     const results: Evaluation[] = [];
     const from = () => this.#seat.position;
     const wayTo = (point: Position) => this.#seat.wayTo(point);
+    let [movingMs, forwardMs] = [0, 0];
     for (const i of tour({ points, from, wayTo })) {
+      const begun = performance.now();
       this.#moveTo(points[i], `points[${i}]`);
+      const moved = performance.now();
       results[i] = await evaluate();
+      movingMs += moved - begun;
+      forwardMs += performance.now() - moved;
     }
-    return results;
+    return { results, movingMs, forwardMs };
   }
 
   read(point: PinnedPoint, tensor: number): Uint8Array {

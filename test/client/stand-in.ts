@@ -182,7 +182,7 @@ export class StandIn {
         perExampleTokens: [],
       };
     });
-    return { results, revision: head, head };
+    return { results, revision: head, head, timing: undefined };
   }
 
   #upload(

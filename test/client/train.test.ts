@@ -87,12 +87,6 @@ describe('train', () => {
     ]);
   });
 
-  it('weight decay is refused, since it is not on the wire', async () => {
-    await using server = await StandIn.start();
-    const strategy = mezo({ learningRate: 1e-3, weightDecay: 0.1, seed: 1n });
-    await expect(trained(server, options(strategy, { steps: 3 }))).rejects.toThrow('weightDecay: expected 0');
-  });
-
   it('a budget of examples ends before the step that would exceed it', async () => {
     await using server = await StandIn.start();
     // A full-batch step costs 400, a mini-batch step 32: 400 + 2 * 32, and then 400 would be too much.

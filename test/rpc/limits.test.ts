@@ -11,6 +11,7 @@ import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
 import { Runs } from '../../server/run/runs.ts';
+import { Trainings } from '../../server/training/trainings.ts';
 import { type FixtureServer, OBJECTIVE, startFixture } from '../support/fixture-server.ts';
 
 async function refusal(call: Promise<unknown>): Promise<ZerothCallError> {
@@ -98,8 +99,10 @@ test('a server that replays its journals says so, and when to come back', async 
   const datasets = await openDatasetStore({ ...config, now: Date.now });
   const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
   const models = new Models({ config, journal, log, onLost: () => undefined });
-  const runs = new Runs({ config, journal, datasets, checkpoints, log, now: Date.now }, models);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs }, log);
+  const context = { config, journal, datasets, checkpoints, log, now: Date.now };
+  const runs = new Runs(context, models);
+  const trainings = new Trainings(context, runs);
+  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings }, log);
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   await using zeroth = connect(`127.0.0.1:${await rpc.listen()}`, { retry });
   expect(await refusal(zeroth.info())).toMatchObject({

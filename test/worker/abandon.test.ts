@@ -67,7 +67,7 @@ test('a forward pass ends when its caller goes, and the next one is served', asy
   await sleep(300);
   caller.abort();
   await expect(long).rejects.toMatchObject({ kind: 'cancelled' });
-  const [{ loss, examples }] = await evaluate(1);
+  const [{ loss, examples }] = (await evaluate(1)).results;
   expect({ loss: loss.toFixed(4), examples }).toEqual({ loss: Math.log(SIZE).toFixed(4), examples: 1 });
   await worker.close();
 });

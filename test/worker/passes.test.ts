@@ -82,11 +82,11 @@ async function train<State>(strategy: Strategy<State>, steps: number, factor?: n
     const work = { points: pinned } as unknown as EvaluateWork;
     const results =
       update === undefined
-        ? await run.evaluate(work)
+        ? (await run.evaluate(work)).results
         : await run.append(changeOf(update.shifts, step, factor), work).then(({ due, evaluated }) => {
             expect(due).toEqual([]);
             if (!evaluated?.ok) throw new Error('the evaluation failed');
-            return evaluated.value;
+            return evaluated.value.results;
           });
     perStep.push([...passes]);
     const told = strategy.tell(state, { losses: results.map((result) => result.loss), examples: 1 });

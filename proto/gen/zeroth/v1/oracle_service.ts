@@ -67,6 +67,19 @@ export interface EvaluateResponse {
   /** What "the head" meant for these points. */
   revision: bigint;
   head: bigint;
+  timing: Timing | undefined;
+}
+
+/** Where the time of an answer went, in milliseconds. What is not there took none. */
+export interface Timing {
+  /** Behind other requests for the model. */
+  queue: number;
+  /** The append of an update to the journal. The worker is at the evaluation meanwhile. */
+  journal: number;
+  /** Of weights, to all points. */
+  moving: number;
+  /** Forward passes and objectives, of all points. */
+  forward: number;
 }
 
 export interface PointResult {
@@ -459,7 +472,7 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
 };
 
 function createBaseEvaluateResponse(): EvaluateResponse {
-  return { results: [], revision: 0n, head: 0n };
+  return { results: [], revision: 0n, head: 0n, timing: undefined };
 }
 
 export const EvaluateResponse: MessageFns<EvaluateResponse> = {
@@ -478,6 +491,9 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
         throw new globalThis.Error("value provided for field message.head of type int64 too large");
       }
       writer.uint32(24).int64(message.head);
+    }
+    if (message.timing !== undefined) {
+      Timing.encode(message.timing, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -519,6 +535,14 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
             message.head = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.timing = Timing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -539,6 +563,100 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
     message.results = object.results?.map((e) => PointResult.fromPartial(e)) || [];
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.head = (object.head !== undefined && object.head !== null) ? BigInt(object.head) : 0n;
+    message.timing = (object.timing !== undefined && object.timing !== null)
+      ? Timing.fromPartial(object.timing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTiming(): Timing {
+  return { queue: 0, journal: 0, moving: 0, forward: 0 };
+}
+
+export const Timing: MessageFns<Timing> = {
+  encode(message: Timing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== 0) {
+      writer.uint32(9).double(message.queue);
+    }
+    if (message.journal !== 0) {
+      writer.uint32(17).double(message.journal);
+    }
+    if (message.moving !== 0) {
+      writer.uint32(25).double(message.moving);
+    }
+    if (message.forward !== 0) {
+      writer.uint32(33).double(message.forward);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Timing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTiming();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.queue = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.journal = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.moving = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.forward = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Timing>): Timing {
+    return Timing.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Timing>): Timing {
+    const message = createBaseTiming();
+    message.queue = object.queue ?? 0;
+    message.journal = object.journal ?? 0;
+    message.moving = object.moving ?? 0;
+    message.forward = object.forward ?? 0;
     return message;
   },
 };

@@ -1,0 +1,115 @@
+// TrainingService.
+import {
+  type DeepPartial,
+  ListTrainingsRequest,
+  StartTrainingRequest,
+  type Training,
+  type TrainingEvent,
+  TrainingServiceService,
+  TrainingState,
+} from '../proto/gen/zeroth/v1/training_service.ts';
+import type { CallOptions, Channel } from './channel.ts';
+import { pages } from './pages.ts';
+import { isWorthRetrying, retrying } from './retry.ts';
+
+export type Trainings = ReturnType<typeof trainings>;
+
+export type AfterEvent = CallOptions & {
+  /** Only events after this one. Default 0: all that are kept. */
+  readonly afterEvent?: bigint;
+};
+
+export function trainings(channel: Channel) {
+  const service = TrainingServiceService;
+
+  /**
+   * What has happened and what will, in order, until the training is over or the loop is left. Where the stream breaks it is resumed after
+   * the last event that came: none is missed and none comes twice.
+   */
+  async function* watch(
+    name: string,
+    { afterEvent = 0n, ...options }: AfterEvent = {},
+  ): AsyncGenerator<TrainingEvent, void> {
+    const open = async () => {
+      const events = channel.serverStream(service.watchTraining, { name, afterEvent }, options);
+      return { events, first: await events.next() };
+    };
+    for (;;) {
+      const { events, first } = await retrying(open, { policy: channel.retry, ...options });
+      try {
+        for (let next = first; !next.done; next = await events.next()) {
+          const { event } = next.value;
+          if (event === undefined) continue;
+          afterEvent = event.number;
+          yield event;
+        }
+        return;
+      } catch (error) {
+        if (!isWorthRetrying(error)) throw error;
+      } finally {
+        await events.return();
+      }
+    }
+  }
+
+  return {
+    /** Checks the plan and begins. The server goes on by itself, whoever watches. */
+    async start(request: DeepPartial<StartTrainingRequest>, options?: CallOptions): Promise<Training> {
+      const message = StartTrainingRequest.fromPartial(request);
+      const { training } = await channel.unary(service.startTraining, message, options);
+      return training!;
+    },
+
+    async get(name: string, options?: CallOptions): Promise<Training> {
+      const { training } = await channel.idempotent(service.getTraining, { name }, options);
+      return training!;
+    },
+
+    /** Every training, or those of a run. */
+    list: ({ run = '', ...options }: CallOptions & { run?: string } = {}): AsyncIterable<Training> =>
+      pages(
+        (page) =>
+          channel.idempotent(
+            service.listTrainings,
+            ListTrainingsRequest.fromPartial({ ...page, run }),
+            options,
+          ),
+        (response) => response.trainings,
+      ),
+
+    watch,
+
+    /** Resolves when the training is over, one way or another. */
+    async finished(name: string, options: CallOptions = {}): Promise<Training> {
+      const get = async () => (await channel.idempotent(service.getTraining, { name }, options)).training!;
+      for (let training = await get(); ; training = await get()) {
+        const { state, events } = training;
+        if (state !== TrainingState.TRAINING_STATE_RUNNING && state !== TrainingState.TRAINING_STATE_PAUSED)
+          return training;
+        for await (const _ of watch(name, { afterEvent: events, ...options }));
+      }
+    },
+
+    /** Resolves when the step under way is durable. */
+    async pause(name: string, options?: CallOptions): Promise<Training> {
+      const { training } = await channel.idempotent(service.pauseTraining, { name }, options);
+      return training!;
+    },
+
+    async resume(name: string, options?: CallOptions): Promise<Training> {
+      const { training } = await channel.idempotent(service.resumeTraining, { name }, options);
+      return training!;
+    },
+
+    /** For good; resolves when the step under way is durable. */
+    async stop(name: string, options?: CallOptions): Promise<Training> {
+      const { training } = await channel.idempotent(service.stopTraining, { name }, options);
+      return training!;
+    },
+
+    /** One that is not running. What it did to the run stays. */
+    async delete(name: string, options?: CallOptions): Promise<void> {
+      await channel.unary(service.deleteTraining, { name }, options);
+    },
+  };
+}

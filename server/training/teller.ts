@@ -1,0 +1,143 @@
+// A training and its run: a step's update goes to the run with the next question, as one piece of work, and is durable in the same
+// transaction as the state of the strategy behind it. So a restart repeats at most the evaluation that was under way.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ZerothError } from '../errors.ts';
+import type {
+  BatchRequest,
+  Beside,
+  ChangeRequest,
+  EvaluateOutcome,
+  EvaluateRequest,
+  Timing,
+} from '../run/requests.ts';
+import type { Run, StepOutcome } from '../run/run.ts';
+import type { Done } from '../strategy/driver.ts';
+import type { Book, Draft } from './book.ts';
+import { settlementOf } from './settlement.ts';
+
+/** A step that is told, and not durable yet. */
+export type Told = Done<unknown> & { readonly measuredAtRevision: number; readonly timing: Timing };
+
+export type Question = Pick<EvaluateRequest, 'points' | 'objective'> & { readonly batch: BatchRequest };
+
+/** Times that a full queue is waited for, before it is an error. */
+const TRIES_MAX = 600;
+const TRY_AGAIN_MS = 100;
+
+const NOTHING: StepOutcome = { change: undefined, evaluation: undefined };
+
+export class Teller {
+  readonly #run: Run;
+  readonly #book: Book;
+  /** Before the number of the step in the ids of requests: that of the training. */
+  readonly #prefix: string;
+  readonly #signal: AbortSignal;
+  #told: Told | undefined;
+  /** What the next update builds on. */
+  #head: number;
+
+  constructor(run: Run, book: Book, prefix: string, signal: AbortSignal) {
+    this.#run = run;
+    this.#book = book;
+    this.#prefix = prefix;
+    this.#signal = signal;
+    this.#head = run.history.head;
+  }
+
+  /** The run's head as the training has left it. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** Done and written down with the next question, or by `settle`. */
+  tell(told: Told): void {
+    this.#told = told;
+  }
+
+  /** Points where the step that was told has brought the run. */
+  async ask({ points, batch, objective }: Question): Promise<EvaluateOutcome> {
+    const request = { points, batch, objective, revision: undefined, perExampleLosses: false, outputs: [] };
+    const { evaluation } = await this.#advance(request);
+    this.#head = evaluation!.revision;
+    return evaluation!;
+  }
+
+  async settle(): Promise<void> {
+    const { change } = await this.#advance(undefined);
+    this.#head = change?.head ?? this.#head;
+  }
+
+  /** Whatever the head is: after a restart it may be there already. */
+  async rollBack(toRevision: number): Promise<void> {
+    const conditions = { expectedRevision: undefined, measuredAtRevision: undefined, stalenessMax: 0 };
+    const requestId = `${this.#prefix}/best`;
+    await this.#try({ change: { kind: 'rollback', toRevision }, requestId, ...conditions }, undefined);
+    this.#head = this.#run.history.head;
+  }
+
+  async #advance(request: EvaluateRequest | undefined): Promise<StepOutcome> {
+    const told = this.#told;
+    if (told === undefined) return request === undefined ? NOTHING : this.#try(undefined, request);
+    const { change, snapshot } = settlementOf(this.#run, told.actions, this.#conditions(told.place.step));
+    if (change !== undefined) return this.#commit(told, { change, snapshot }, request);
+    if (snapshot !== undefined)
+      await this.#patiently(() => this.#run.createSnapshot(snapshot, this.#head, true));
+    this.#book.put(...entryOf(told, this.#head));
+    this.#told = undefined;
+    return this.#advance(request);
+  }
+
+  async #commit(
+    told: Told,
+    { change, snapshot }: { readonly change: ChangeRequest; readonly snapshot: string | undefined },
+    request: EvaluateRequest | undefined,
+  ): Promise<StepOutcome> {
+    let draft: Draft | undefined;
+    const write = (revision: number) => {
+      draft = this.#book.write(...entryOf(told, revision));
+    };
+    try {
+      return await this.#try(change, request, { snapshot, write });
+    } finally {
+      // An evaluation that fails leaves the update where it is, and what is written is not always there in the end.
+      if (draft !== undefined && this.#run.history.findAnswered(change) !== undefined) {
+        this.#told = undefined;
+        this.#book.accept(draft);
+      }
+    }
+  }
+
+  #try(
+    change: ChangeRequest | undefined,
+    request: EvaluateRequest | undefined,
+    beside?: Beside,
+  ): Promise<StepOutcome> {
+    return this.#patiently(() => this.#run.step(change, request, this.#signal, beside));
+  }
+
+  /** Waits where the queue is full: others have asked for more than there is room for. */
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        const isFull = error instanceof ZerothError && error.details.reason?.startsWith('QUEUE_OF_') === true;
+        if (!isFull || tries >= TRIES_MAX) throw error;
+        await sleep(error.details.retryAfterMs ?? TRY_AGAIN_MS, undefined, { signal: this.#signal });
+      }
+    }
+  }
+
+  #conditions(step: number) {
+    return { requestId: `${this.#prefix}/${step}`, expectedRevision: this.#head };
+  }
+}
+
+function entryOf({ report, place, measuredAtRevision, timing }: Told, revision: number) {
+  const { examplesForwarded: totalExamplesForwarded } = place;
+  const step = { ...report, totalExamplesForwarded, measuredAtRevision, revision, timing };
+  return [
+    { place, revision },
+    { kind: 'step', step },
+  ] as const;
+}

@@ -1,0 +1,209 @@
+// One training, from its first step to its last: asks its strategy, asks its run, and looks at other rows every so often.
+import { ZerothError } from '../errors.ts';
+import type { StoredEvent } from '../journal/training-log.ts';
+import type { Log } from '../log.ts';
+import type { Timing } from '../run/requests.ts';
+import type { Run } from '../run/run.ts';
+import { HEAD } from '../shift.ts';
+import { Driver } from '../strategy/driver.ts';
+import { strategyOf } from '../strategy/index.ts';
+import type { Book } from './book.ts';
+import { afterLook, isDue, isOutOfPatience } from './looks.ts';
+import type { TrainingPlan, TrainingState, TrainingStatus } from './plan.ts';
+import { Teller } from './teller.ts';
+
+export type TrainingParts = {
+  /** "runs/*\/trainings/*" */
+  readonly name: string;
+  readonly run: Run;
+  readonly plan: TrainingPlan;
+  readonly createTimeMs: number;
+  readonly book: Book;
+  readonly log: Log;
+  /** @throws ZerothError not-found. */
+  readonly rowsOf: (dataset: string) => number;
+};
+
+type Wanted = 'run' | 'pause' | 'stop' | 'close';
+type End = { readonly state: TrainingState; readonly reason: string };
+
+const NO_TIME: Timing = { queueMs: 0, journalMs: 0, movingMs: 0, forwardMs: 0 };
+
+export class Training {
+  readonly name: string;
+  readonly run: Run;
+  readonly plan: TrainingPlan;
+  readonly createTimeMs: number;
+  readonly #parts: TrainingParts;
+  readonly #gone = new AbortController();
+  #wanted: Wanted = 'run';
+  #underWay: Promise<void> | undefined;
+
+  constructor(parts: TrainingParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.run = parts.run;
+    this.plan = parts.plan;
+    this.createTimeMs = parts.createTimeMs;
+  }
+
+  get status(): TrainingStatus {
+    return this.#parts.book.status;
+  }
+
+  get isOver(): boolean {
+    return this.#parts.book.isOver;
+  }
+
+  /** Begins, or goes on from where it was left. */
+  go(): void {
+    if (this.status.state !== 'running') this.#enter({ state: 'running', reason: '' });
+    this.#wanted = 'run';
+    this.#underWay ??= this.#live().finally(() => {
+      this.#underWay = undefined;
+    });
+  }
+
+  /** Resolves when the step under way is durable. */
+  pause(): Promise<void> {
+    return this.#halt('pause');
+  }
+
+  async stop(): Promise<void> {
+    await this.#halt('stop');
+    if (!this.isOver) this.#enter({ state: 'stopped', reason: 'stopped' });
+  }
+
+  /** The server goes down: the step under way has until then, and the training goes on after the next start. */
+  async close(graceMs: number): Promise<void> {
+    const grace = setTimeout(() => this.#gone.abort(), graceMs);
+    await this.#halt('close');
+    clearTimeout(grace);
+  }
+
+  /** Ends it at once, and its watchers. */
+  async abandon(): Promise<void> {
+    this.#gone.abort();
+    await this.#halt('close');
+    this.#parts.book.close();
+  }
+
+  watch(after: number, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+    return this.#parts.book.watch(after, signal);
+  }
+
+  async #halt(wanted: Wanted): Promise<void> {
+    this.#wanted = wanted;
+    await this.#underWay;
+  }
+
+  /** Never throws: what goes wrong is the end of this training, and of nothing else. */
+  async #live(): Promise<void> {
+    try {
+      const { run, book } = this.#parts;
+      const id = this.name.split('/').at(-1)!;
+      const teller = new Teller(run, book, id, this.#gone.signal);
+      const end = await this.#steps(this.#open(), teller);
+      if (end !== undefined) this.#enter(end);
+    } catch (error) {
+      // Otherwise the server goes down, or the run is deleted: the training is as it was.
+      if (!this.#gone.signal.aborted) this.#fail(error);
+    }
+  }
+
+  #open(): Driver<unknown> {
+    const { strategy, dataset, batches, budget } = this.plan;
+    return new Driver({
+      strategy: strategyOf(strategy.name).create(strategy.options),
+      rows: this.#parts.rowsOf(dataset),
+      batchSize: batches.size,
+      batchSeed: batches.seed,
+      budget,
+      from: this.status.place,
+    });
+  }
+
+  /** Until it is over, or somebody wants it otherwise; undefined where the server goes down. */
+  async #steps(driver: Driver<unknown>, teller: Teller): Promise<End | undefined> {
+    const { evaluation } = this.plan;
+    for (;;) {
+      const at = { step: driver.place.step, isLast: driver.isSpent };
+      if (this.#wanted !== 'run') return leave(teller, this.#wanted);
+      if (evaluation !== undefined && isDue(evaluation, this.status, at)) {
+        await this.#look(teller, at.step);
+        if (isOutOfPatience(this.status, evaluation))
+          return this.#complete(teller, `no better for ${evaluation.patience} evaluations`);
+      } else if (at.isLast) {
+        return this.#complete(teller, 'its budget is spent');
+      } else {
+        await this.#step(driver, teller);
+      }
+    }
+  }
+
+  async #step(driver: Driver<unknown>, teller: Teller): Promise<void> {
+    const { dataset, objective } = this.plan;
+    for (let timing = NO_TIME; ; ) {
+      const { points, rows: indices } = driver.ask();
+      const rows = indices === undefined ? ({ kind: 'all' } as const) : ({ kind: 'rows', indices } as const);
+      const outcome = await teller.ask({ points, batch: { kind: 'dataset', dataset, rows }, objective });
+      timing = sumOf(timing, outcome.timing);
+      const losses = outcome.results.map(({ loss }) => loss);
+      const done = driver.tell(losses, outcome.results[0].examples);
+      if (done !== undefined) return teller.tell({ ...done, measuredAtRevision: outcome.revision, timing });
+    }
+  }
+
+  async #look(teller: Teller, step: number): Promise<void> {
+    const { dataset, objective = this.plan.objective, minDelta } = this.plan.evaluation!;
+    const batch = { kind: 'dataset', dataset, rows: { kind: 'all' } } as const;
+    const { results, revision } = await teller.ask({
+      points: [{ anchor: HEAD, shifts: [] }],
+      batch,
+      objective,
+    });
+    const look = { step, revision, loss: results[0].loss, examples: results[0].examples };
+    this.#parts.book.put(afterLook(this.status, look, { minDelta }), { kind: 'evaluation', look });
+  }
+
+  async #complete(teller: Teller, reason: string): Promise<End> {
+    await teller.settle();
+    const { best } = this.status;
+    if (this.plan.evaluation?.restoreBest !== true || best === undefined || best.revision === teller.head)
+      return { state: 'completed', reason };
+    await teller.rollBack(best.revision);
+    return { state: 'completed', reason: `${reason}; back at revision ${best.revision}, the best` };
+  }
+
+  #enter({ state, reason }: End): void {
+    const { book, log } = this.#parts;
+    book.put({ state, reason }, { kind: 'state', state, reason });
+    log.info({ training: this.name, state, reason, step: this.status.place.step }, 'training');
+  }
+
+  #fail(error: unknown): void {
+    const { log } = this.#parts;
+    log.warn({ training: this.name, err: error }, 'training failed');
+    const reason = error instanceof ZerothError ? error.message : 'an internal error; the log has it';
+    try {
+      this.#enter({ state: 'failed', reason });
+    } catch (second) {
+      log.error({ training: this.name, err: second }, 'the end of a training is not written down');
+    }
+  }
+}
+
+async function leave(teller: Teller, wanted: Exclude<Wanted, 'run'>): Promise<End | undefined> {
+  await teller.settle();
+  if (wanted === 'close') return undefined;
+  return wanted === 'pause' ? { state: 'paused', reason: 'paused' } : { state: 'stopped', reason: 'stopped' };
+}
+
+function sumOf(a: Timing, b: Timing): Timing {
+  return {
+    queueMs: a.queueMs + b.queueMs,
+    journalMs: a.journalMs + b.journalMs,
+    movingMs: a.movingMs + b.movingMs,
+    forwardMs: a.forwardMs + b.forwardMs,
+  };
+}
