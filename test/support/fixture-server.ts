@@ -67,7 +67,7 @@ export async function startFixture(flags: readonly string[] = []): Promise<Fixtu
     model,
     dataset: dataset.name,
     async [Symbol.asyncDispose]() {
-      zeroth.close();
+      await zeroth.close();
       await server.close();
       await folder[Symbol.asyncDispose]();
     },

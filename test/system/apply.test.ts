@@ -57,7 +57,7 @@ describe('zeroth apply', () => {
     }
   });
   afterAll(async () => {
-    zeroth.close();
+    await zeroth.close();
     await server.stop();
     await stack.disposeAsync();
   });
