@@ -1,23 +1,7 @@
-// Calls as promises and async iterables, over one connection.
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  type ClientWritableStream,
-  credentials as grpcCredentials,
-  Metadata,
-  type MethodDefinition,
-} from '@grpc/grpc-js';
-import { toCallError } from './errors.ts';
-import { RETRY, type RetryPolicy, retrying } from './retry.ts';
-
-export type ChannelOptions = {
-  /** Default: plain text, for a server on loopback. */
-  readonly credentials?: ChannelCredentials;
-  readonly retry?: RetryPolicy;
-  /** Of one message. Default 64 MiB. */
-  readonly receiveBytesMax?: number;
-};
+// How calls reach a server and come back: as promises and async iterables. Over a connection (grpc-channel.ts), or
+// within the process (local-channel.ts).
+import type { MethodDefinition } from '@grpc/grpc-js';
+import type { RetryPolicy } from './retry.ts';
 
 export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
@@ -28,179 +12,64 @@ export type CallOptions = {
 /** Messages with their five bytes of gRPC framing; HTTP/2 headers are not counted. */
 export type Traffic = { readonly sentBytes: number; readonly receivedBytes: number };
 
-type Method<Request, Response> = MethodDefinition<Request, Response>;
+export type Method<Request, Response> = MethodDefinition<Request, Response>;
 
-const FRAME_BYTES = 5;
+/** What a stream in both directions says to who opened it. */
+export type DuplexListener<Response> = {
+  onResponse(response: Response): void;
+  /** Once: with an error where it broke, without one where the server has ended it. */
+  onOver(error?: unknown): void;
+};
 
-/**
- * What grpc-js does by itself would be 20 seconds and more between attempts to connect, and no
- * notice of a peer that vanished without a word.
- */
-const CONNECTION = {
-  'grpc.initial_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 1000,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-} as const;
+export type Duplex<Request> = {
+  /** Without bound: how many may be under way is for who opened it to know. */
+  write(request: Request): void;
+  /** No more requests; what is under way is answered. */
+  end(): void;
+  cancel(): void;
+};
 
 /** @throws ZerothCallError from every call. */
-export class Channel {
-  readonly #client: Client;
-  readonly #retry: RetryPolicy;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-
-  constructor(address: string, options: ChannelOptions = {}) {
-    this.#retry = options.retry ?? RETRY;
-    this.#client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
-      ...CONNECTION,
-      'grpc.max_receive_message_length': options.receiveBytesMax ?? 64 * 2 ** 20,
-    });
-  }
-
-  get traffic(): Traffic {
-    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
-  }
-
-  get retry(): RetryPolicy {
-    return this.#retry;
-  }
-
-  close(): void {
-    this.#client.close();
-  }
+export type Channel = {
+  readonly traffic: Traffic;
+  readonly retry: RetryPolicy;
 
   /** One attempt. */
-  async unary<Request, Response>(
+  unary<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    options: CallOptions = {},
-  ): Promise<Response> {
-    try {
-      return await new Promise<Response>((resolve, reject) => {
-        const call = this.#client.makeUnaryRequest(
-          method.path,
-          this.#serializer(method),
-          this.#deserializer(method),
-          request,
-          new Metadata(),
-          toGrpcOptions(options),
-          (error, response) => {
-            options.signal?.removeEventListener('abort', cancel);
-            if (error !== null) reject(error);
-            else resolve(response as Response);
-          },
-        );
-        const cancel = cancelOnAbort(call, options.signal);
-      });
-    } catch (error) {
-      throw toCallError(error);
-    }
-  }
+    options?: CallOptions,
+  ): Promise<Response>;
 
   /** For calls that may be applied twice without harm. */
   idempotent<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    options: CallOptions = {},
-  ): Promise<Response> {
-    const attempt = () => this.unary(method, request, options);
-    return retrying(attempt, { policy: this.#retry, ...options });
-  }
+    options?: CallOptions,
+  ): Promise<Response>;
 
   /** Leaving the loop cancels the call. */
-  async *serverStream<Request, Response>(
+  serverStream<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    options: CallOptions = {},
-  ): AsyncGenerator<Response, void> {
-    const call = this.#client.makeServerStreamRequest(
-      method.path,
-      this.#serializer(method),
-      this.#deserializer(method),
-      request,
-      new Metadata(),
-      toGrpcOptions(options),
-    );
-    const cancel = cancelOnAbort(call, options.signal);
-    try {
-      for await (const response of call) yield response as Response;
-    } catch (error) {
-      throw toCallError(error);
-    } finally {
-      options.signal?.removeEventListener('abort', cancel);
-      call.cancel();
-    }
-  }
+    options?: CallOptions,
+  ): AsyncGenerator<Response, void>;
 
   /**
    * Sends what `send` writes and resolves with the answer. A write resolves when its message has
-   * gone out, so whoever waits for it never holds more than one in memory (`write()` itself goes on
-   * buffering without bound).
+   * gone out, so whoever waits for it never holds more than one in memory.
    */
-  async clientStream<Request, Response>(
+  clientStream<Request, Response>(
     method: Method<Request, Response>,
     send: (write: (request: Request) => Promise<void>) => Promise<void>,
-    options: CallOptions = {},
-  ): Promise<Response> {
-    let call!: ClientWritableStream<Request>;
-    const answer = new Promise<Response>((resolve, reject) => {
-      call = this.#client.makeClientStreamRequest(
-        method.path,
-        this.#serializer(method),
-        this.#deserializer(method),
-        new Metadata(),
-        toGrpcOptions(options),
-        (error, response) => (error !== null ? reject(error) : resolve(response as Response)),
-      );
-    });
-    const cancel = cancelOnAbort(call, options.signal);
-    const write = (request: Request) => new Promise<void>((resolve) => call.write(request, () => resolve()));
-    try {
-      // A server that refuses answers early, and then no write comes back.
-      await Promise.race([send(write), answer]);
-      call.end();
-      return await answer;
-    } catch (error) {
-      call.cancel();
-      answer.catch(() => {});
-      throw toCallError(error);
-    } finally {
-      options.signal?.removeEventListener('abort', cancel);
-    }
-  }
+    options?: CallOptions,
+  ): Promise<Response>;
 
   /** The bare stream: what its errors and its end mean is told by who opened it. */
-  duplex<Request, Response>(method: Method<Request, Response>): ClientDuplexStream<Request, Response> {
-    const [serialize, deserialize] = [this.#serializer(method), this.#deserializer(method)];
-    return this.#client.makeBidiStreamRequest(method.path, serialize, deserialize, new Metadata());
-  }
+  duplex<Request, Response>(
+    method: Method<Request, Response>,
+    listener: DuplexListener<Response>,
+  ): Duplex<Request>;
 
-  #serializer<Request>(method: { requestSerialize(value: Request): Buffer }): (value: Request) => Buffer {
-    return (value) => {
-      const bytes = method.requestSerialize(value);
-      this.#sentBytes += bytes.length + FRAME_BYTES;
-      return bytes;
-    };
-  }
-
-  #deserializer<Response>(method: {
-    responseDeserialize(bytes: Buffer): Response;
-  }): (bytes: Buffer) => Response {
-    return (bytes) => {
-      this.#receivedBytes += bytes.length + FRAME_BYTES;
-      return method.responseDeserialize(bytes);
-    };
-  }
-}
-
-function toGrpcOptions({ timeoutMs }: CallOptions) {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-}
-
-function cancelOnAbort(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
-  const cancel = () => call.cancel();
-  if (signal?.aborted) cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
-  return cancel;
-}
+  close(): Promise<void>;
+};

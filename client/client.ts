@@ -1,7 +1,8 @@
-// The TypeScript client: every service of zeroth.v1 behind one connection.
+// The TypeScript client: every service of zeroth.v1 behind one channel.
 import { type GetServerInfoResponse, ServerServiceService } from '../proto/gen/zeroth/v1/server_service.ts';
-import { type CallOptions, Channel, type ChannelOptions, type Traffic } from './channel.ts';
+import type { CallOptions, Channel, Traffic } from './channel.ts';
 import { type Datasets, datasets } from './datasets.ts';
+import { type ChannelOptions, GrpcChannel } from './grpc-channel.ts';
 import { type Journal, journal } from './journal.ts';
 import { type Models, models } from './models.ts';
 import { type Oracle, oracle } from './oracle.ts';
@@ -32,17 +33,18 @@ export class Zeroth {
     return this.#channel.idempotent(ServerServiceService.getServerInfo, {}, options);
   }
 
-  /** What has gone over the wire since the connection was made. */
+  /** What has gone over the wire since the connection was made; nothing, where there is none. */
   get traffic(): Traffic {
     return this.#channel.traffic;
   }
 
-  close(): void {
-    this.#channel.close();
+  /** Of `openLocal`: calls that are under way have `shutdownGraceMs` to end. */
+  close(): Promise<void> {
+    return this.#channel.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
@@ -53,5 +55,5 @@ export class Zeroth {
  * const model = await zeroth.models.load('mlp.onnx');
  */
 export function connect(address: string, options: ChannelOptions = {}): Zeroth {
-  return new Zeroth(new Channel(address, options));
+  return new Zeroth(new GrpcChannel(address, options));
 }

@@ -1,12 +1,13 @@
 // One stream of Drive: which steps have been sent, which wait for room in the server's window.
-import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type {
-  DriveRequest,
-  DriveResponse,
-  StepRequest,
-  StepResponse,
+import {
+  type DriveRequest,
+  type DriveResponse,
+  OracleServiceService,
+  type StepRequest,
+  type StepResponse,
 } from '../proto/gen/zeroth/v1/oracle_service.ts';
-import { fromStatus, toCallError, ZerothCallError } from './errors.ts';
+import type { Channel, Duplex } from './channel.ts';
+import { fromStatus, NO_DETAILS, ZerothCallError } from './errors.ts';
 
 type Asked = {
   readonly step: StepRequest;
@@ -16,7 +17,7 @@ type Asked = {
 
 /** Steps are sent in the order in which they were asked for. */
 export class DriveStream {
-  readonly #call: ClientDuplexStream<DriveRequest, DriveResponse>;
+  readonly #call: Duplex<DriveRequest>;
   /** In order: `write()` would buffer them without bound, where nobody can take them back. */
   readonly #queue = new Set<Asked>();
   /** By tag. A step that was given up keeps its place until its answer: the server is still at it. */
@@ -26,17 +27,19 @@ export class DriveStream {
   #tag = 0n;
 
   /** @param onOver called once, before the steps of a stream that broke or ended hear of it. */
-  constructor(call: ClientDuplexStream<DriveRequest, DriveResponse>, onOver: () => void) {
-    this.#call = call;
-    const fail = (error: unknown) => {
+  constructor(channel: Channel, onOver: () => void) {
+    const fail = (
+      error: unknown = new ZerothCallError('UNAVAILABLE', 'the server ended the stream', NO_DETAILS),
+    ) => {
       onOver();
       for (const { reject } of [...this.#underWay.values(), ...this.#queue]) reject(error);
       this.#underWay.clear();
       this.#queue.clear();
     };
-    call.on('data', (response: DriveResponse) => this.#receive(response));
-    call.on('error', (error) => fail(toCallError(error)));
-    call.on('end', () => fail(new ZerothCallError('UNAVAILABLE', 'the server ended the stream', NO_DETAILS)));
+    this.#call = channel.duplex<DriveRequest, DriveResponse>(OracleServiceService.drive, {
+      onResponse: (response) => this.#receive(response),
+      onOver: fail,
+    });
   }
 
   async ask(step: StepRequest, signal: AbortSignal | undefined): Promise<StepResponse> {
@@ -82,8 +85,6 @@ export class DriveStream {
     this.#send();
   }
 }
-
-const NO_DETAILS = { reason: '', metadata: {}, violations: [] } as const;
 
 function givenUp(): ZerothCallError {
   return new ZerothCallError('CANCELLED', 'the step was given up', NO_DETAILS);

@@ -1,13 +1,6 @@
 // Steps on one stream instead of one call each: the same answers at little more than half of the cost, over
 // loopback and for the smallest of steps (bench: wire.step.call, wire.step.drive).
-import {
-  type DeepPartial,
-  type DriveRequest,
-  type DriveResponse,
-  OracleServiceService,
-  StepRequest,
-  type StepResponse,
-} from '../proto/gen/zeroth/v1/oracle_service.ts';
+import { type DeepPartial, StepRequest, type StepResponse } from '../proto/gen/zeroth/v1/oracle_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
 import { DriveStream } from './drive-stream.ts';
 import { retrying } from './retry.ts';
@@ -46,8 +39,7 @@ export class Drive {
   }
 
   #open(): DriveStream {
-    const call = this.#channel.duplex<DriveRequest, DriveResponse>(OracleServiceService.drive);
-    const stream = new DriveStream(call, () => {
+    const stream = new DriveStream(this.#channel, () => {
       if (this.#stream === stream) this.#stream = undefined;
     });
     return stream;

@@ -19,6 +19,8 @@ export type CallErrorDetails = {
   readonly retryAfterMs?: number;
 };
 
+export const NO_DETAILS: CallErrorDetails = { reason: '', metadata: {}, violations: [] };
+
 /** A call that failed. The message is the server's; `cause` is grpc-js's own error. */
 export class ZerothCallError extends Error {
   readonly code: StatusName;
@@ -38,9 +40,20 @@ export class ZerothCallError extends Error {
 
 /** Anything but an error of grpc-js comes back as it is: it is a bug. */
 export function toCallError(error: unknown): unknown {
-  if (!isServiceError(error)) return error;
-  const name = (status[error.code] ?? 'UNKNOWN') as StatusName;
-  return new ZerothCallError(name, error.details, readDetails(error.metadata), error);
+  return isServiceError(error) ? fromEnd(error, error) : error;
+}
+
+/** A call's end that need not be an Error. */
+export function fromEnd(
+  { code = status.UNKNOWN, details = '', metadata }: Partial<ServiceError>,
+  cause?: unknown,
+): ZerothCallError {
+  return new ZerothCallError(
+    (status[code] ?? 'UNKNOWN') as StatusName,
+    details,
+    readDetails(metadata),
+    cause,
+  );
 }
 
 /** An error that came as a message, on a stream that goes on. */
@@ -65,8 +78,7 @@ export function readDetails(metadata: Metadata | undefined): CallErrorDetails {
 }
 
 function collect(details: readonly Any[]): CallErrorDetails {
-  const none: CallErrorDetails = { reason: '', metadata: {}, violations: [] };
-  return Object.assign(none, ...details.map(readDetail));
+  return Object.assign({ ...NO_DETAILS }, ...details.map(readDetail));
 }
 
 function readDetail({ typeUrl, value }: Any): Partial<CallErrorDetails> {

@@ -29,11 +29,37 @@ const table: Readonly<Record<SettingName, Setting>> = settings;
 export function loadConfig(args: string[], env: Record<string, string | undefined>): Config {
   const { config: flagFile, given: flags } = readFlags(args);
   const file = flagFile ?? env.ZEROTH_CONFIG;
+  return toConfig([...(file ? readFile(file) : []), ...readEnvironment(env), ...flags]);
+}
+
+/** What only a server with a socket has. */
+const socketSettings = ['host', 'port', 'keepaliveMs'] as const satisfies SettingName[];
+
+/** Any of the others, as a JSON file has them: sizes are numbers of bytes. */
+export type LocalSettings = {
+  readonly [Name in Exclude<SettingName, (typeof socketSettings)[number]>]?: Config[Name] | undefined;
+};
+
+/**
+ * For `zeroth/local`. It logs nothing unless told to, and reads neither the environment nor a file: a library
+ * does what its caller says.
+ * @throws ZerothError as loadConfig.
+ */
+export function localConfig(options: LocalSettings): Config {
+  const given = readSettings(options, LOCAL_SOURCE).filter(({ value }) => value !== undefined);
+  for (const name of socketSettings)
+    if (given.some((each) => each.name === name))
+      throw wrong(name, LOCAL_SOURCE, 'a setting of a server without a socket', 'this key');
+  return toConfig([{ name: 'logLevel', source: LOCAL_SOURCE, value: 'silent' }, ...given]);
+}
+
+const LOCAL_SOURCE = 'the options';
+
+/** Later ones win. */
+function toConfig(all: readonly Given[]): Config {
   const config: Record<string, string | number> = {};
   for (const name of settingNames) config[name] = table[name].default;
-  for (const given of [...(file ? readFile(file) : []), ...readEnvironment(env), ...flags]) {
-    config[given.name] = toValue(given);
-  }
+  for (const given of all) config[given.name] = toValue(given);
   // Every setting has a value of its own kind now: its default, or one that toValue has checked.
   const complete = Object.freeze(config) as Config;
   checkRelations(complete);
@@ -109,10 +135,14 @@ function readFile(path: string): Given[] {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw wrong('config', path, 'a JSON object of settings', JSON.stringify(content));
   }
+  return readSettings(content, path);
+}
+
+function readSettings(content: object, source: string): Given[] {
   return Object.entries(content).map(([name, value]) => {
     if (!isSettingName(name))
-      throw wrong(name, path, 'a setting that --help lists, in camelCase', 'this key');
-    return { name, source: path, value };
+      throw wrong(name, source, 'a setting that --help lists, in camelCase', 'this key');
+    return { name, source, value };
   });
 }
 

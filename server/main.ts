@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type CheckpointStore, openCheckpointStore } from './checkpoint/store.ts';
-import { type Config, helpText, loadConfig } from './config.ts';
+import { type Config, helpText, type LocalSettings, loadConfig, localConfig } from './config.ts';
 import { openDatasetStore } from './dataset/store.ts';
 import { ZerothError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
 import { openJournal } from './journal/sqlite.ts';
 import { type Log, openLog } from './log.ts';
+import type { Parts } from './rpc/handlers.ts';
+import { LocalServer } from './rpc/local-server.ts';
 import { RpcServer } from './rpc/server.ts';
 import { Models } from './run/models.ts';
 import { Runs } from './run/runs.ts';
@@ -16,9 +18,15 @@ import { VERSION } from './version.ts';
 
 export type RunningServer = { readonly port: number; close(): Promise<void> };
 
-/** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */
-export async function startServer(config: Config, log: Log): Promise<RunningServer> {
-  await using opened = new AsyncDisposableStack();
+export type RunningLocalServer = { readonly calls: LocalServer; close(): Promise<void> };
+
+export type LocalOptions = LocalSettings & {
+  /** Instead of what `logLevel` and `logFormat` say. */
+  readonly log?: Log | undefined;
+};
+
+/** Everything but what listens. */
+async function build(config: Config, log: Log, opened: AsyncDisposableStack): Promise<Parts> {
   // The journal first: its lock says that no other server works in this folder.
   const journal = opened.adopt(openJournal(journalPath(config), { sync: config.journalSync }), (each) =>
     each.close(),
@@ -31,22 +39,42 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
-  const rpc = opened.adopt(
-    new RpcServer({ config, journal, datasets, models, runs, trainings }, log),
-    (each) => each.close(),
-  );
+  return { config, journal, datasets, models, runs, trainings };
+}
+
+/** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */
+export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+  await using opened = new AsyncDisposableStack();
+  const parts = await build(config, log, opened);
+  const rpc = opened.adopt(new RpcServer(parts, log), (each) => each.close());
 
   const port = await rpc.listen();
   const address = `${config.host}:${port}`;
   log.info({ address, version: VERSION }, 'restoring');
-  runs.load();
-  await restore({ models, runs, journal, log });
-  trainings.load();
+  await restore(parts, log);
   rpc.open();
   const { modelDir, dataDir } = config;
-  log.info({ address, version: VERSION, modelDir, dataDir, device: models.device }, 'listening');
+  log.info({ address, version: VERSION, modelDir, dataDir, device: parts.models.device }, 'listening');
   const everything = opened.move();
   return { port, close: () => everything.disposeAsync() };
+}
+
+/** The same without a socket, for callers in this process. Nothing is left behind where it rejects. */
+export async function openLocalServer({
+  log: given,
+  ...settings
+}: LocalOptions): Promise<RunningLocalServer> {
+  const config = localConfig(settings);
+  const log = given ?? openLog(config);
+  await using opened = new AsyncDisposableStack();
+  const parts = await build(config, log, opened);
+  const calls = opened.adopt(new LocalServer(parts, log), (each) => each.close());
+  await restore(parts, log);
+  calls.open();
+  const { modelDir, dataDir } = config;
+  log.info({ version: VERSION, modelDir, dataDir, device: parts.models.device }, 'open');
+  const everything = opened.move();
+  return { calls, close: () => everything.disposeAsync() };
 }
 
 function journalPath({ dataDir }: Config): string {
@@ -66,21 +94,18 @@ async function openCheckpoints(config: Config, journal: Journal, log: Log): Prom
 }
 
 /** What an earlier process had loaded. A model that cannot be had leaves its runs asleep, and the server up. */
-async function restore(parts: {
-  models: Models;
-  runs: Runs;
-  journal: ReturnType<typeof openJournal>;
-  log: Log;
-}) {
-  for (const record of parts.journal.models()) {
+async function restore({ models, runs, trainings, journal }: Parts, log: Log): Promise<void> {
+  runs.load();
+  for (const record of journal.models()) {
     try {
-      await parts.runs.wakeAll(await parts.models.reload(record));
+      await runs.wakeAll(await models.reload(record));
     } catch (error) {
       if (!(error instanceof ZerothError)) throw error;
-      parts.log.error({ model: record.name, err: error }, 'model not restored');
-      parts.runs.sleepAll(record.name, error);
+      log.error({ model: record.name, err: error }, 'model not restored');
+      runs.sleepAll(record.name, error);
     }
   }
+  trainings.load();
 }
 
 /** `zeroth serve`. Resolves when the server has been asked to stop and has stopped. */

@@ -61,12 +61,23 @@ const doors: readonly (readonly [string, string[]])[] = [
   ['kernel alone knows the compiled kernel', through(/^server\//, /kernel\.wasm/, /^server\/kernel\//)],
   ['the server never imports the client', through(/^server\//, /^client\//)],
   [
-    'of the server the client imports strategies, shifts and errors; its command starts the server',
-    through(/^client\//, /^server\/(?!strategy\/|shift\.ts|errors\.ts|version\.ts)/, /^client\/zeroth\.ts$/),
+    'of the server the client imports strategies, shifts and errors; its command and zeroth/local start a server',
+    through(
+      /^client\//,
+      /^server\/(?!strategy\/|shift\.ts|errors\.ts|version\.ts)/,
+      /^client\/(zeroth|local|local-channel)\.ts$/,
+    ),
   ],
   [
-    'the command imports nothing but main and apply of the server',
-    through(/^client\/zeroth\.ts$/, /^server\/(?!main\.ts|apply\.ts|version\.ts|errors\.ts)/),
+    'the command and zeroth/local import nothing but main and apply of the server',
+    through(
+      /^client\/(zeroth|local|local-channel)\.ts$/,
+      /^server\/(?!main\.ts|apply\.ts|version\.ts|errors\.ts)/,
+    ),
+  ],
+  [
+    'nothing of the client imports zeroth/local',
+    through(/^client\//, /^client\/local(-channel)?\.ts$/, /^client\/local\.ts$/),
   ],
   [
     'strategies never see weights, models or runs',

@@ -153,7 +153,7 @@ const meanings: Record<number, (path: string) => ZerothError> = {
   5: (path) =>
     new ZerothError(
       'unavailable',
-      `${path}: another process has this journal open; stop that server, or choose another data directory`,
+      `${path}: this journal is open already, in another process or in this one; close it there, or choose another data directory`,
     ),
   8: (path) =>
     new ZerothError('unavailable', `${path}: the journal cannot be written; check its permissions`),

@@ -1,26 +1,12 @@
 // The gRPC server: services, health, reflection; how it opens and how it ends.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
-import { DatasetServiceService } from '../../proto/gen/zeroth/v1/dataset_service.ts';
-import { JournalServiceService } from '../../proto/gen/zeroth/v1/journal_service.ts';
-import { ModelServiceService } from '../../proto/gen/zeroth/v1/model_service.ts';
-import { OracleServiceService } from '../../proto/gen/zeroth/v1/oracle_service.ts';
-import { RunServiceService } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.ts';
-import { TrainingServiceService } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Config } from '../config.ts';
 import { ZerothError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { Adapter } from './adapter.ts';
-import { datasetService } from './dataset-service.ts';
-import { journalService } from './journal-service.ts';
-import { modelService } from './model-service.ts';
-import { oracleService } from './oracle-service.ts';
+import { Gate } from './gate.ts';
+import { handlersOf, type Parts } from './handlers.ts';
 import { addReflection } from './reflection.ts';
-import { runService } from './run-service.ts';
-import { serverService } from './server-service.ts';
-import type { Services } from './services.ts';
-import { trainingService } from './training-service.ts';
 
 /** Health is per process: every service is there or none is. */
 const NAMES = [
@@ -30,16 +16,13 @@ const NAMES = [
   ),
 ];
 
-type Phase = 'loading' | 'serving' | 'draining';
-
 export class RpcServer {
   readonly #config: Config;
   readonly #server: Server;
   readonly #health: HealthImplementation;
-  readonly #draining = new AbortController();
-  #phase: Phase = 'loading';
+  readonly #gate = new Gate();
 
-  constructor(parts: Omit<Services, 'adapter'>, log: Log) {
+  constructor(parts: Parts, log: Log) {
     const { config } = parts;
     this.#config = config;
     this.#server = new Server({
@@ -49,9 +32,7 @@ export class RpcServer {
       'grpc.keepalive_time_ms': config.keepaliveMs,
       'grpc.keepalive_timeout_ms': config.keepaliveMs,
     });
-    const closedBecause = () => this.#closedBecause();
-    const adapter = new Adapter({ log, closedBecause, draining: this.#draining.signal });
-    this.#addServices({ ...parts, adapter });
+    for (const handlers of handlersOf(parts, this.#gate, log)) this.#server.addService(...handlers);
     this.#health = new HealthImplementation(Object.fromEntries(NAMES.map((name) => [name, 'NOT_SERVING'])));
     this.#health.addToServer(this.#server);
     addReflection(this.#server);
@@ -71,45 +52,20 @@ export class RpcServer {
   }
 
   open(): void {
-    this.#enter('serving');
+    this.#gate.open();
+    this.#setHealth('SERVING');
   }
 
   /** Refuses new calls, ends watchers, gives the others `shutdownGraceMs`, then cuts them off. */
   async close(): Promise<void> {
-    this.#enter('draining');
-    this.#draining.abort();
+    this.#setHealth('NOT_SERVING');
+    this.#gate.drain();
     const grace = setTimeout(() => this.#server.forceShutdown(), this.#config.shutdownGraceMs);
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     clearTimeout(grace);
   }
 
-  #enter(phase: Phase): void {
-    this.#phase = phase;
-    for (const name of NAMES) this.#health.setStatus(name, phase === 'serving' ? 'SERVING' : 'NOT_SERVING');
+  #setHealth(health: 'SERVING' | 'NOT_SERVING'): void {
+    for (const name of NAMES) this.#health.setStatus(name, health);
   }
-
-  #closedBecause(): ZerothError | undefined {
-    switch (this.#phase) {
-      case 'loading':
-        return notServing('LOADING', 'the server is replaying its journals');
-      case 'draining':
-        return notServing('DRAINING', 'the server is going down');
-      case 'serving':
-        return undefined;
-    }
-  }
-
-  #addServices(services: Services): void {
-    this.#server.addService(ServerServiceService, serverService(services));
-    this.#server.addService(ModelServiceService, modelService(services));
-    this.#server.addService(DatasetServiceService, datasetService(services));
-    this.#server.addService(RunServiceService, runService(services));
-    this.#server.addService(OracleServiceService, oracleService(services));
-    this.#server.addService(JournalServiceService, journalService(services));
-    this.#server.addService(TrainingServiceService, trainingService(services));
-  }
-}
-
-function notServing(reason: string, message: string): ZerothError {
-  return new ZerothError('unavailable', message, { reason, retryAfterMs: 200 });
 }

@@ -12,8 +12,8 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import type { ChannelOptions } from '../../client/channel.ts';
 import { connect, type Zeroth } from '../../client/client.ts';
+import type { ChannelOptions } from '../../client/grpc-channel.ts';
 import { Any } from '../../proto/gen/google/protobuf/any.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
 import {

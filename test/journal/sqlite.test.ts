@@ -60,7 +60,7 @@ describe('a journal file', () => {
     const error = errorOf(() => open(path));
     expect(error.kind).toBe('unavailable');
     expect(error.message).toBe(
-      `${path}: another process has this journal open; stop that server, or choose another data directory`,
+      `${path}: this journal is open already, in another process or in this one; close it there, or choose another data directory`,
     );
     journal.close();
     open(path).close();

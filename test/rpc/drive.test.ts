@@ -1,17 +1,21 @@
-// Steps on one stream, against a real server: the same bits as calls of Step, and errors that end
+// Steps on one stream, over a real socket and in process: the same bits as calls of Step, and errors that end
 // nothing but their own step.
-import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeepPartial, StepRequest, StepResponse } from '../../proto/gen/zeroth/v1/oracle_service.ts';
-import { DriveRequest, OracleServiceClient } from '../../proto/gen/zeroth/v1/oracle_service.ts';
-import { type FixtureServer, OBJECTIVE, startFixture } from '../support/fixture-server.ts';
+import type {
+  DeepPartial,
+  DriveResponse,
+  StepRequest,
+  StepResponse,
+} from '../../proto/gen/zeroth/v1/oracle_service.ts';
+import { DriveRequest, OracleServiceService } from '../../proto/gen/zeroth/v1/oracle_service.ts';
+import { doors, type Fixture, OBJECTIVE, startFixture } from '../support/fixture-server.ts';
 
 const STEPS = 12;
 
-describe('a drive', () => {
-  let fixture: FixtureServer;
+describe.each(doors)('a drive %s', (_, start) => {
+  let fixture: Fixture;
   beforeAll(async () => {
-    fixture = await startFixture(['--drive-window-max', '4']);
+    fixture = await start(['--drive-window-max', '4']);
   });
   afterAll(() => fixture[Symbol.asyncDispose]());
 
@@ -68,8 +72,12 @@ describe('a drive', () => {
 
   test('takes steps ahead of their answers, and answers each by its tag, in order', async () => {
     const run = await newRun('ahead');
-    const client = new OracleServiceClient(fixture.address, credentials.createInsecure());
-    const stream = client.drive();
+    const answers: DriveResponse[] = [];
+    const over = Promise.withResolvers<unknown>();
+    const stream = fixture.channel.duplex<DriveRequest, DriveResponse>(OracleServiceService.drive, {
+      onResponse: (response) => answers.push(response),
+      onOver: over.resolve,
+    });
     const tags = Array.from({ length: 40 }, (_, i) => BigInt(1000 - i));
     for (const [i, tag] of tags.entries()) {
       const shifts = [{ seed: tag, scale: 1e-4 }];
@@ -77,14 +85,14 @@ describe('a drive', () => {
       stream.write(DriveRequest.fromPartial({ tag, step }));
     }
     stream.end();
-    const answers = [];
-    for await (const response of stream) answers.push(response);
-    client.close();
+    expect(await over.promise).toBeUndefined();
     expect(answers[0]).toEqual({ tag: 0n, answer: { $case: 'window', value: { steps: 4 } } });
     expect(answers.slice(1).map(({ tag }) => tag)).toEqual(tags);
     expect(answers.at(-1)?.answer).toMatchObject({ value: { update: { revision: 40n, head: 40n } } });
   });
+});
 
+describe('a drive over the wire', () => {
   test('ends with the server, and what is under way is answered', async () => {
     await using own = await startFixture();
     const { name: run } = await own.zeroth.runs.create({ model: own.model, objective: OBJECTIVE });

@@ -1,21 +1,20 @@
-// Bad input over a real socket: the code, the reason, the field, and what the message says. After
+// Bad input, over a real socket and in process: the code, the reason, the field, and what the message says. After
 // each of them the run has the same head and the same weights.
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Zeroth } from '../../client/client.ts';
-import { toCallError, ZerothCallError } from '../../client/errors.ts';
+import { ZerothCallError } from '../../client/errors.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { ModelProto, TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
-import { JournalServiceClient, ListEntriesRequest } from '../../proto/gen/zeroth/v1/journal_service.ts';
+import { JournalServiceService, ListEntriesRequest } from '../../proto/gen/zeroth/v1/journal_service.ts';
 import {
   CLASSES,
-  type FixtureServer,
+  doors,
+  type Fixture,
   INPUTS,
   OBJECTIVE,
   ROWS,
-  startFixture,
   tinyModel,
 } from '../support/fixture-server.ts';
 import { atHandle, atRevision } from './wire.ts';
@@ -24,7 +23,7 @@ const RUN = 'runs/table';
 
 type Bad = {
   readonly what: string;
-  readonly call: (zeroth: Zeroth, fixture: FixtureServer) => Promise<unknown>;
+  readonly call: (zeroth: Zeroth, fixture: Fixture) => Promise<unknown>;
   readonly code: string;
   readonly reason?: string;
   readonly field?: string;
@@ -66,18 +65,9 @@ async function handleOf(zeroth: Zeroth, count: number): Promise<string> {
 }
 
 /** The friendly client leaves the size of its pages to the server. */
-async function listEntries(address: string, pageSize: number): Promise<unknown> {
-  const client = new JournalServiceClient(address, credentials.createInsecure());
+function listEntries({ channel }: Fixture, pageSize: number): Promise<unknown> {
   const request = ListEntriesRequest.fromPartial({ run: RUN, pageSize });
-  try {
-    return await new Promise((resolve, reject) => {
-      client.listEntries(request, (error, answer) =>
-        error === null ? resolve(answer) : reject(toCallError(error)),
-      );
-    });
-  } finally {
-    client.close();
-  }
+  return channel.unary(JournalServiceService.listEntries, request);
 }
 
 const table: readonly Bad[] = [
@@ -644,7 +634,7 @@ const table: readonly Bad[] = [
   },
   {
     what: 'a page that is too large',
-    call: (_, { address }) => listEntries(address, 1001),
+    call: (_, fixture) => listEntries(fixture, 1001),
     code: 'INVALID_ARGUMENT',
     field: 'page_size',
     message: 'page_size: expected 0 to 1000 (pageSizeMax), got 1001',
@@ -682,14 +672,14 @@ function withoutWeights(): Uint8Array {
   return ModelProto.encode(ModelProto.fromPartial({ irVersion: 8n, opsetImport, graph })).finish();
 }
 
-describe('bad input', () => {
-  let fixture: FixtureServer;
+describe.each(doors)('bad input %s', (_, start) => {
+  let fixture: Fixture;
   let digest: string;
 
   const weightsDigest = async () => (await fixture.zeroth.journal.verify(RUN)).weightsSha256;
 
   beforeAll(async () => {
-    fixture = await startFixture(['--points-per-request-max', '8', '--shifts-per-request-max', '16']);
+    fixture = await start(['--points-per-request-max', '8', '--shifts-per-request-max', '16']);
     const { zeroth, model, modelDir } = fixture;
     await writeFile(join(modelDir, 'truncated.onnx'), tinyModel().subarray(0, 300));
     await writeFile(join(modelDir, 'text.onnx'), 'this is no model, though it has bytes enough to be one');

@@ -191,7 +191,7 @@ describe('a server that goes down', () => {
     expect((await Promise.all(calls)).map(({ results }) => results.length)).toEqual([100, 1]);
     await closed;
     expect(await refusal(own.zeroth.runs.get(run))).toMatchObject({ code: 'UNAVAILABLE' });
-    own.zeroth.close();
+    await own.zeroth.close();
   });
 
   test('cuts off what takes longer than its grace, and ends', async () => {
@@ -201,7 +201,7 @@ describe('a server that goes down', () => {
     await own.zeroth.runs.get(run);
     await own.server.close();
     expect((await long).code).toMatch(/^(CANCELLED|UNAVAILABLE)$/);
-    own.zeroth.close();
+    await own.zeroth.close();
   });
 });
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  zeroth.close();
+  await zeroth.close();
   expect(await server.stop()).toBe(0);
   await stack.disposeAsync();
 });
@@ -217,7 +217,7 @@ test('after kill -9 runs of heads, and forks of them, are as they were', async (
   const before = await states();
   expect(before[1].run.head).toEqual(before[0].run.head);
   expect(new Set(before.map(({ digest }) => digest)).size).toBe(3);
-  zeroth.close();
+  await zeroth.close();
   await server.kill();
   await start();
   expect(await states()).toEqual(before);

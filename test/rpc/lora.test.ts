@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  zeroth.close();
+  await zeroth.close();
   expect(await server.stop()).toBe(0);
   await stack.disposeAsync();
 });
@@ -229,7 +229,7 @@ test('after kill -9 runs of adapters, and forks of them, are as they were', asyn
   };
   const before = [await state(name), await state(fork.name)];
   expect(before[0].digest).not.toBe(before[1].digest);
-  zeroth.close();
+  await zeroth.close();
   await server.kill();
   await start();
   expect([await state(name), await state(fork.name)]).toEqual(before);

@@ -108,7 +108,7 @@ describe('a watcher', () => {
       retryAfterMs: 200,
     });
     watcher.close();
-    own.zeroth.close();
+    await own.zeroth.close();
   });
 
   test('beyond the number that may watch is refused until another leaves', async () => {

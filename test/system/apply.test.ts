@@ -62,7 +62,7 @@ describe('zeroth apply', () => {
     }
   });
   afterAll(async () => {
-    zeroth.close();
+    await zeroth.close();
     await server.stop();
     await stack.disposeAsync();
   });

@@ -100,7 +100,7 @@ describe.each(beside)('a server on %s', (device) => {
     zeroth = connect(server.address);
   };
   const stop = async () => {
-    zeroth.close();
+    await zeroth.close();
     expect(await server.stop()).toBe(0);
   };
 

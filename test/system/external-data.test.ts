@@ -42,7 +42,7 @@ describe.each(['capi', 'node'])('external data, with --runtime %s', (runtime) =>
     zeroth = connect(server.address);
   };
   const stop = async () => {
-    zeroth.close();
+    await zeroth.close();
     expect(await server.stop()).toBe(0);
   };
   beforeAll(async () => {

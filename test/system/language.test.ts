@@ -66,7 +66,7 @@ describe('language models over the wire', () => {
     zeroth = connect(server.address);
   });
   afterAll(async () => {
-    zeroth.close();
+    await zeroth.close();
     expect(await server.stop()).toBe(0);
     await stack.disposeAsync();
   });
