@@ -34,14 +34,13 @@ type Candidate = { readonly spec: TensorSpec; readonly cut: Cut; readonly sizes:
 /** Undefined where no output has scores for positions. */
 export function withPositions(graph: ModelGraph): WithPositions | WholeHead | undefined {
   const index = new GraphIndex(graph.proto.graph);
-  const outputs = graph.outputs.filter(({ shape, dataType }) => shape.length === 3 && isScored(dataType));
-  const found = outputs.map((spec) => candidateOf(graph, index, spec));
-  // One input of positions serves one output: that with most to gain.
-  const [widest] = found
-    .filter((each) => 'cut' in each)
-    .sort((a, b) => b.cut.width - a.cut.width || a.spec.name.localeCompare(b.spec.name));
-  if (widest === undefined) return found.find((each) => 'why' in each);
-  return rewritten(graph, index, widest);
+  // One input of positions serves one output: that with the most to gain, which comes first.
+  const found = graph.outputs
+    .filter(({ shape, dataType }) => shape.length === 3 && isScored(dataType))
+    .sort((a, b) => b.shape[2] - a.shape[2])
+    .map((spec) => candidateOf(graph, index, spec));
+  const widest = found.find((each) => 'cut' in each);
+  return widest === undefined ? found.find((each) => 'why' in each) : rewritten(graph, index, widest);
 }
 
 function candidateOf(graph: ModelGraph, index: GraphIndex, spec: TensorSpec): Candidate | WholeHead {
