@@ -13,10 +13,10 @@ export type Cut = {
   readonly width: number;
 };
 
-/** The node that is in the way: between it and the output there is no product with a weight. */
+/** Between this node, which is in the way, and the output there is no product with a weight. */
 export type Mixing = { readonly node: NodeProto | undefined };
 
-/** Broadcasting aside they make one number of one of each input. */
+/** Each number is made of one of each input, which is the same place of it, broadcasting aside. */
 const ELEMENTWISE = new Set(
   'Identity Cast Add Sub Mul Div Pow Sqrt Reciprocal Erf Tanh Sigmoid Relu Gelu'.split(' '),
 );
@@ -58,9 +58,10 @@ export function findCut(nodes: readonly NodeProto[], index: GraphIndex, output: 
 
 /** Whether nothing uses what a node makes but these nodes, and the caller the output. */
 function isFor(index: GraphIndex, node: NodeProto, behind: ReadonlySet<NodeProto>, output: string): boolean {
-  return node.output.every((value) =>
-    index.users(value).every((user) => (user === undefined ? value === output : behind.has(user))),
-  );
+  const isOurs = (value: string) =>
+    index.users(value).every((user) => (user === undefined ? value === output : behind.has(user)));
+  // An empty name is an output, or elsewhere an input, that is left out.
+  return node.output.every((value) => value === '' || isOurs(value));
 }
 
 /** The inputs that differ from position to position; undefined of a node that is not known to leave positions apart. */

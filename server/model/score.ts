@@ -85,8 +85,8 @@ export async function score(
   scoring: Scoring,
 ): Promise<Scored> {
   const { objective, output, outputs, programs } = scoring;
-  const chosen = chosenOf(forward, scoring);
   if (scoring.isOfWords === true) return scoreWords(forward, microBatch, batch, scoring);
+  const chosen = chosenOf(forward, scoring);
   if (objective.tokens !== undefined && chosen !== undefined)
     return scoreChosen({ forward, chosen, tokens: objective.tokens }, microBatch, batch, scoring);
   // What crosses to the host anyway is scored there, in float64.
@@ -156,7 +156,7 @@ async function scoreWords(
   };
   const chosen = chosenOf(forward, scoring);
   const before = chosen && wordPlaces(chosen.whole(microBatch.feeds), microBatch, batch);
-  const feeds = before === undefined ? microBatch.feeds : chosen!.at(microBatch.feeds, before.positions);
+  const feeds = chosen && before ? chosen.at(microBatch.feeds, before.positions) : microBatch.feeds;
   if (programs?.pickWords === true && forward.runWith !== undefined && !outputs.includes(output))
     return forward.runWith(feeds, outputs, [output], (results, kept) => {
       const { positions, candidates, classes } = before ?? wordPlaces(kept[output], microBatch, batch);

@@ -136,6 +136,18 @@ function normalized(graph: GraphWriter, states: string): string {
   return graph.layerNormalization(states, row, row, 1e-5);
 }
 
+test('outputs and inputs that are left out say nothing of each other', () => {
+  const graph = graphOf((writer, states) => {
+    const few = writer.add('Clip', [states, '', writer.constant(1)], {}, 'clipped');
+    return head(writer, normalized(writer, few));
+  });
+  const file = readModel(graph.finish());
+  const norm = file.proto.graph.node.find(({ opType }) => opType === 'LayerNormalization')!;
+  norm.output.push('', '');
+  const { node } = chosenIn(file).graph.proto.graph;
+  expect(node.find(({ opType }) => opType === 'Flatten')!.input[0]).toBe('clipped');
+});
+
 describe('what does not', () => {
   const sums: Tail = (graph, states) =>
     graph.add('ReduceSum', [states, graph.constant([1])], { keepdims: 1 });
