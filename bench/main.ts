@@ -9,6 +9,7 @@ import { lengthsBenches } from './lengths.ts';
 import { machine } from './machine.ts';
 import { memoryBenches } from './memory.ts';
 import { moveBenches } from './moves.ts';
+import { positionsBenches } from './positions.ts';
 import { restartBenches } from './restart.ts';
 import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
@@ -19,6 +20,7 @@ const benches: readonly Bench[] = [
   ...kernelBenches,
   ...moveBenches,
   ...lengthsBenches,
+  ...positionsBenches,
   ...journalBenches,
   ...wireBenches,
   ...sessionBenches,

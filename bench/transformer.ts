@@ -8,6 +8,7 @@ const HEAD_SIZE = 32;
 /** Of the wide layer between two of the model's width. */
 const WIDENING = 4;
 const CLASSES = 2;
+const WORDS = 'embeddings.word_embeddings.weight';
 const EPSILON = 1e-12;
 
 /** Of weights, as such models begin with. */
@@ -20,6 +21,8 @@ export type TransformerOptions = {
   readonly layers?: number;
   /** Width, a multiple of 32. Default 384. */
   readonly hidden?: number;
+  /** Whether it scores classes of rows, or the vocabulary at every token, as masked models do. Default 'classes'. */
+  readonly head?: 'classes' | 'vocabulary';
 };
 
 /** Rows of full length, row-major: their masks are ones. */
@@ -33,13 +36,14 @@ export function tokens(rows: number, sequence: number) {
 }
 
 /**
- * int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 2]: 22.7 million
- * weights by default. The same options give the same file.
+ * int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 2], or [batch, sequence, 30522]: 22.7
+ * million weights by default. The same options give the same file.
  */
 export function transformerModel({
   opset = 17,
   layers = 6,
   hidden: width = 384,
+  head = 'classes',
 }: TransformerOptions = {}): Uint8Array {
   const graph = new RandomGraph(opset, uniforms(DEVIATION));
   graph.input('input_ids', ['batch', 'sequence']);
@@ -48,13 +52,28 @@ export function transformerModel({
   let hidden = embeddings(graph, width);
   for (let layer = 0; layer < layers; layer++)
     hidden = encoderLayer(graph, hidden, mask, `encoder.layer.${layer}`, width);
+  if (head === 'vocabulary') maskedHead(graph, hidden, width);
+  else classHead(graph, hidden, width);
+  return graph.finish();
+}
+
+function classHead(graph: RandomGraph, hidden: string, width: number): void {
   const first = graph.add('Gather', [hidden, graph.constant(0n)], { axis: 1 });
   const pooled = graph.add('Tanh', [gemm(graph, first, 'pooler.dense', [width, width])]);
   graph.output(graph.add('Identity', [gemm(graph, pooled, 'classifier', [CLASSES, width])], {}, 'logits'), [
     'batch',
     CLASSES,
   ]);
-  return graph.finish();
+}
+
+/** Its product is with the embeddings, transposed. */
+function maskedHead(graph: RandomGraph, hidden: string, width: number): void {
+  const dense = gelu(graph, linear(graph, hidden, 'lm_head.dense', [width, width]));
+  const states = normalized(graph, dense, 'lm_head.layer_norm', width);
+  const weight = graph.add('Transpose', [WORDS], { perm: [1, 0] });
+  const bias = graph.weight('lm_head.bias', [VOCABULARY]);
+  graph.add('Add', [graph.add('MatMul', [states, weight]), bias], {}, 'logits');
+  graph.output('logits', ['batch', 'sequence', VOCABULARY]);
 }
 
 /** 0 for tokens and -10,000 for padding, [batch, 1, 1, sequence]. */
@@ -67,7 +86,7 @@ function attentionMask(graph: RandomGraph): string {
 }
 
 function embeddings(graph: RandomGraph, width: number): string {
-  const words = graph.weight('embeddings.word_embeddings.weight', [VOCABULARY, width]);
+  const words = graph.weight(WORDS, [VOCABULARY, width]);
   const positions = graph.weight('embeddings.position_embeddings.weight', [POSITIONS, width]);
   // As RoBERTa and MPNet count: tokens from 1, padding 0. A slice of ids 0, 1, ..., as BERT has it, hides the
   // length of the sequence from ONNX Runtime, which then fuses less, with constants and without.

@@ -1,9 +1,9 @@
 // The mean loss of a batch: forward passes over micro-batches, losses summed in the order of rows.
 import { invalid } from '../errors.ts';
-import type { Forward } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import { OutputCollector } from './outputs.ts';
+import type { PositionForward } from './position-forward.ts';
 import { type Scoring, score } from './score.ts';
 
 export type EvaluateOptions = Scoring & {
@@ -33,7 +33,7 @@ export type Evaluation = {
  * on the batch; exhausted where the outputs would be too large.
  */
 export async function evaluate(
-  forward: Forward,
+  forward: PositionForward,
   batch: Batch,
   options: EvaluateOptions,
 ): Promise<Evaluation> {

@@ -65,21 +65,31 @@ export class RowLossGraph extends LossGraph {
   }
 }
 
+/** What an output that scores positions has: all of them, of which some are picked, or those that were chosen before (positions.ts). */
+export type Scope = 'whole' | 'chosen';
+
 /**
- * Of outputs [rows, sequence, vocabulary] that score positions: int32 `positions` [n] and `targets` [n, 1] to `losses` [n]. Only
- * the scores of these positions are copied.
+ * `output` [rows, sequence, vocabulary] as [n, vocabulary]: the scores at int32 `positions` [n], which alone are copied, or all of them,
+ * where they are those of chosen positions.
  */
+export function scoresAtPositions(graph: GraphWriter, scored: DataType, scope: Scope): string {
+  const output = graph.input('output', ['rows', 'sequence', 'vocabulary'], scored);
+  const flat = graph.add('Flatten', [output], { axis: 2 });
+  const scores =
+    scope === 'chosen'
+      ? flat
+      : graph.add('Gather', [flat, graph.input('positions', ['n'], 'int32')], { axis: 0 });
+  return scored === 'float32' ? scores : graph.cast(scores, 'float32');
+}
+
+/** Of outputs [rows, sequence, vocabulary] that score positions: int32 `targets` [n, 1] to `losses` [n]. */
 export class PositionLossGraph extends LossGraph {
   readonly scored: string;
   readonly labels: string;
 
-  constructor(scored: DataType) {
+  constructor(scored: DataType, scope: Scope) {
     super();
-    const output = this.input('output', ['rows', 'sequence', 'vocabulary'], scored);
-    const positions = this.input('positions', ['n'], 'int32');
+    this.scored = scoresAtPositions(this, scored, scope);
     this.labels = this.input('targets', ['n', 1], 'int32');
-    const flat = this.add('Flatten', [output], { axis: 2 });
-    const chosen = this.add('Gather', [flat, positions], { axis: 0 });
-    this.scored = scored === 'float32' ? chosen : this.cast(chosen, 'float32');
   }
 }

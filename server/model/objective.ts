@@ -1,6 +1,7 @@
 // Model outputs and labels to one loss per example.
 import { invalid } from '../errors.ts';
 import type { DataType, Tensor } from '../tensor.ts';
+import type { Scope } from './loss-graph.ts';
 import type { LabelledPositions } from './token-loss.ts';
 
 /** A tensor without its values; of an output, -1 and an empty shape are what the model leaves open. */
@@ -35,14 +36,19 @@ type DeviceForm = {
 
 /** An objective as a graph, wherever the model runs: of what it scores only the losses of labelled positions come back. */
 type TokenForm = {
-  /** An ONNX file: `output` as the model has it, of this type, int32 `positions` [n] and `targets` [n, 1]; `losses` float32 [n]. */
-  graph(scored: DataType): Uint8Array;
+  /**
+   * An ONNX file: `output` as the model has it, of this type, int32 `positions` [n], but where they are all that the output has, and
+   * `targets` [n, 1]; `losses` float32 [n].
+   */
+  graph(scored: DataType, scope: Scope): Uint8Array;
   /**
    * @param output With all dimensions known.
    * @throws ZerothError invalid-argument naming the row where a label is no token, or there is none.
    */
   select(labels: Tensor, output: Described, names: LabelNames): LabelledPositions;
-  /** The loss of each example, in float64, of those of its positions one after the other. */
+  /** The loss of each example, in float64; the positions are places in `output`, whatever it is that it has. */
+  losses(output: Tensor, chosen: LabelledPositions): Float64Array;
+  /** The same of the losses of positions one after the other. */
   ofExamples(losses: Float32Array | Float64Array, counts: Int32Array): Float64Array;
   /** One behind the last position of a row that has a label; of labels that have not been checked. */
   endOf(labels: Tensor, row: number): number;

@@ -4,6 +4,7 @@ import type { Feeds, Forward } from '../runtime/runtime.ts';
 import type { DataType, Tensor, TensorSpec } from '../tensor.ts';
 import { madeUpRows } from './made-up.ts';
 import { isScored, scoresOf } from './objective.ts';
+import type { PositionForward } from './position-forward.ts';
 
 const SIZE = { rows: 2, free: 8 };
 
@@ -69,6 +70,26 @@ export async function checkAgainst({ feeds, outputs, tolerance }: Probe, rewritt
       `got one that differs by ${difference.toPrecision(3)} of its largest value`;
     throw new ZerothError('invalid-argument', message, { field: 'model' });
   }
+}
+
+/**
+ * The same of a few positions alone, in another order than the file's: passes that score tokens ask for no others.
+ * @throws ZerothError as `checkAgainst` does.
+ */
+export async function checkChosen(
+  { feeds, outputs, tolerance }: Probe,
+  forward: PositionForward,
+): Promise<void> {
+  const { chosen } = forward;
+  if (chosen === undefined) return;
+  const { shape, data, dataType } = outputs[chosen.output];
+  const [rows, sequence, width] = shape;
+  const positions = Int32Array.of(rows * sequence - 1, 0, Math.floor((rows * sequence) / 2));
+  const bytes = data.byteLength / (rows * sequence);
+  const wanted = Buffer.concat([...positions].map((at) => data.subarray(at * bytes, (at + 1) * bytes)));
+  const part = { dataType, shape: [1, positions.length, width], data: new Uint8Array(wanted) };
+  const run = (_: Feeds, names: readonly string[]) => forward.run(chosen.at(feeds, positions), names);
+  await checkAgainst({ feeds, tolerance, outputs: { [chosen.output]: part } }, { run });
 }
 
 function floatOutputs(outputs: readonly TensorSpec[]): string[] {

@@ -3,7 +3,9 @@ import type { DeviceTensor, Forward, Program, Runtime } from '../runtime/runtime
 import type { DataType, Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
+import type { Scope } from './loss-graph.ts';
 import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
+import { type ChosenPositions, int32, type PositionForward, upTo } from './position-forward.ts';
 import { checkWordScores, placesOf, type WordPlaces, wordScores, wordsGraph } from './words.ts';
 
 export type Scoring = {
@@ -43,9 +45,11 @@ export class LossPrograms implements Disposable {
     return this.#runtime.program !== undefined && this.#formOf(objective) !== undefined;
   }
 
-  /** @param scored The type of the output. */
-  get(objective: Objective, scored: DataType): Program {
-    return this.#find(`${objective.name} ${scored}`, () => this.#formOf(objective)!.graph(scored));
+  /** @param scored The type of the output. @param scope What it has, of an objective that scores positions. */
+  get(objective: Objective, scored: DataType, scope: Scope): Program {
+    return this.#find(`${objective.name} ${scored} ${scope}`, () =>
+      this.#formOf(objective)!.graph(scored, scope),
+    );
   }
 
   /** Whether scores of words can be picked where they lie. */
@@ -53,8 +57,8 @@ export class LossPrograms implements Disposable {
     return this.#runtime.program !== undefined;
   }
 
-  words(scored: DataType): Program {
-    return this.#find(`words ${scored}`, () => wordsGraph(scored));
+  words(scored: DataType, scope: Scope): Program {
+    return this.#find(`words ${scored} ${scope}`, () => wordsGraph(scored, scope));
   }
 
   [Symbol.dispose](): void {
@@ -75,13 +79,16 @@ export class LossPrograms implements Disposable {
 
 /** @throws ZerothError invalid-argument where outputs and labels do not fit, or the model cannot run on the rows. */
 export async function score(
-  forward: Forward,
+  forward: PositionForward,
   microBatch: MicroBatch,
   batch: Batch,
   scoring: Scoring,
 ): Promise<Scored> {
   const { objective, output, outputs, programs } = scoring;
   if (scoring.isOfWords === true) return scoreWords(forward, microBatch, batch, scoring);
+  const chosen = chosenOf(forward, scoring);
+  if (objective.tokens !== undefined && chosen !== undefined)
+    return scoreChosen({ forward, chosen, tokens: objective.tokens }, microBatch, batch, scoring);
   // What crosses to the host anyway is scored there, in float64.
   const isKept = programs?.takes(objective) === true && !outputs.includes(output);
   if (isKept && forward.runWith !== undefined)
@@ -98,28 +105,73 @@ export async function score(
   return { losses, width, ...(tokens && { tokens }), outputs: results };
 }
 
-/** Only the scores of the words come to the host, where the forward pass can leave the others. */
-async function scoreWords(
-  forward: Forward,
+/** Where only chosen positions are computed; not of an output that is returned, which has to be whole. */
+function chosenOf({ chosen }: PositionForward, { output, outputs }: Scoring): ChosenPositions | undefined {
+  return chosen?.output === output && !outputs.includes(output) ? chosen : undefined;
+}
+
+type ByPosition = {
+  readonly forward: Forward;
+  readonly chosen: ChosenPositions;
+  readonly tokens: NonNullable<Objective['tokens']>;
+};
+
+/** Only the labelled positions are computed. */
+async function scoreChosen(
+  { forward, chosen, tokens }: ByPosition,
   microBatch: MicroBatch,
   batch: Batch,
   { objective, output, outputs, programs }: Scoring,
 ): Promise<Scored> {
+  const whole = chosen.whole(microBatch.feeds);
+  const names = check(objective, whole, microBatch, batch);
+  const labelled = tokens.select(microBatch.labels, whole, names);
+  const { positions, targets, counts } = labelled;
+  const feeds = chosen.at(microBatch.feeds, positions);
+  const scored = { width: widthOf(whole), tokens: counts };
+  if (programs?.takes(objective) === true && forward.runWith !== undefined)
+    return forward.runWith(feeds, outputs, [output], (results, kept) => {
+      const program = programs.get(objective, whole.dataType, 'chosen');
+      const inputs = { output: kept[output], targets: int32([targets.length, 1], targets) };
+      const losses = elements(program.call(inputs, 'losses'), Float32Array, 4);
+      return { ...scored, losses: tokens.ofExamples(losses, counts), outputs: results };
+    });
+  const results = await forward.run(feeds, [output, ...outputs]);
+  const losses = tokens.losses(results[output], { ...labelled, positions: upTo(positions.length) });
+  return { ...scored, losses, outputs: results };
+}
+
+/** Only the scores of the words come to the host, where the forward pass can leave the others. */
+async function scoreWords(
+  forward: PositionForward,
+  microBatch: MicroBatch,
+  batch: Batch,
+  scoring: Scoring,
+): Promise<Scored> {
+  const { objective, output, outputs, programs } = scoring;
   const { labels } = microBatch;
   const scored = (scores: Tensor, results: Record<string, Tensor>): Scored => {
     const names = check(objective, scores, microBatch, batch);
     return { losses: objective.losses(scores, labels, names), width: widthOf(scores), outputs: results };
   };
+  const chosen = chosenOf(forward, scoring);
+  const before = chosen && wordPlaces(chosen.whole(microBatch.feeds), microBatch, batch);
+  const feeds = chosen && before ? chosen.at(microBatch.feeds, before.positions) : microBatch.feeds;
   if (programs?.pickWords === true && forward.runWith !== undefined && !outputs.includes(output))
-    return forward.runWith(microBatch.feeds, outputs, [output], (results, kept) => {
-      const { positions, candidates, classes } = wordPlaces(kept[output], microBatch, batch);
+    return forward.runWith(feeds, outputs, [output], (results, kept) => {
+      const { positions, candidates, classes } = before ?? wordPlaces(kept[output], microBatch, batch);
       const rows = positions.length;
-      const inputs = { positions: int32([rows], positions), candidates: int32([rows, classes], candidates) };
-      const program = programs.words(kept[output].dataType);
-      return scored(program.call({ output: kept[output], ...inputs }, 'scores'), results);
+      const inputs = { output: kept[output], candidates: int32([rows, classes], candidates) };
+      const scope = before === undefined ? 'whole' : 'chosen';
+      const places = before === undefined && { positions: int32([rows], positions) };
+      const program = programs.words(kept[output].dataType, scope);
+      return scored(program.call({ ...inputs, ...places }, 'scores'), results);
     });
-  const results = await forward.run(microBatch.feeds, [...new Set([output, ...outputs])]);
-  const places = wordPlaces(results[output], microBatch, batch);
+  const results = await forward.run(feeds, [...new Set([output, ...outputs])]);
+  const places =
+    before === undefined
+      ? wordPlaces(results[output], microBatch, batch)
+      : { ...before, positions: upTo(before.positions.length) };
   return scored(wordScores(results[output], places), results);
 }
 
@@ -143,7 +195,7 @@ function scoredWhereItLies(
 ): Omit<Scored, 'outputs'> {
   const width = widthOf(output);
   const names = check(objective, output, microBatch, batch);
-  const program = programs.get(objective, output.dataType);
+  const program = programs.get(objective, output.dataType, 'whole');
   const lossesOf = (inputs: Readonly<Record<string, Tensor>>) =>
     elements(program.call({ output, ...inputs }, 'losses'), Float32Array, 4);
   if (objective.tokens === undefined) {
@@ -160,10 +212,6 @@ function scoredWhereItLies(
 
 function widthOf({ shape }: Described): number {
   return shape.at(-1) ?? 1;
-}
-
-function int32(shape: readonly number[], values: Int32Array): Tensor {
-  return { dataType: 'int32', shape, data: new Uint8Array(values.buffer) };
 }
 
 function check(

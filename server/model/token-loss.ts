@@ -56,22 +56,23 @@ export function tokenObjective(name: string, shift: Shift, score: PositionScore)
   const { ofPosition, ofExamples } = score;
   const select = (labels: Tensor, output: Described, names: LabelNames) =>
     selected(shift, labels, output, names);
+  const losses = (output: Tensor, { positions, targets, counts }: LabelledPositions) => {
+    const scores = scoresOf(output);
+    const vocabulary = output.shape[2];
+    const ofPositions = Float64Array.from(positions, (position, i) =>
+      ofPosition(scores, position * vocabulary, (position + 1) * vocabulary, targets[i]),
+    );
+    return ofExamples(ofPositions, counts);
+  };
   return {
     name,
     checkOutput,
     checkLabels,
-    losses(output, labels, names) {
-      const chosen = select(labels, output, names);
-      const logits = scoresOf(output);
-      const vocabulary = output.shape[2];
-      const losses = Float64Array.from(chosen.positions, (position, i) =>
-        ofPosition(logits, position * vocabulary, (position + 1) * vocabulary, chosen.targets[i]),
-      );
-      return ofExamples(losses, chosen.counts);
-    },
+    losses: (output, labels, names) => losses(output, select(labels, output, names)),
     tokens: {
-      graph: (scored) => score.graph(new PositionLossGraph(scored)),
+      graph: (scored, scope) => score.graph(new PositionLossGraph(scored, scope)),
       select,
+      losses,
       ofExamples,
       endOf: labelsEnd,
     },

@@ -3,6 +3,7 @@
 import { invalid } from '../errors.ts';
 import { GraphWriter } from '../onnx/graph-writer.ts';
 import type { DataType, Tensor } from '../tensor.ts';
+import { type Scope, scoresAtPositions } from './loss-graph.ts';
 import {
   type Described,
   describe,
@@ -73,17 +74,13 @@ export function wordScores(output: Tensor, { classes, positions, candidates }: W
   return { dataType: 'float32', shape: [positions.length, classes], data: new Uint8Array(chosen.buffer) };
 }
 
-/** `output` as the model has it, int32 `positions` [rows] and `candidates` [rows, classes] to float32 `scores` [rows, classes]. */
-export function wordsGraph(scored: DataType): Uint8Array {
+/** Scores at one position of each row, and int32 `candidates` [rows, classes], to float32 `scores` [rows, classes]. */
+export function wordsGraph(scored: DataType, scope: Scope): Uint8Array {
   const graph = new GraphWriter(OPSET);
-  graph.input('output', ['rows', 'sequence', 'vocabulary'], scored);
-  graph.input('positions', ['rows'], 'int32');
-  graph.input('candidates', ['rows', 'classes'], 'int32');
-  const flat = graph.add('Flatten', ['output'], { axis: 2 });
-  const atPositions = graph.add('Gather', [flat, 'positions'], { axis: 0 });
-  const scores = scored === 'float32' ? atPositions : graph.cast(atPositions, 'float32');
-  graph.add('GatherElements', [scores, 'candidates'], { axis: 1 }, 'scores');
-  graph.output('scores', ['rows', 'classes']);
+  const atPositions = scoresAtPositions(graph, scored, scope);
+  const candidates = graph.input('candidates', ['n', 'classes'], 'int32');
+  graph.add('GatherElements', [atPositions, candidates], { axis: 1 }, 'scores');
+  graph.output('scores', ['n', 'classes']);
   return graph.finish();
 }
 

@@ -241,7 +241,8 @@ export class Runs {
     const copies = new CopyAccount(budget);
     const work = { run, ...choices, copies: copies.shared };
     const opened = await model.scheduler.schedule(run, () => model.worker.call('openRun', work));
-    const bytes = opened.weightsBytes;
+    const { weightsBytes: bytes, positions } = opened;
+    if (positions !== undefined) this.#context.log.debug({ run, ...positions }, 'positions through the head');
     budget.take(bytes);
     this.#seats.set(run, { model, bytes, copies });
     return { ...opened, copies };

@@ -7,6 +7,7 @@ import type { Objective } from '../model/objective.ts';
 import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
 import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
+import type { PositionForward } from '../model/position-forward.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
 import { positionsEnd } from '../model/words.ts';
@@ -26,7 +27,7 @@ export type Evaluator = {
   /** Finds out what the model makes of padding, with the run's base weights in their place; until then no row is cut. */
   tryPadding(forward: Forward): Promise<void>;
   /** Checks a batch once; each call then gives its mean loss with the weights where they are. */
-  prepare(forward: Forward, work: EvaluateWork): () => Promise<Evaluation>;
+  prepare(forward: PositionForward, work: EvaluateWork): () => Promise<Evaluation>;
 };
 
 export function evaluatorFor(

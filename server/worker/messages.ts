@@ -7,6 +7,7 @@ import type { Change, HeadRecord, LoraRecord } from '../journal/journal.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import type { Parameter } from '../model/graph.ts';
+import type { WholeHead } from '../model/positions.ts';
 import type { TableKind } from '../noise/table.ts';
 import type { RuntimeName } from '../runtime/open.ts';
 import type { DeviceName } from '../runtime/runtime.ts';
@@ -58,6 +59,10 @@ export type Evaluated = {
   readonly movingMs: number;
   readonly forwardMs: number;
 };
+/** Chosen ones alone, or all of them, and why. */
+export type PositionScope =
+  | { readonly output: string; readonly chosen: true }
+  | (WholeHead & { readonly chosen: false });
 
 export type Regrid = { readonly tensor: number; readonly exponent: number };
 
@@ -82,7 +87,13 @@ export type WorkerCalls = {
       /** Where this run's copies are counted (budget.ts). */
       copies: SharedArrayBuffer;
     };
-    out: { trainable: readonly Parameter[]; baseSha256: string; weightsBytes: number };
+    out: {
+      trainable: readonly Parameter[];
+      baseSha256: string;
+      weightsBytes: number;
+      /** Which positions go through a head that scores positions; undefined where no output has such scores. */
+      positions: PositionScope | undefined;
+    };
   };
   closeRun: { in: { run: string }; out: null };
   /** Learns entries without moving; `settle` moves. */

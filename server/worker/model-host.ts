@@ -3,27 +3,24 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
-import { checkAgainst, type Probe, probe } from '../model/probe.ts';
-import { initialValues, promote, withWeights } from '../model/promote.ts';
+import { byPosition, type PositionForward } from '../model/position-forward.ts';
+import type { WholeHead } from '../model/positions.ts';
+import { checkAgainst, checkChosen, isAboutModel, type Probe, probe } from '../model/probe.ts';
+import { initialValues, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
 import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
 import { Compute } from './compute.ts';
-import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
-import { type Additions, chooseTrainable, mergedFile, sessionKey, toRunGraph } from './run-graph.ts';
+import { type Plan, planFor, scopeOf } from './plan.ts';
+import { type Additions, mergedFile, toRunGraph } from './run-graph.ts';
 import { Seat } from './seat.ts';
 
-/** What a run needs of the model's file, without holding the file. */
-type Plan = {
-  readonly trainable: readonly Parameter[];
-  readonly evaluator: Evaluator;
-  readonly promoted: Uint8Array;
-  readonly sessionKey: string;
-};
+/** A plan, and a session that has shown that it is the model. */
+type Bound = { readonly plan: Plan; readonly forward: PositionForward & BoundForward };
 
 /** What is made of the file again where a run needs it. */
 type OfRun = { readonly trainable: readonly Parameter[]; readonly additions: Additions };
@@ -113,28 +110,28 @@ export class ModelHost {
     plan: Plan,
     budget: WeightsBudget,
   ): Promise<WorkerCalls['openRun']['out']> {
-    const { trainable, evaluator } = plan;
+    const { trainable } = plan;
     const ofRun = { trainable, additions: additionsOf(request) };
     const baseValues = () => this.#baseValues(ofRun);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
     const seat = new Seat({ weights, baseValues, copies, snapshotWayMax });
     const baseSha256 = seat.digestAt(0);
-    const forward = await this.#bind(plan, weights);
+    const { plan: bound, forward } = await this.#bindEither(plan, request, weights);
     this.#runs.set(
       request.run,
       new OpenRun({
         seat,
-        prepare: (work) => evaluator.prepare(forward, work),
+        prepare: (work) => bound.evaluator.prepare(forward, work),
         write: (format, values) => this.#write(format, ofRun, values),
         release: () => {
           forward[Symbol.dispose]();
           weights.release();
-          return this.#release(plan.sessionKey);
+          return this.#release(bound.sessionKey);
         },
       }),
     );
-    return { trainable, baseSha256, weightsBytes: weights.bytes };
+    return { trainable, baseSha256, weightsBytes: weights.bytes, positions: scopeOf(bound) };
   }
 
   async closeRun(name: string): Promise<null> {
@@ -152,18 +149,15 @@ export class ModelHost {
     return null;
   }
 
-  /** What a run needs of the file, without holding the file. */
-  #plan(request: WorkerCalls['openRun']['in']): Plan {
-    const { trainable: choice, objective } = request;
-    const additions = additionsOf(request);
+  /**
+   * What a run needs of the file, without holding the file.
+   * @param whole Why all positions go through the head, if something has shown that they have to.
+   */
+  #plan(request: WorkerCalls['openRun']['in'], whole?: WholeHead): Plan {
     using file = this.#open();
-    const adapted = toRunGraph(file.graph, additions);
-    const trainable = chooseTrainable(adapted, choice);
-    const evaluator = evaluatorFor(adapted.graph, this.#options, this.#compute.lossPrograms);
-    evaluator.checkObjective(objective);
-    const names = trainable.map(({ name }) => name);
-    const promoted = promote(adapted.graph, names);
-    return { trainable, evaluator, promoted, sessionKey: sessionKey(names, adapted, additions) };
+    const programs = this.#compute.lossPrograms;
+    const positions = whole ?? (this.#probe && 'chosen');
+    return planFor(file, request, { options: this.#options, programs, positions });
   }
 
   /**
@@ -214,15 +208,35 @@ export class ModelHost {
     return exportSafetensors(tensors);
   }
 
+  /**
+   * Where a graph that chooses positions cannot run, or gives something else than the file's, the run has one that does not: a function of
+   * the model alone, as a restart has to decide the same.
+   */
+  async #bindEither(plan: Plan, request: WorkerCalls['openRun']['in'], weights: Weights): Promise<Bound> {
+    try {
+      return await this.#bind(plan, weights);
+    } catch (error) {
+      const { positions } = plan;
+      if (positions === undefined || 'why' in positions || !isAboutModel(error)) throw error;
+      const whole = { output: positions.output, why: (error as Error).message };
+      return this.#bind(this.#plan(request, whole), weights);
+    }
+  }
+
   /** A session on these weights, the base, that gives what the file's own graph gives. */
-  async #bind(plan: Plan, weights: Weights): Promise<BoundForward> {
+  async #bind(plan: Plan, weights: Weights): Promise<Bound> {
+    const { positions, evaluator } = plan;
     const session = await this.#acquire(plan);
-    let forward: BoundForward | undefined;
+    let forward: Bound['forward'] | undefined;
     try {
       forward = session.bind(bindings(weights));
-      if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
-      await plan.evaluator.tryPadding(forward);
-      return forward;
+      if (positions !== undefined && 'input' in positions) forward = byPosition(forward, positions);
+      if (this.#probe !== undefined) {
+        await checkAgainst(this.#probe, forward);
+        await checkChosen(this.#probe, forward);
+      }
+      await evaluator.tryPadding(forward);
+      return { plan, forward };
     } catch (error) {
       forward?.[Symbol.dispose]();
       await this.#release(plan.sessionKey);

@@ -96,7 +96,7 @@ describe.each(devices)('as a graph on %s', (device) => {
       // WebGPU has half precision where the adapter does.
       if (device === 'webgpu' && dataType === 'float16') continue;
       const output = dataType === 'float32' ? logits : half(logits);
-      using program = runtime.program(graph(dataType), { isStrict: false });
+      using program = runtime.program(graph(dataType, 'whole'), { isStrict: false });
       const { positions, targets, counts } = select(labelled(labels), output, names);
       const inputs = {
         output,
@@ -115,7 +115,7 @@ describe.each(devices)('as a graph on %s', (device) => {
     const values = [[1, 2, 2], [2, 2, 1], [0, 0, 0], [1, Number.NaN, 0], [3, 0, Number.NEGATIVE_INFINITY]].flat(); // biome-ignore format: rows
     const output = float32([1, 5, 3], values);
     const targets = Int32Array.of(2, 0, 1, 0, 0);
-    using program = runtime.program(exactMatch.tokens!.graph('float32'), { isStrict: false });
+    using program = runtime.program(exactMatch.tokens!.graph('float32', 'whole'), { isStrict: false });
     const inputs = {
       output,
       positions: int32([5], Int32Array.of(0, 1, 2, 3, 4)),

@@ -4,11 +4,17 @@ import { openBatch } from '../../server/model/batch.ts';
 import { evaluate } from '../../server/model/evaluate.ts';
 import type { ModelGraph } from '../../server/model/graph.ts';
 import { findObjective, scoredWords } from '../../server/model/objectives.ts';
+import { byPosition } from '../../server/model/position-forward.ts';
+import type { HeadPositions } from '../../server/model/positions.ts';
+import { promote } from '../../server/model/promote.ts';
 import { LossPrograms } from '../../server/model/score.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
+import { NodeRuntime } from '../../server/runtime/node.ts';
 import type { Session } from '../../server/runtime/runtime.ts';
 import type { Tensor } from '../../server/tensor.ts';
 import { ModelFile } from '../../server/worker/model-file.ts';
+import { chosenIn, watch } from './language-cases.ts';
+import { readFixture } from './lora-cases.ts';
 import { floats, int64, message } from './models.ts';
 
 const [ROWS, SEQUENCE, VOCABULARY] = [3, 6, 280];
@@ -20,34 +26,51 @@ const classes = [1, 0, 1];
 describe('words for classes', () => {
   let runtime: CApiRuntime;
   let session: Session;
+  /** Of which chosen positions alone go through the head. */
+  let choosing: Session;
+  let positions: HeadPositions;
   let programs: LossPrograms;
   let graph: ModelGraph;
+  const shapes: (readonly number[])[] = [];
   beforeAll(async () => {
     runtime = CApiRuntime.open({ device: 'cpu', threads: 1 });
     using file = ModelFile.read('test/fixtures/language/roberta-mlm.onnx');
     session = await runtime.createSession(file.bytes);
     graph = { ...file.graph };
+    const chosen = chosenIn(file.graph);
+    positions = chosen.positions;
+    choosing = await runtime.createSession(promote(chosen.graph, []));
     programs = new LossPrograms(runtime);
   });
   afterAll(async () => {
     programs[Symbol.dispose]();
     await session.release();
+    await choosing.release();
     runtime.close();
   });
 
-  type Given = { name?: string; candidates?: Tensor; positions?: Tensor; outputs?: string[] };
+  type Given = {
+    name?: string;
+    candidates?: Tensor;
+    positions?: Tensor;
+    outputs?: string[];
+    head?: 'whole' | 'chosen';
+    on?: Session;
+  };
 
   async function evaluated({
     name = 'cross_entropy',
     candidates = int64([ROWS, 2], words),
-    positions = int64([ROWS], places),
+    positions: at = int64([ROWS], places),
     outputs = [],
+    head = 'whole',
+    on = head === 'whole' ? session : choosing,
   }: Given = {}) {
     const tensors = new Map([
       ['input_ids', ids],
       ['labels', int64([ROWS], classes)],
       ['words', candidates],
-      ['positions', positions],
+      ['positions', at],
     ]);
     const objective = findObjective(name);
     const output = scoredWords(objective, graph.outputs, 'logits').name;
@@ -56,7 +79,10 @@ describe('words for classes', () => {
       tokensPerMicroBatchMax: 4096,
       extras: { candidates: 'words', positions: 'positions' },
     });
-    using forward = session.bind([]);
+    using bound = on.bind([]);
+    shapes.length = 0;
+    const watched = watch(bound, 'logits', (shape) => shapes.push(shape));
+    const forward = head === 'whole' ? watched : byPosition(watched, positions);
     const options = { objective, output, outputs, programs, isOfWords: true, isCut: false };
     return await evaluate(forward, batch, { ...options, perExample: name !== 'f1', replyBytesMax: 2 ** 20 });
   }
@@ -73,6 +99,31 @@ describe('words for classes', () => {
     for (const [i, loss] of expected.entries()) expect(onHost.perExampleLosses![i]).toBeCloseTo(loss, 6);
     const { perExampleLosses } = await evaluated();
     for (const [i, loss] of expected.entries()) expect(perExampleLosses![i]).toBeCloseTo(loss, 6);
+  });
+
+  test.each([[[]], [['logits']]])(
+    'losses are the same where only their positions go through the head; outputs %j',
+    async (outputs) => {
+      const wanted = await evaluated({ outputs });
+      const got = await evaluated({ outputs, head: 'chosen' });
+      for (const [i, loss] of wanted.perExampleLosses!.entries())
+        expect(got.perExampleLosses![i]).toBeCloseTo(loss, 5);
+      // Two rows a pass.
+      const whole = [2, 1].map((rows) => [rows, SEQUENCE, VOCABULARY]);
+      const chosen = [2, 1].map((rows) => [1, rows, VOCABULARY]);
+      expect(shapes).toEqual(outputs.length === 0 ? chosen : whole);
+    },
+  );
+
+  test('so they are by onnxruntime-node, which cannot leave scores where they are', async () => {
+    const node = new NodeRuntime({ threads: 1 });
+    const own = await node.createSession(promote(chosenIn(readFixture('roberta-mlm')).graph, []));
+    const wanted = await evaluated();
+    const got = await evaluated({ head: 'chosen', on: own });
+    for (const [i, loss] of wanted.perExampleLosses!.entries())
+      expect(got.perExampleLosses![i]).toBeCloseTo(loss, 5);
+    expect(shapes).toEqual([2, 1].map((rows) => [1, rows, VOCABULARY]));
+    await own.release();
   });
 
   test('they are scored by every objective of classes', async () => {
@@ -107,5 +158,6 @@ describe('words for classes', () => {
     expect(await message(() => evaluated({ ...given, outputs: ['logits'] }))).toBe(
       `ZerothError: ${expected}`,
     );
+    expect(await message(() => evaluated({ ...given, head: 'chosen' }))).toBe(`ZerothError: ${expected}`);
   });
 });

@@ -62,7 +62,7 @@ describe('language models over the wire', () => {
     await mkdir(join(folder, 'models'));
     for (const file of await readdir(FOLDER))
       if (/\.onnx(\.data)?$/.test(file)) await copyFile(join(FOLDER, file), join(folder, 'models', file));
-    server = await startServerProcess(folder);
+    server = await startServerProcess(folder, ['--log-level', 'debug']);
     zeroth = connect(server.address);
   });
   afterAll(async () => {
@@ -134,6 +134,9 @@ describe('language models over the wire', () => {
     });
     const counts = (labels as readonly (readonly number[])[]).map(
       (row) => row.slice(1).filter((label) => label !== -100).length,
+    );
+    expect(server.log).toContainEqual(
+      expect.objectContaining({ msg: 'positions through the head', run, output: 'logits', chosen: true }),
     );
     expect(results[0].perExampleTokens).toEqual(counts.map(BigInt));
     expect(results[0].tokens).toBe(results[0].perExampleTokens.reduce((sum, count) => sum + count));

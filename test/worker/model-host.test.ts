@@ -3,26 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
-import { Caller } from '../../server/runtime/caller.ts';
-import { WeightsBudget } from '../../server/worker/budget.ts';
-import type { WorkerOptions } from '../../server/worker/messages.ts';
 import { ModelHost } from '../../server/worker/model-host.ts';
 import { temporaryFolder } from '../support/server-process.ts';
-
-const options: WorkerOptions = {
-  runtime: 'capi',
-  device: 'cpu',
-  strictDevice: true,
-  queue: new SharedArrayBuffer(4),
-  threads: 1,
-  spinning: false,
-  rowsPerMicroBatchMax: 16,
-  tokensPerMicroBatchMax: 2 ** 20,
-  replyBytesMax: 2 ** 20,
-  snapshotWayMax: 32,
-  budget: WeightsBudget.of(2 ** 30).shared,
-  caller: new Caller().shared,
-};
+import { workerOptions } from '../support/worker-options.ts';
 
 /** One row of a table, which made-up ids go beyond. */
 function oneRow(): Uint8Array {
@@ -38,7 +21,7 @@ test('a strict host computes all of any model, also of one that does not run on 
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'one-row.onnx');
   await writeFile(path, oneRow());
-  const host = new ModelHost(options);
+  const host = new ModelHost(workerOptions({ strictDevice: true }));
   expect(await host.load({ path, bytesMax: 2 ** 20 })).toMatchObject({
     isProbed: false,
     device: 'cpu',
