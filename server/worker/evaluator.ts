@@ -7,6 +7,7 @@ import type { Objective } from '../model/objective.ts';
 import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
 import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
+import type { MicroBatchLimits } from '../model/parts.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
 import { positionsEnd } from '../model/words.ts';
@@ -31,7 +32,7 @@ export type Evaluator = {
 
 export function evaluatorFor(
   { inputs, outputs }: Shape,
-  options: WorkerOptions,
+  options: WorkerOptions & Pick<MicroBatchLimits, 'tokensInFront'>,
   programs?: LossPrograms,
 ): Evaluator {
   const caller = new Caller(options.caller);

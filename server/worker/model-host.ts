@@ -2,8 +2,9 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
+import type { Additions } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
-import { checkAgainst, type Probe, probe } from '../model/probe.ts';
+import { checkAgainst, checkShapes, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
 import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
@@ -14,12 +15,14 @@ import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
-import { type Additions, chooseTrainable, mergedFile, sessionKey, toRunGraph } from './run-graph.ts';
+import { chooseTrainable, mergedFile, sessionKey, tokensInFront, toRunGraph } from './run-graph.ts';
 import { Seat } from './seat.ts';
 
 /** What a run needs of the model's file, without holding the file. */
 type Plan = {
   readonly trainable: readonly Parameter[];
+  /** Holds its session against what the file's own graph gives. */
+  readonly check: (probe: Probe, forward: BoundForward) => Promise<void>;
   readonly evaluator: Evaluator;
   readonly promoted: Uint8Array;
   readonly sessionKey: string;
@@ -114,7 +117,7 @@ export class ModelHost {
     budget: WeightsBudget,
   ): Promise<WorkerCalls['openRun']['out']> {
     const { trainable, evaluator } = plan;
-    const ofRun = { trainable, additions: additionsOf(request) };
+    const ofRun = { trainable, additions: request.additions };
     const baseValues = () => this.#baseValues(ofRun);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
@@ -154,16 +157,17 @@ export class ModelHost {
 
   /** What a run needs of the file, without holding the file. */
   #plan(request: WorkerCalls['openRun']['in']): Plan {
-    const { trainable: choice, objective } = request;
-    const additions = additionsOf(request);
+    const { trainable: choice, objective, additions } = request;
     using file = this.#open();
     const adapted = toRunGraph(file.graph, additions);
     const trainable = chooseTrainable(adapted, choice);
-    const evaluator = evaluatorFor(adapted.graph, this.#options, this.#compute.lossPrograms);
+    const limits = { ...this.#options, tokensInFront: tokensInFront(additions) };
+    const evaluator = evaluatorFor(adapted.graph, limits, this.#compute.lossPrograms);
     evaluator.checkObjective(objective);
     const names = trainable.map(({ name }) => name);
     const promoted = promote(adapted.graph, names);
-    return { trainable, evaluator, promoted, sessionKey: sessionKey(names, adapted, additions) };
+    const check = checkFor(adapted.graph, additions);
+    return { trainable, check, evaluator, promoted, sessionKey: sessionKey(names, adapted, additions) };
   }
 
   /**
@@ -214,13 +218,13 @@ export class ModelHost {
     return exportSafetensors(tensors);
   }
 
-  /** A session on these weights, the base, that gives what the file's own graph gives. */
+  /** A session on these weights, the base, that gives what the file's own graph gives, or its like. */
   async #bind(plan: Plan, weights: Weights): Promise<BoundForward> {
     const session = await this.#acquire(plan);
     let forward: BoundForward | undefined;
     try {
       forward = session.bind(bindings(weights));
-      if (this.#probe !== undefined) await checkAgainst(this.#probe, forward);
+      if (this.#probe !== undefined) await plan.check(this.#probe, forward);
       await plan.evaluator.tryPadding(forward);
       return forward;
     } catch (error) {
@@ -251,8 +255,11 @@ export class ModelHost {
   }
 }
 
-function additionsOf({ lora, head }: WorkerCalls['openRun']['in']): Additions {
-  return { lora, head };
+/** Tokens in front of a row change what a model gives, whatever they are. */
+function checkFor({ inputs }: ModelGraph, { prompt, prefix }: Additions): Plan['check'] {
+  if (prompt === undefined && prefix === undefined) return checkAgainst;
+  const field = prompt === undefined ? 'prefix' : 'prompt';
+  return (made, forward) => checkShapes(made, forward, inputs, field);
 }
 
 function checkStrictly(device: DeviceName, fallbacks: readonly string[] | undefined): void {
