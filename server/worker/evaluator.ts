@@ -69,9 +69,20 @@ export function evaluatorFor(
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
         onMicroBatch: () => caller.checkThere(),
       };
-      return () => evaluate(forward, batch, evaluation);
+      return () =>
+        evaluate(forward, batch, evaluation).catch((error: unknown) => {
+          throw tellingOfTokens(error, options.tokensInFront);
+        });
     },
   };
+}
+
+/** A row that is too long may be so for what stands in front of it, which the caller does not see. */
+function tellingOfTokens(error: unknown, tokensInFront = 0): unknown {
+  if (!(error instanceof ZerothError) || error.kind !== 'invalid-argument' || tokensInFront === 0)
+    return error;
+  const told = `${error.message}; the run puts ${tokensInFront} tokens in front of every row, which take positions too`;
+  return new ZerothError(error.kind, told, error.details, error);
 }
 
 /**
