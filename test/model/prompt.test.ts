@@ -5,6 +5,7 @@ import { type ModelGraph, readModel } from '../../server/model/graph.ts';
 import { withHead } from '../../server/model/head.ts';
 import { withLora } from '../../server/model/lora.ts';
 import { scoresOf } from '../../server/model/objective.ts';
+import { outputsWithoutPadding } from '../../server/model/padding.ts';
 import { withPrefix } from '../../server/model/prefix.ts';
 import { initialValues, promote, withWeights } from '../../server/model/promote.ts';
 import { type PromptOptions, withPrompt } from '../../server/model/prompt.ts';
@@ -139,6 +140,26 @@ describe('a prefix of what the model keeps of real tokens is these tokens', () =
     expectClose(seen(got.logits, batch), seen(wanted.logits, batch, TOKENS.length));
     for (const present of Object.keys(got).filter((each) => each.startsWith('present')))
       expect(got[present].shape).toEqual(wanted[present].shape);
+  });
+});
+
+describe('padding', () => {
+  test.each(fixtures)('is cut from rows of %s behind a prompt as without it', async (name) => {
+    const tried = async (graph: ModelGraph) => {
+      const session = await createSession(fileOf(graph));
+      const without = await outputsWithoutPadding(session, graph.inputs, graph.outputs);
+      await session.release();
+      return [without.rows, without.tokens].map((names) => names.has('logits'));
+    };
+    expect(await tried(withPrompt(readFixture(name), DRAWN))).toEqual(await tried(readFixture(name)));
+  });
+
+  test.each(fixturesWithPast)('is cut from rows of %s behind a prefix', async (name) => {
+    const { graph } = withPrefix(readFixture(name), { tokens: 3, seed: 1n });
+    const session = await createSession(fileOf(graph));
+    const without = await outputsWithoutPadding(session, graph.inputs, graph.outputs);
+    await session.release();
+    expect([...without.tokens]).toContain('logits');
   });
 });
 

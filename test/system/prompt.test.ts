@@ -186,6 +186,52 @@ describe('a run of a prefix', () => {
   });
 });
 
+describe('padding', () => {
+  /** The same rows with as many more places as tell nothing, on either side. */
+  function padded(batch: FixtureBatch, side: 'left' | 'right'): FixtureBatch {
+    const isByToken = Array.isArray(batch.labels[0]);
+    const moved = (rows: Rows, none: number) =>
+      rows.map((row, i) => {
+        const tokens = batch.attention_mask[i].filter((shown) => shown === 1).length;
+        const [own, rest] = [row.slice(0, tokens), new Array<number>(row.length - tokens + 5).fill(none)];
+        return side === 'left' ? [...rest, ...own] : [...own, ...rest];
+      });
+    return {
+      input_ids: moved(batch.input_ids, 1),
+      attention_mask: moved(batch.attention_mask, 0),
+      // Of a causal model nothing predicts the first token of a row, and padding in front of it should not, either.
+      labels: isByToken ? moved(batch.labels as Rows, -100).map(withoutFirst) : batch.labels,
+    };
+  }
+
+  const withoutFirst = (row: number[]) =>
+    row.with(
+      row.findIndex((label) => label !== -100),
+      -100,
+    );
+
+  test.each([
+    ['distilbert-classification', { prompt: PROMPT }, ['right']],
+    ['roberta-mlm', { prompt: PROMPT }, ['right', 'left']],
+    ['gpt2', { prompt: PROMPT }, ['right', 'left']],
+    ['opt', { prompt: PROMPT }, ['right', 'left']],
+    ['gpt2-past', { prompt: PROMPT, prefix: PREFIX }, ['right', 'left']],
+    ['llama-past', { prefix: PREFIX }, ['right', 'left']],
+    ['llama-merged', { prefix: PREFIX }, ['right', 'left']],
+  ] as const)('of %s says nothing', async (name, more, sides) => {
+    const batch = batchOf(name);
+    const { name: run } = await create(name, more);
+    const labels = Array.isArray(batch.labels[0])
+      ? (batch.labels as Rows).map((row) => withoutFirst([...row]))
+      : batch.labels;
+    const { loss } = await evaluate(run, (await upload({ ...batch, labels })).name);
+    for (const side of sides) {
+      const { name: dataset } = await upload(padded(batch, side));
+      expect((await evaluate(run, dataset)).loss).toBeCloseTo(loss, 5);
+    }
+  });
+});
+
 const ALL = { lora: { rank: 2, alpha: 4, seed: 1n }, prompt: PROMPT, prefix: PREFIX };
 
 describe('with adapters', () => {
