@@ -4,18 +4,12 @@
 import type { GraphProto, NodeProto, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
 import { TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
-import { isPresent } from './fill-in.ts';
 import { FrontWriter } from './front-writer.ts';
 import type { InputSpec, ModelGraph } from './graph.ts';
-import {
-  isOfBoth,
-  withDimensions,
-  withLongerMask,
-  withLongerShapes,
-  withoutInnerShapes,
-} from './longer-shapes.ts';
+import { withDimensions, withLongerMask, withLongerShapes, withoutInnerShapes } from './longer-shapes.ts';
 import { embeddingsOf, firstTokens } from './prompt-init.ts';
 import { findLookups, type Lookups } from './prompt-lookup.ts';
+import { withTokensAlone } from './prompt-outputs.ts';
 import { checkOpset, GraphIndex, withEachNode, withNames } from './rewrite.ts';
 import { floatTensor, toParameter, withNodes } from './rewrite-tensors.ts';
 import { checkTokens, findSequenceInputs, OPSET_MIN, type SequenceInputs } from './sequence.ts';
@@ -91,23 +85,7 @@ function promptNodes(graph: GraphProto, { index, inputs, lookups, writer }: Plac
     writer.add('Concat', [prompts.get(lookup.elementType)!, tokensOnly], { axis: 1 }, output);
     return [{ ...reading, output: [embedded] }, ...writer.nodes.splice(0)];
   });
-  return [...first, ...cutOutputs({ ...graph, node }, { index, inputs, writer })];
-}
-
-/** Outputs with something for each token of the graph have it for those of the caller alone. */
-function cutOutputs(
-  graph: GraphProto,
-  { index, inputs, writer }: Pick<Place, 'index' | 'inputs' | 'writer'>,
-): NodeProto[] {
-  const whole = new Map<string, string>();
-  for (const output of graph.output) {
-    const [{ name = '' }, axes] = [output, axesOfTokens(output, graph, inputs)];
-    if (axes.length === 0) continue;
-    whole.set(name, index.free(`${name}.with_prompt`));
-    writer.behind(whole.get(name)!, axes, name);
-  }
-  const own = graph.node.map((each) => withNames(withNames(each, 'input', whole), 'output', whole));
-  return [...own, ...writer.nodes];
+  return [...first, ...withTokensAlone({ ...graph, node }, { index, ids: inputs.ids, writer })];
 }
 
 /** What stands for each input within the graph. */
@@ -132,23 +110,6 @@ function promptOf(writer: FrontWriter, elementType: number): string {
   const isFloat = elementType === TensorProto_DataType.FLOAT;
   const prompt = isFloat ? WEIGHT : writer.add('Cast', [WEIGHT], { to: elementType });
   return writer.forEachRow(prompt, 3);
-}
-
-/** Along which an output has something for each token: by the name that the sequence has, or as the second of three dimensions. */
-function axesOfTokens(
-  { name = '', type }: ValueInfoProto,
-  graph: GraphProto,
-  { ids }: SequenceInputs,
-): number[] {
-  if (isPresent(name)) return [];
-  const dimensionsOf = (value: ValueInfoProto | undefined) => value?.type?.tensorType?.shape?.dim ?? [];
-  const sequence = dimensionsOf(graph.input.find((input) => input.name === ids.name))[1]?.dimParam ?? '';
-  const all = dimensionsOf({ type, metadataProps: [] });
-  return [...all.entries()].flatMap(([axis, dimension]) => {
-    const isNamed = sequence !== '' && dimension.dimParam === sequence;
-    const isFree = (dimension.dimValue ?? 0n) === 0n && !isOfBoth(dimension);
-    return axis > 0 && (isNamed || (axis === 1 && all.length > 2 && isFree)) ? [axis] : [];
-  });
 }
 
 function toInput(input: InputSpec, inputs: SequenceInputs): InputSpec {

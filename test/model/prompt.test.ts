@@ -1,6 +1,7 @@
 // A prompt and a prefix are tokens in front of a row: with what the model itself makes of real tokens in their place, a rewritten graph
 // gives what the file's own graph gives on rows that begin with these tokens.
 import { describe, expect, test } from 'vitest';
+import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { type ModelGraph, readModel } from '../../server/model/graph.ts';
 import { withHead } from '../../server/model/head.ts';
 import { withLora } from '../../server/model/lora.ts';
@@ -9,9 +10,12 @@ import { outputsWithoutPadding } from '../../server/model/padding.ts';
 import { withPrefix } from '../../server/model/prefix.ts';
 import { initialValues, promote, withWeights } from '../../server/model/promote.ts';
 import { type PromptOptions, withPrompt } from '../../server/model/prompt.ts';
+import { GraphIndex } from '../../server/model/rewrite.ts';
 import { selectTrainable } from '../../server/model/select.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
+import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import type { Tensor } from '../../server/tensor.ts';
+import { devices } from '../support/devices.ts';
 import { createSession } from '../support/sessions.ts';
 import { batchOf, behind, type FixtureBatch, feedsOf, fixtures, fixturesWithPast } from './front-cases.ts';
 import { encoderOf } from './head-cases.ts';
@@ -161,6 +165,44 @@ describe('padding', () => {
     await session.release();
     expect([...without.tokens]).toContain('logits');
   });
+});
+
+describe('where it is computed', () => {
+  test.each(fixtures)('scores of %s are not computed of the prompt', (name) => {
+    const index = new GraphIndex(withPrompt(readFixture(name), DRAWN).proto.graph);
+    const opTypes: string[] = [];
+    const behindOf = ({ input }: NodeProto) =>
+      input.map((value) => index.producer(value)).find((node) => node && node.opType !== 'Transpose');
+    for (let node = index.producer('logits'); node && opTypes.at(-1) !== 'Slice'; node = behindOf(node))
+      opTypes.push(node.opType!);
+    if (name.includes('classification')) expect(opTypes).not.toContain('Slice');
+    // What a merged decoder gives comes out of its branches.
+    else if (name === 'llama-merged') expect(opTypes.join()).toBe('Slice');
+    else expect(opTypes.join()).toMatch(/^(Add,)?(MatMul|MatMulNBits),Slice$/);
+  });
+
+  test.each(devices.filter((device) => device !== 'cpu'))(
+    '%s computes all of it, but that the host makes integers of 64 bits longer',
+    async (device) => {
+      using stack = new DisposableStack();
+      const runtime = stack.adopt(CApiRuntime.open({ device, threads: 1 }), (each) => each.close());
+      const batch = batchOf('distilbert-classification');
+      const computed = async (graph: ModelGraph) => {
+        const session = await runtime.createSession(fileOf(graph), { isProfiled: true });
+        const { logits } = await session.run(feedsOf(graph.inputs, batch), ['logits']);
+        const fallbacks = session.fallbacks!().map((each) => each.replace(/ x \d+$/, ''));
+        await session.release();
+        return { fallbacks: new Set(fallbacks), logits: seen(logits, batch) };
+      };
+      const graph = readFixture('distilbert-classification');
+      const prompted = withPrompt(graph, REAL);
+      const [plain, there] = [await computed(graph), await computed(prompted)];
+      const more = [...there.fallbacks.difference(plain.fallbacks)];
+      expect(more.filter((opType) => !['Concat', 'Expand', 'Shape'].includes(opType))).toEqual([]);
+      const wanted = seen((await run(fileOf(prompted), prompted, batch)).logits, batch);
+      for (const [i, value] of there.logits.entries()) expect(value).toBeCloseTo(wanted[i], 4);
+    },
+  );
 });
 
 describe('what is trained', () => {
