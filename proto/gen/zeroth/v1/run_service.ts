@@ -272,8 +272,8 @@ export interface CreateRunRequest {
     | Lora
     | undefined;
   /**
-   * Puts a classification head behind the model for this run. Its tensors are trained like the model's own, and with `lora` and
-   * without `trainable` beside the adapters; they never have an adapter themselves. The objective scores "logits".
+   * Puts a classification head behind the model for this run. Its tensors are trained like the model's own, and with `lora`,
+   * `prompt` or `prefix` and without `trainable` beside those; they never have an adapter themselves. The objective scores "logits".
    */
   head:
     | Head
