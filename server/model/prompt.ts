@@ -76,7 +76,7 @@ function promptNodes(graph: GraphProto, { index, inputs, lookups, writer }: Plac
     if (!prompts.has(elementType)) prompts.set(elementType, promptOf(writer, elementType));
   const first = writer.nodes.splice(0);
   const { node } = withEachNode(graph, (each) => {
-    const [lookup] = lookups.all.filter(({ last }) => last === each);
+    const lookup = lookups.all.find(({ last }) => last === each);
     const reading = withNames(each, 'input', longer);
     if (lookup === undefined) return [reading];
     const [output] = each.output;

@@ -35,8 +35,7 @@ export function findSequenceInputs({ inputs }: ModelGraph, field: string): Seque
   const of = (role: ReturnType<typeof roleOf>) => inputs.filter((input) => roleOf(input) === role);
   const [others, masks, types, positions] = [of(undefined), of('mask'), of('types'), of('positions')];
   const ids = others.find(({ name }) => name === 'input_ids') ?? others[0];
-  if (ids === undefined)
-    throw invalid(field, 'a model with an input of token ids', describeInputs(inputs) || 'none');
+  if (ids === undefined) throw invalid(field, 'a model with an input of token ids', 'one without');
   const unknown = others.find((input) => input !== ids);
   if (unknown !== undefined)
     throw invalid(
@@ -56,8 +55,4 @@ export function findSequenceInputs({ inputs }: ModelGraph, field: string): Seque
 
 function isByToken({ dataType, shape }: TensorSpec): boolean {
   return /^(int|uint|bool)/.test(dataType) && shape.length === 2 && shape[1] === -1;
-}
-
-function describeInputs(inputs: readonly InputSpec[]): string {
-  return inputs.map((input) => `"${input.name}", which is ${describe(input)}`).join(', ');
 }

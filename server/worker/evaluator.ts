@@ -79,8 +79,7 @@ export function evaluatorFor(
 
 /** A row that is too long may be so for what stands in front of it, which the caller does not see. */
 function tellingOfTokens(error: unknown, tokensInFront = 0): unknown {
-  if (!(error instanceof ZerothError) || error.kind !== 'invalid-argument' || tokensInFront === 0)
-    return error;
+  if (!(error instanceof ZerothError) || error.details.field !== 'batch' || tokensInFront === 0) return error;
   const told = `${error.message}; the run puts ${tokensInFront} tokens in front of every row, which take positions too`;
   return new ZerothError(error.kind, told, error.details, error);
 }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.float16" />
 // A prompt and a prefix are tokens in front of a row: with what the model itself makes of real tokens in their place, a rewritten graph
 // gives what the file's own graph gives on rows that begin with these tokens.
 import { describe, expect, test } from 'vitest';
@@ -14,7 +15,7 @@ import { GraphIndex } from '../../server/model/rewrite.ts';
 import { selectTrainable } from '../../server/model/select.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
-import type { Tensor } from '../../server/tensor.ts';
+import type { DataType, Tensor } from '../../server/tensor.ts';
 import { devices } from '../support/devices.ts';
 import { createSession } from '../support/sessions.ts';
 import { batchOf, behind, type FixtureBatch, feedsOf, fixtures, fixturesWithPast } from './front-cases.ts';
@@ -205,6 +206,29 @@ describe('where it is computed', () => {
   );
 });
 
+test('a prefix of a past of float16 is rounded to that, and a merged decoder reads it', async () => {
+  const inputs = [
+    ['past_key_values.0.key', ['rows', 2, 'past', 4], 'float16'],
+    ['use_cache_branch', [1], 'bool'],
+  ] as const;
+  const { graph, tensors } = withPrefix(lookup({ inputs }), { tokens: 3, seed: 1n });
+  expect(graph.inputs.map(({ name }) => name)).toEqual(['input_ids']);
+  const session = await createSession(fileOf(graph));
+  const names = ['past_key_values.0.key.out', 'use_cache_branch.out'];
+  const { [names[0]]: past, [names[1]]: useCache } = await session.run(
+    { input_ids: int64([2, 1], [1, 2]) },
+    names,
+  );
+  await session.release();
+  const halves = [...Float16Array.from(initialValues(graph, tensors[0]))];
+  expect([past.dataType, past.shape, [...scoresOf(past)]]).toEqual([
+    'float16',
+    [2, 2, 3, 4],
+    [...halves, ...halves],
+  ]);
+  expect([...useCache.data]).toEqual([1]);
+});
+
 describe('what is trained', () => {
   test('a prompt is a tensor like any other, as an input of the session', async () => {
     const [graph, batch] = [withPrompt(readFixture('gpt2'), DRAWN), batchOf('gpt2')];
@@ -275,11 +299,7 @@ const SEQUENCE = ['rows', 'sequence'];
 type Case = {
   readonly opset?: number;
   readonly ids?: readonly (number | string)[];
-  readonly inputs?: readonly (readonly [
-    string,
-    readonly (number | string)[],
-    ('int64' | 'float32' | 'int32')?,
-  ])[];
+  readonly inputs?: readonly (readonly [string, readonly (number | string)[], DataType?])[];
   readonly table?: readonly [number, number];
   /** How ids get to the lookup. */
   readonly through?: string;
@@ -304,7 +324,7 @@ function lookup({
   writer.output('states', ['rows', 'sequence', WIDTH]);
   for (const [name, shape, dataType] of inputs) {
     writer.add('Identity', [writer.input(name, shape, dataType)], {}, `${name}.out`);
-    writer.output(`${name}.out`, ['rows', `${name}.length`], dataType ?? 'int64');
+    writer.output(`${name}.out`, undefined, dataType ?? 'int64');
   }
   return readModel(writer.finish());
 }

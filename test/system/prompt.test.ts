@@ -296,6 +296,14 @@ test('after kill -9 runs of prompts and prefixes, and forks of them, are as they
   expect(await states()).toEqual(before);
 });
 
+test('without numbers a prompt is of 20 tokens, a prefix of 5', async () => {
+  const { prompt, prefix } = await create('gpt2-past', { prompt: {}, prefix: {} });
+  expect({ prompt, prefix }).toEqual({
+    prompt: { tokens: 20, initTokens: [], seed: 0n },
+    prefix: { tokens: 5, seed: 0n },
+  });
+});
+
 describe('errors name the field', () => {
   test.each<[string, string, object, string]>([
     ['no past', 'gpt2', { prefix: PREFIX }, 'prefix: expected a model with inputs for a past'],
