@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ZerothError } from './errors.ts';
+import { additionsOf } from './journal/journal.ts';
 import { type PortableJournal, readPortable } from './journal/portable.ts';
 import { initialValues, withWeights } from './model/promote.ts';
 import { HostWeights } from './weights/host.ts';
@@ -48,7 +49,7 @@ export function apply(args: string[]): number {
 function applied(path: string, { header, changes }: PortableJournal, isMerged: boolean) {
   using file = ModelFile.read(path);
   expectSame('the model of the run', header.modelSha256, file.sha256);
-  const additions = { lora: header.lora, head: header.head };
+  const additions = additionsOf(header);
   const adapted = toRunGraph(file.graph, additions);
   const trainable = chooseTrainable(adapted, { kind: 'names', names: header.trainable });
   const weights = new HostWeights(trainable, header.table);

@@ -39,7 +39,7 @@ export function toRunRequest(
   facts: ModelFacts,
   classes: number,
 ): Omit<DeepPartial<CreateRunRequest>, 'model'> {
-  const { loraRank: rank, loraAlpha: alpha, seed, head } = settings;
+  const { loraRank: rank, loraAlpha: alpha, promptTokens, prefixTokens, seed, head } = settings;
   const [include, exclude] = [patternsOf(settings.include), patternsOf(settings.exclude)];
   const targets = patternsOf(settings.loraTargets);
   return {
@@ -47,6 +47,8 @@ export function toRunRequest(
     table: tables[strategyOf(settings.strategy).table],
     ...(include.length + exclude.length > 0 && { trainable: { include, exclude } }),
     ...(rank !== undefined && { lora: { rank, alpha, targets, seed } }),
+    ...(promptTokens !== undefined && { prompt: { tokens: promptTokens, seed } }),
+    ...(prefixTokens !== undefined && { prefix: { tokens: prefixTokens, seed } }),
     ...(head !== 'none' && { head: { output: facts.output, classes, pooling: poolings[head], seed } }),
   };
 }

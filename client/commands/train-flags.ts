@@ -59,6 +59,11 @@ const additions = {
   loraRank: count(undefined, 'trains adapters of this rank, and leaves the weights as they are'),
   loraAlpha: rate(16, 'what adapters count for, times 1 / rank'),
   loraTargets: text('PATTERNS', 'layers with adapters; default: the projections of queries and values'),
+  promptTokens: count(
+    undefined,
+    'trains a prompt of so many tokens in front of every row, and leaves the weights',
+  ),
+  prefixTokens: count(undefined, 'trains keys and values of so many tokens instead, of a model with a past'),
   merge: toggle('writes adapters into the weights instead of beside them'),
   head: choice(['none', 'mean', 'first-token'], 'a new classification head on what an encoder says of'),
 } as const;

@@ -67,7 +67,7 @@ export function toJson({ settings, run, data, outcome, exported, isWhole }: Fini
   return `${JSON.stringify(summary, undefined, 2)}\n`;
 }
 
-function additionsOf({ loraRank, loraAlpha, merge, head }: TrainSettings) {
+function additionsOf({ loraRank, loraAlpha, promptTokens, prefixTokens, merge, head }: TrainSettings) {
   const lora = loraRank === undefined ? undefined : { rank: loraRank, alpha: loraAlpha, isMerged: merge };
-  return { lora, head: head === 'none' ? undefined : head };
+  return { lora, promptTokens, prefixTokens, head: head === 'none' ? undefined : head };
 }

@@ -53,7 +53,7 @@ export function tokenizeSources(sources: Sources, facts: ModelFacts, settings: T
   const { text, pair, label, template, maxLength, batchSize } = settings;
   const { vocabularySize, hasTypeIds } = facts;
   const known = [facts.positions, tokenizer.lengthMax].filter((each) => each !== undefined);
-  const positions = known.length === 0 ? undefined : Math.min(...known);
+  const positions = known.length === 0 ? undefined : positionsLeft(Math.min(...known), settings);
   if (batchSize > train.length)
     throw invalid('--batch-size', `at most the ${train.length} rows of ${settings.data}`, `${batchSize}`);
   const classes = settings.task === 'classification' ? toClasses(sources, facts, settings) : undefined;
@@ -66,6 +66,14 @@ export function tokenizeSources(sources: Sources, facts: ModelFacts, settings: T
     classes: classes?.names,
     classCount: classes?.count ?? 0,
   };
+}
+
+/** What a prompt or a prefix leaves for rows. */
+function positionsLeft(positions: number, { promptTokens = 0, prefixTokens = 0 }: TrainSettings): number {
+  const left = positions - promptTokens - prefixTokens;
+  if (left > 0) return left;
+  const flag = promptTokens > 0 ? '--prompt-tokens' : '--prefix-tokens';
+  throw invalid(flag, `fewer tokens than the model's ${positions} positions`, `${positions - left}`);
 }
 
 function toTask({ task, seed }: TrainSettings, classes: Classes | undefined): TaskOptions {

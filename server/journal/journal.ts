@@ -47,8 +47,36 @@ export type HeadRecord = {
   readonly seed: string;
 };
 
+/** A prompt that was put in front of every row (model/prompt.ts). */
+export type PromptRecord = {
+  readonly tokens: number;
+  readonly initTokens: readonly number[];
+  /** In decimal. */
+  readonly seed: string;
+};
+
+/** A prefix that was put before every row (model/prefix.ts). */
+export type PrefixRecord = {
+  readonly tokens: number;
+  /** In decimal. */
+  readonly seed: string;
+};
+
+/** What was put into the model for a run; none of it in records before there were additions. */
+export type Additions = {
+  readonly lora?: LoraRecord | undefined;
+  readonly head?: HeadRecord | undefined;
+  readonly prompt?: PromptRecord | undefined;
+  readonly prefix?: PrefixRecord | undefined;
+};
+
+/** These alone, of a record or of whatever else has them. */
+export function additionsOf({ lora, head, prompt, prefix }: Additions): Additions {
+  return { lora, head, prompt, prefix };
+}
+
 /** What a run is made of, apart from its journal. Plain data; never changes after creation. */
-export type RunRecord = {
+export type RunRecord = Additions & {
   readonly name: string;
   readonly model: string;
   /** SHA-256 of the model's file. */
@@ -67,10 +95,6 @@ export type RunRecord = {
   readonly createTimeMs: number;
   readonly forkedFrom: string;
   readonly forkedRevision: number;
-  /** Not there where the model is as its file has it, as in all records before there were adapters. */
-  readonly lora?: LoraRecord;
-  /** As for adapters. */
-  readonly head?: HeadRecord;
 };
 
 export type Append = {

@@ -2,19 +2,17 @@
 // that any language reads it: what the run is of, and then a change a line.
 import { ZerothError } from '../errors.ts';
 import type { Decay, Shift } from '../shift.ts';
-import type { Change, RunRecord } from './journal.ts';
+import type { Additions, Change, RunRecord } from './journal.ts';
 
 const FORMAT = 'zeroth-journal/1';
 
 /** What a run is of, and what comes of it; digests are SHA-256, hexadecimal. */
-export type PortableHeader = Pick<
-  RunRecord,
-  'modelSha256' | 'trainable' | 'table' | 'baseSha256' | 'lora' | 'head'
-> & {
-  readonly revision: number;
-  /** Over the weights at that revision. */
-  readonly weightsSha256: string;
-};
+export type PortableHeader = Pick<RunRecord, 'modelSha256' | 'trainable' | 'table' | 'baseSha256'> &
+  Additions & {
+    readonly revision: number;
+    /** Over the weights at that revision. */
+    readonly weightsSha256: string;
+  };
 
 export type PortableJournal = { readonly header: PortableHeader; readonly changes: readonly Change[] };
 

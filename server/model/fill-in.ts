@@ -11,9 +11,23 @@ const POSITIONS = ['position_ids'];
 /** Whether a merged decoder reads its past, which is empty here. It has one element, however many rows there are. */
 const USE_CACHE = 'use_cache_branch';
 
-/** `past_key_values.0.key`, `past_0`: [rows, heads, past, size]. */
+/** `past_key_values.0.key`, `past_0`: [rows, heads, past, size]; the past is of any length, or of none. */
 export function isPast({ name, shape }: TensorSpec): boolean {
-  return /^past(_|\.|$)/.test(name) && shape.length >= 3 && shape.slice(1).includes(-1);
+  return /^past(_|\.|$)/.test(name) && shape.length >= 3 && shape.slice(1).some((size) => size < 1);
+}
+
+/** `present.0.key`: the past of the tokens to come. */
+export function isPresent(output: string): boolean {
+  return /^present(_|\.|$)/.test(output);
+}
+
+/** What an input is to a sequence of tokens, by its name; undefined of ids, and of all that has another part. */
+export function roleOf(input: TensorSpec): 'mask' | 'types' | 'positions' | 'past' | 'use-cache' | undefined {
+  if (MASKS.includes(input.name)) return 'mask';
+  if (TOKEN_TYPES.includes(input.name)) return 'types';
+  if (POSITIONS.includes(input.name)) return 'positions';
+  if (isPast(input)) return 'past';
+  return input.name === USE_CACHE ? 'use-cache' : undefined;
 }
 
 /** Of an input that has nothing to do with rows; undefined for all others. */

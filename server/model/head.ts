@@ -1,17 +1,16 @@
 // A classification head that is put behind an encoder: states of tokens are pooled, and one linear layer, new and drawn from a seed,
 // scores the classes.
-import type { TensorProto, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
+import type { ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
 import { elementTypeOf } from '../onnx/element-types.ts';
 import type { TensorSpec } from '../tensor.ts';
-import type { ModelGraph, Parameter } from './graph.ts';
+import type { ModelGraph } from './graph.ts';
 import { firstHead } from './head-init.ts';
 import { headNodes } from './head-nodes.ts';
-import { shapeOf } from './initializers.ts';
 import { describe, isScored } from './objective.ts';
 import { findOutput } from './outputs.ts';
-import { GraphIndex } from './rewrite.ts';
-import { floatTensor, withNodes } from './rewrite-tensors.ts';
+import { checkOpset, GraphIndex } from './rewrite.ts';
+import { floatTensor, toParameter, withNodes } from './rewrite-tensors.ts';
 
 /** Which states a row is told by: the mean of those of its tokens, or that of the first one. */
 export type Pooling = 'mean' | 'first';
@@ -52,7 +51,7 @@ export function withHead(graph: ModelGraph, { output, classes, pooling, seed }: 
   const index = new GraphIndex(graph.proto.graph);
   checkNames(graph, index);
   const states = findStates(graph, output);
-  const [opset, mask] = [checkOpset(graph), findMask(graph, states, pooling)];
+  const [opset, mask] = [checkOpset(graph, 'head', OPSET_MIN), findMask(graph, states, pooling)];
   const hidden = states.shape.at(-1)!;
   const tensors = [
     floatTensor(WEIGHT, [classes, hidden], firstHead({ seed, classes, hidden })),
@@ -77,13 +76,6 @@ function checkNames({ outputs }: ModelGraph, index: GraphIndex): void {
   const what = index.tensor(taken) !== undefined ? 'a tensor' : 'a value';
   const got = outputs.some(({ name }) => name === taken) ? 'an output' : what;
   throw invalid('head', `a model in which nothing is called "${taken}" yet`, `one with ${got} of that name`);
-}
-
-function checkOpset({ proto }: ModelGraph): bigint {
-  const isOnnx = ({ domain = '' }) => domain === '' || domain === 'ai.onnx';
-  const opset = proto.opsetImport.find(isOnnx)?.version;
-  if (opset !== undefined && opset >= OPSET_MIN) return opset;
-  throw invalid('head', `a model of ONNX's opset ${OPSET_MIN} or later`, String(opset ?? 'none'));
 }
 
 function findStates({ outputs }: ModelGraph, name: string): TensorSpec {
@@ -114,9 +106,4 @@ function toOutput({ type }: ValueInfoProto, classes: number): ValueInfoProto {
     type: { tensorType: { elemType: elementTypeOf('float32'), shape } },
     metadataProps: [],
   };
-}
-
-function toParameter(tensor: TensorProto): Parameter {
-  const bytes = tensor.rawData!.byteLength;
-  return { name: tensor.name!, dataType: 'float32', shape: shapeOf(tensor), bytes, trainable: true };
 }

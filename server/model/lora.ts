@@ -1,15 +1,13 @@
 // Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): y = W x + (alpha / r) B A x, where a run trains A and B and the model's own
 // weights stay as they are, in whatever form.
-import type { TensorProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
-import type { ModelGraph, Parameter } from './graph.ts';
-import { shapeOf } from './initializers.ts';
+import type { ModelGraph } from './graph.ts';
 import { firstA } from './lora-init.ts';
 import { findLayers, type Layer } from './lora-layers.ts';
 import { adapterNodes } from './lora-nodes.ts';
 import { chooseLayers } from './lora-targets.ts';
-import { GraphIndex } from './rewrite.ts';
-import { floatTensor, withNodes } from './rewrite-tensors.ts';
+import { checkOpset, GraphIndex } from './rewrite.ts';
+import { floatTensor, toParameter, withNodes } from './rewrite-tensors.ts';
 
 export type LoraOptions = {
   readonly rank: number;
@@ -50,11 +48,7 @@ export function withLora(graph: ModelGraph, options: LoraOptions): WithLora {
   const { alpha, rank, seed } = options;
   if (!(Math.fround(alpha) > 0) || !Number.isFinite(Math.fround(alpha)))
     throw invalid('lora.alpha', 'a positive number of float32', String(alpha));
-  const opset = graph.proto.opsetImport.find(
-    ({ domain = '' }) => domain === '' || domain === 'ai.onnx',
-  )?.version;
-  if (opset === undefined || opset < OPSET_MIN)
-    throw invalid('lora', `a model of ONNX's opset ${OPSET_MIN} or later`, String(opset ?? 'none'));
+  checkOpset(graph, 'lora', OPSET_MIN);
   const index = new GraphIndex(graph.proto.graph);
   const chosen = chooseLayers(graph, findLayers(graph, index), options);
   const groups = [...Map.groupBy(chosen, sharedBy).values()];
@@ -81,9 +75,4 @@ function toAdapter(index: GraphIndex, layers: readonly Layer[], { rank, alpha }:
   for (let i = 2; index.hasAny(namesOf(name)); i++) name = `${module}_${i}`;
   const [a, b] = namesOf(name).map((each) => index.free(each));
   return { a, b, rank, inputs, outputs, scale: alpha / rank, layers: layers.map(({ output }) => output) };
-}
-
-function toParameter(tensor: TensorProto): Parameter {
-  const bytes = tensor.rawData!.byteLength;
-  return { name: tensor.name!, dataType: 'float32', shape: shapeOf(tensor), bytes, trainable: true };
 }

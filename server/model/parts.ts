@@ -5,6 +5,8 @@ export type MicroBatchLimits = {
   readonly rowsPerMicroBatchMax: number;
   /** Rows times the tokens of each, padding included; a single row may have more. */
   readonly tokensPerMicroBatchMax: number;
+  /** What the model puts in front of each row itself. Default: none. */
+  readonly tokensInFront?: number;
 };
 
 /** Rows that are cut after so many tokens. */
@@ -56,8 +58,8 @@ export function partsByLength(lengths: Int32Array, limits: MicroBatchLimits): Cu
 
 function rowsOfPass(
   tokensOfRow: number,
-  { rowsPerMicroBatchMax, tokensPerMicroBatchMax }: MicroBatchLimits,
+  { rowsPerMicroBatchMax, tokensPerMicroBatchMax, tokensInFront = 0 }: MicroBatchLimits,
 ): number {
-  const fitting = Math.floor(tokensPerMicroBatchMax / Math.max(1, tokensOfRow));
+  const fitting = Math.floor(tokensPerMicroBatchMax / Math.max(1, tokensInFront + tokensOfRow));
   return tokensOfRow === 0 ? rowsPerMicroBatchMax : Math.max(1, Math.min(rowsPerMicroBatchMax, fitting));
 }

@@ -1,9 +1,10 @@
 // Whether a rewritten graph still is the model: both run on the same few made-up rows, and give the same outputs.
-import { type ErrorKind, ZerothError } from '../errors.ts';
+import { type ErrorKind, invalid, ZerothError } from '../errors.ts';
 import type { Feeds, Forward } from '../runtime/runtime.ts';
 import type { DataType, Tensor, TensorSpec } from '../tensor.ts';
+import { isPresent } from './fill-in.ts';
 import { madeUpRows } from './made-up.ts';
-import { isScored, scoresOf } from './objective.ts';
+import { describe, isScored, scoresOf } from './objective.ts';
 import type { PositionForward } from './position-forward.ts';
 
 const SIZE = { rows: 2, free: 8 };
@@ -90,6 +91,31 @@ export async function checkChosen(
   const part = { dataType, shape: [1, positions.length, width], data: new Uint8Array(wanted) };
   const run = (_: Feeds, names: readonly string[]) => forward.run(chosen.at(feeds, positions), names);
   await checkAgainst({ feeds, tolerance, outputs: { [chosen.output]: part } }, { run });
+}
+
+/**
+ * Of a graph that puts tokens of its own in front of a row. What comes out is something else then, but for the same tokens, so that its
+ * shape is the same.
+ * @param addition The request field of what was put there.
+ * @throws ZerothError invalid-argument on it where a shape is another, or the graph cannot run.
+ */
+export async function checkShapes(
+  { feeds, outputs }: Probe,
+  rewritten: Forward,
+  inputs: readonly TensorSpec[],
+  addition: string,
+): Promise<void> {
+  const names = Object.keys(outputs).filter((name) => !isPresent(name));
+  const wanted = Object.fromEntries(inputs.map(({ name }) => [name, feeds[name]]));
+  const got = await rewritten.run(wanted, names).catch((error: unknown) => {
+    if (!isAboutModel(error)) throw error;
+    const expected = `a model that takes so many tokens in front of rows of ${SIZE.free}`;
+    throw invalid(`${addition}.tokens`, expected, (error as ZerothError).message);
+  });
+  const other = names.find((name) => got[name].shape.join() !== outputs[name].shape.join());
+  if (other === undefined) return;
+  const [expected, came] = [outputs[other], got[other]].map(describe);
+  throw invalid(addition, `a model whose "${other}" is ${expected} with tokens in front, too`, came);
 }
 
 function floatOutputs(outputs: readonly TensorSpec[]): string[] {

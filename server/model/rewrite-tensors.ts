@@ -1,7 +1,8 @@
 // Tensors that are put into a graph.
 import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { TensorProto, TensorProto_DataType, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
-import type { ModelGraph } from './graph.ts';
+import type { ModelGraph, Parameter } from './graph.ts';
+import { shapeOf } from './initializers.ts';
 
 type Proto = ModelGraph['proto'];
 
@@ -14,6 +15,12 @@ export function floatTensor(name: string, shape: readonly number[], values: Floa
     dataType: TensorProto_DataType.FLOAT,
     rawData,
   });
+}
+
+/** What a run trains it as. */
+export function toParameter(tensor: TensorProto): Parameter {
+  const bytes = tensor.rawData!.byteLength;
+  return { name: tensor.name!, dataType: 'float32', shape: shapeOf(tensor), bytes, trainable: true };
 }
 
 /** The model with these nodes in the place of its own, and further initializers behind its own. */

@@ -1,5 +1,7 @@
 // A graph as those want it who put nodes into it: who makes a value, who uses it, which names are free.
 import type { GraphProto, NodeProto, TensorProto } from '../../proto/gen/onnx/onnx.ts';
+import { invalid } from '../errors.ts';
+import type { ModelGraph } from './graph.ts';
 
 export class GraphIndex {
   readonly #tensors = new Map<string, TensorProto>();
@@ -73,6 +75,42 @@ export function isOp(node: NodeProto | undefined, opType: string, domain = ''): 
   return node?.opType === opType && own === domain;
 }
 
+/** The version of ONNX's own operators. @throws ZerothError invalid-argument on `field` where it is below `least`. */
+export function checkOpset({ proto }: ModelGraph, field: string, least: bigint): bigint {
+  const isOnnx = ({ domain = '' }) => domain === '' || domain === 'ai.onnx';
+  const opset = proto.opsetImport.find(isOnnx)?.version;
+  if (opset !== undefined && opset >= least) return opset;
+  throw invalid(field, `a model of ONNX's opset ${least} or later`, String(opset ?? 'none'));
+}
+
+/** The graph with other nodes in the place of each, in its subgraphs too, innermost first. */
+export function withEachNode(graph: GraphProto, change: (node: NodeProto) => NodeProto[]): GraphProto {
+  const node = graph.node.flatMap((each) =>
+    change(withSubgraphs(each, (inner) => withEachNode(inner, change))),
+  );
+  return { ...graph, node };
+}
+
+/** The node with other names for values that it reads, or makes. */
+export function withNames(
+  node: NodeProto,
+  of: 'input' | 'output',
+  names: ReadonlyMap<string, string>,
+): NodeProto {
+  return { ...node, [of]: node[of].map((name) => names.get(name) ?? name) };
+}
+
+/** The node itself where it has no subgraph. */
+export function withSubgraphs(node: NodeProto, change: (graph: GraphProto) => GraphProto): NodeProto {
+  if (subgraphsOf(node).length === 0) return node;
+  const attribute = node.attribute.map((of) => ({
+    ...of,
+    ...(of.g && { g: change(of.g) }),
+    graphs: of.graphs.map(change),
+  }));
+  return { ...node, attribute };
+}
+
 /** What the subgraphs of a node use, of whatever graph. */
 function capturesOf(node: NodeProto): string[] {
   return subgraphsOf(node).flatMap((graph) => [
@@ -81,7 +119,7 @@ function capturesOf(node: NodeProto): string[] {
   ]);
 }
 
-function subgraphsOf({ attribute }: NodeProto): GraphProto[] {
+export function subgraphsOf({ attribute }: NodeProto): GraphProto[] {
   return attribute.flatMap(({ g, graphs }) => (g === undefined ? graphs : [g, ...graphs]));
 }
 

@@ -10,14 +10,8 @@ import {
   type Tensor as WireTensor,
   type TensorSpec as WireTensorSpec,
 } from '../../proto/gen/zeroth/v1/common.ts';
-import {
-  Pooling,
-  type Head as WireHead,
-  type Lora as WireLora,
-} from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
-import type { HeadRecord, LoraRecord } from '../journal/journal.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
 import { checkName, checkSnapshotName } from '../run/names.ts';
@@ -49,7 +43,7 @@ const dataTypeNames = new Map(
 export type RequestLimits = Pick<Config, 'pointsPerRequestMax' | 'shiftsPerRequestMax'>;
 
 /** @throws ZerothError naming `field` where the value has no exact form as a number. */
-function toNumber(value: bigint, field: string): number {
+export function toNumber(value: bigint, field: string): number {
   const number = Number(value);
   if (!Number.isSafeInteger(number)) throw invalid(field, 'an integer below 2^53', String(value));
   return number;
@@ -180,51 +174,6 @@ export function toObjective(objective: Objective): ObjectiveChoice {
   const { name, output, labels, candidates, positions } = objective;
   const words = candidates === '' ? {} : { candidates, positions: positions || 'positions' };
   return { name, output, labels: labels || 'labels', ...words };
-}
-
-/** MeZO's (arXiv 2305.17333). */
-const LORA_DEFAULTS = { rank: 8, alpha: 16 };
-
-export function toLora(lora: WireLora | undefined): LoraRecord | undefined {
-  if (lora === undefined) return undefined;
-  const { rank, alpha, targets, seed } = lora;
-  return {
-    rank: rank === 0 ? LORA_DEFAULTS.rank : rank,
-    alpha: alpha === 0 ? LORA_DEFAULTS.alpha : alpha,
-    targets,
-    seed: String(seed),
-  };
-}
-
-export function fromLora({ rank, alpha, targets, seed }: LoraRecord): WireLora {
-  return { rank, alpha, targets: [...targets], seed: BigInt(seed) };
-}
-
-export function toHead(head: WireHead | undefined): HeadRecord | undefined {
-  if (head === undefined) return undefined;
-  const { output, classes, pooling, seed } = head;
-  return { output, classes, pooling: toPooling(pooling), seed: String(seed) };
-}
-
-export function fromHead({ output, classes, pooling, seed }: HeadRecord): WireHead {
-  return { output, classes, pooling: poolings[pooling], seed: BigInt(seed) };
-}
-
-const poolings: Record<HeadRecord['pooling'], Pooling> = {
-  mean: Pooling.POOLING_MEAN,
-  first: Pooling.POOLING_FIRST_TOKEN,
-};
-
-function toPooling(pooling: Pooling): HeadRecord['pooling'] {
-  switch (pooling) {
-    case Pooling.POOLING_UNSPECIFIED:
-    case Pooling.POOLING_MEAN:
-      return 'mean';
-    case Pooling.POOLING_FIRST_TOKEN:
-      return 'first';
-    default:
-      throw invalid('head.pooling', 'mean (1) or first token (2)', String(pooling));
-  }
 }
 
 export function toBatch(batch: Batch | undefined, field: string): BatchRequest {

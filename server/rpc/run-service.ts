@@ -13,13 +13,10 @@ import { invalid } from '../errors.ts';
 import type { TableKind } from '../noise/table.ts';
 import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
+import { fromAdditions, toAdditions } from './additions.ts';
 import {
-  fromHead,
-  fromLora,
   fromObjective,
   fromParameter,
-  toHead,
-  toLora,
   toNoise,
   toObjective,
   toOptionalRevision,
@@ -45,8 +42,7 @@ export function runService(services: Services): RunServiceServer {
         exclude: request.trainable?.exclude ?? [],
         table: toTable(request.table),
         objective: toObjective(request.objective),
-        lora: toLora(request.lora),
-        head: toHead(request.head),
+        additions: toAdditions(request),
       });
       call.note({ run: run.name });
       return { run: toWire(run) };
@@ -203,8 +199,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     createTime: new Date(record.createTimeMs),
     forkedFrom: record.forkedFrom,
     forkedRevision: BigInt(record.forkedRevision),
-    lora: record.lora && fromLora(record.lora),
-    head: record.head && fromHead(record.head),
+    ...fromAdditions(record),
   };
 }
 

@@ -1,7 +1,7 @@
 // A run's journal as a file (journal/portable.ts), read page by page so that the main thread serves others meanwhile.
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import type { Journal, RunRecord } from '../journal/journal.ts';
+import { additionsOf, type Journal, type RunRecord } from '../journal/journal.ts';
 import { changeLine, headerLine } from '../journal/portable.ts';
 
 const ENTRIES_PER_PAGE = 500;
@@ -12,9 +12,9 @@ export async function journalFile(
   record: RunRecord,
   end: { readonly revision: number; readonly weightsSha256: string },
 ): Promise<{ file: Uint8Array; sha256: string }> {
-  const { modelSha256, trainable, table, baseSha256, lora, head } = record;
-  const additions = { ...(lora && { lora }), ...(head && { head }) };
-  const pieces = [headerLine({ modelSha256, trainable, table, baseSha256, ...additions, ...end })];
+  const { modelSha256, trainable, table, baseSha256 } = record;
+  const run = { modelSha256, trainable, table, baseSha256, ...additionsOf(record) };
+  const pieces = [headerLine({ ...run, ...end })];
   for (let after = 0; after < end.revision; ) {
     const entries = journal.entries(record.name, after, Math.min(ENTRIES_PER_PAGE, end.revision - after));
     pieces.push(entries.map(({ change }) => changeLine(change)).join(''));

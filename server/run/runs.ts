@@ -1,6 +1,6 @@
 // All runs of this server: made, found, forked, deleted, and brought back after a restart.
 import { notFound, ZerothError } from '../errors.ts';
-import type { HeadRecord, LoraRecord, RunRecord } from '../journal/journal.ts';
+import { type Additions, additionsOf, type RunRecord } from '../journal/journal.ts';
 import type { TableKind } from '../noise/table.ts';
 import { CopyAccount } from '../worker/budget.ts';
 import type { ObjectiveChoice, TrainableChoice, WorkerCalls } from '../worker/messages.ts';
@@ -16,10 +16,7 @@ export type CreateRunRequest = {
   readonly exclude: readonly string[];
   readonly table: TableKind;
   readonly objective: ObjectiveChoice;
-  /** Default: none. */
-  readonly lora?: LoraRecord | undefined;
-  /** Default: none. */
-  readonly head?: HeadRecord | undefined;
+  readonly additions: Additions;
 };
 
 type SeatRequest = {
@@ -28,8 +25,7 @@ type SeatRequest = {
   readonly table: TableKind;
   readonly objective: ObjectiveChoice;
   readonly trainable: TrainableChoice;
-  readonly lora: LoraRecord | undefined;
-  readonly head: HeadRecord | undefined;
+  readonly additions: Additions;
 };
 
 type OpenedSeat = WorkerCalls['openRun']['out'] & { readonly copies: CopyAccount };
@@ -73,10 +69,10 @@ export class Runs {
 
   async create(request: CreateRunRequest): Promise<Run> {
     const model = this.#models.get(request.model);
-    const { table, objective, include, exclude, lora, head } = request;
+    const { table, objective, include, exclude, additions } = request;
     return this.#make(request.id, (name) => {
       const trainable = { kind: 'patterns', include, exclude } as const;
-      const seat = { run: name, model, table, objective, trainable, lora, head };
+      const seat = { run: name, model, table, objective, trainable, additions };
       return this.#withSeat(seat, (opened) => {
         const record: RunRecord = {
           name,
@@ -89,8 +85,7 @@ export class Runs {
           createTimeMs: this.#context.now(),
           forkedFrom: '',
           forkedRevision: 0,
-          ...(lora !== undefined && { lora }),
-          ...(head !== undefined && { head }),
+          ...additions,
         };
         this.#context.journal.createRun(record);
         return this.#orForget(name, async () => {
@@ -171,11 +166,12 @@ export class Runs {
 
   /** @param isWanted asked once the seat is open: much may have happened meanwhile. */
   async #wake(run: Run, model: LoadedModel, isWanted = () => true): Promise<void> {
-    const { name, table, objective, trainable, lora, head, baseSha256, modelSha256 } = run.record;
+    const { name, table, objective, trainable, baseSha256, modelSha256 } = run.record;
     if (model.info.sha256 !== modelSha256)
       throw differs(run.record, 'model file', modelSha256, model.info.sha256);
     const choice = { kind: 'names', names: trainable } as const;
-    const request = { run: name, model, table, objective, trainable: choice, lora, head };
+    const additions = additionsOf(run.record);
+    const request = { run: name, model, table, objective, trainable: choice, additions };
     await this.#withSeat(request, async (opened) => {
       if (!isWanted()) throw notFound(name, '; it was deleted');
       if (opened.baseSha256 !== baseSha256)

@@ -7,6 +7,7 @@ import type { Objective } from '../model/objective.ts';
 import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { findOutput } from '../model/outputs.ts';
 import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
+import type { MicroBatchLimits } from '../model/parts.ts';
 import type { PositionForward } from '../model/position-forward.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
@@ -32,7 +33,7 @@ export type Evaluator = {
 
 export function evaluatorFor(
   { inputs, outputs }: Shape,
-  options: WorkerOptions,
+  options: WorkerOptions & Pick<MicroBatchLimits, 'tokensInFront'>,
   programs?: LossPrograms,
 ): Evaluator {
   const caller = new Caller(options.caller);
@@ -69,9 +70,19 @@ export function evaluatorFor(
         replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
         onMicroBatch: () => caller.checkThere(),
       };
-      return () => evaluate(forward, batch, evaluation);
+      return () =>
+        evaluate(forward, batch, evaluation).catch((error: unknown) => {
+          throw tellingOfTokens(error, options.tokensInFront);
+        });
     },
   };
+}
+
+/** A row that is too long may be so for what stands in front of it, which the caller does not see. */
+function tellingOfTokens(error: unknown, tokensInFront = 0): unknown {
+  if (!(error instanceof ZerothError) || error.details.field !== 'batch' || tokensInFront === 0) return error;
+  const told = `${error.message}; the run puts ${tokensInFront} tokens in front of every row, which take positions too`;
+  return new ZerothError(error.kind, told, error.details, error);
 }
 
 /**

@@ -3,7 +3,7 @@
 import type { CheckpointIdentity } from '../checkpoint/checkpoint.ts';
 import type { WrittenCheckpoint } from '../checkpoint/file.ts';
 import type { ErrorDetails, ErrorKind } from '../errors.ts';
-import type { Change, HeadRecord, LoraRecord } from '../journal/journal.ts';
+import type { Additions, Change } from '../journal/journal.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import type { Parameter } from '../model/graph.ts';
@@ -80,10 +80,8 @@ export type WorkerCalls = {
       table: TableKind;
       trainable: TrainableChoice;
       objective: ObjectiveChoice;
-      /** Adapters to put into the model first; without patterns they are what is trained. */
-      lora?: LoraRecord | undefined;
-      /** A head to put behind it, without adapters of its own. */
-      head?: HeadRecord | undefined;
+      /** What to put into the model first. */
+      additions: Additions;
       /** Where this run's copies are counted (budget.ts). */
       copies: SharedArrayBuffer;
     };

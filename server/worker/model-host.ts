@@ -2,10 +2,11 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
+import type { Additions } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { byPosition, type PositionForward } from '../model/position-forward.ts';
 import type { WholeHead } from '../model/positions.ts';
-import { checkAgainst, checkChosen, isAboutModel, type Probe, probe } from '../model/probe.ts';
+import { checkChosen, isAboutModel, type Probe, probe } from '../model/probe.ts';
 import { initialValues, withWeights } from '../model/promote.ts';
 import { exportSafetensors } from '../model/safetensors.ts';
 import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
@@ -16,7 +17,7 @@ import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './mess
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
 import { type Plan, planFor, scopeOf } from './plan.ts';
-import { type Additions, mergedFile, toRunGraph } from './run-graph.ts';
+import { mergedFile, toRunGraph } from './run-graph.ts';
 import { Seat } from './seat.ts';
 
 /** A plan, and a session that has shown that it is the model. */
@@ -111,7 +112,7 @@ export class ModelHost {
     budget: WeightsBudget,
   ): Promise<WorkerCalls['openRun']['out']> {
     const { trainable } = plan;
-    const ofRun = { trainable, additions: additionsOf(request) };
+    const ofRun = { trainable, additions: request.additions };
     const baseValues = () => this.#baseValues(ofRun);
     const copies = new CopyAccount(budget, request.copies);
     const { snapshotWayMax } = this.#options;
@@ -223,7 +224,7 @@ export class ModelHost {
     }
   }
 
-  /** A session on these weights, the base, that gives what the file's own graph gives. */
+  /** A session on these weights, the base, that gives what the file's own graph gives, or its like. */
   async #bind(plan: Plan, weights: Weights): Promise<Bound> {
     const { positions, evaluator } = plan;
     const session = await this.#acquire(plan);
@@ -232,7 +233,7 @@ export class ModelHost {
       forward = session.bind(bindings(weights));
       if (positions !== undefined && 'input' in positions) forward = byPosition(forward, positions);
       if (this.#probe !== undefined) {
-        await checkAgainst(this.#probe, forward);
+        await plan.check(this.#probe, forward);
         await checkChosen(this.#probe, forward);
       }
       await evaluator.tryPadding(forward);
@@ -263,10 +264,6 @@ export class ModelHost {
     this.#sessions.delete(key);
     await shared.session.release();
   }
-}
-
-function additionsOf({ lora, head }: WorkerCalls['openRun']['in']): Additions {
-  return { lora, head };
 }
 
 function checkStrictly(device: DeviceName, fallbacks: readonly string[] | undefined): void {

@@ -1,15 +1,20 @@
 // What a run needs of its model's file, without holding the file: which tensors it trains, what scores it, and the graph of its session.
-import type { Parameter } from '../model/graph.ts';
+import type { Additions } from '../journal/journal.ts';
+import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { type HeadPositions, type WholeHead, withPositions } from '../model/positions.ts';
+import { checkAgainst, checkShapes, type Probe } from '../model/probe.ts';
 import { promote } from '../model/promote.ts';
 import type { LossPrograms } from '../model/score.ts';
+import type { Forward } from '../runtime/runtime.ts';
 import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { PositionScope, WorkerCalls, WorkerOptions } from './messages.ts';
 import type { ModelFile } from './model-file.ts';
-import { chooseTrainable, sessionKey, toRunGraph } from './run-graph.ts';
+import { chooseTrainable, sessionKey, tokensInFront, toRunGraph } from './run-graph.ts';
 
 export type Plan = {
   readonly trainable: readonly Parameter[];
+  /** Holds its session against what the file's own graph gives. */
+  readonly check: (probe: Probe, forward: Forward) => Promise<void>;
   readonly evaluator: Evaluator;
   readonly promoted: Uint8Array;
   readonly sessionKey: string;
@@ -27,33 +32,39 @@ export type PlanOptions = {
 /** @throws ZerothError naming what of the request does not fit the model. */
 export function planFor(
   { graph }: ModelFile,
-  { trainable: choice, objective, lora, head }: WorkerCalls['openRun']['in'],
+  { trainable: choice, objective, additions }: WorkerCalls['openRun']['in'],
   { options, programs, positions }: PlanOptions,
 ): Plan {
-  const additions = { lora, head };
   const adapted = toRunGraph(graph, additions);
   const trainable = chooseTrainable(adapted, choice);
-  const evaluator = evaluatorFor(adapted.graph, options, programs);
+  const inFront = tokensInFront(additions);
+  const evaluator = evaluatorFor(adapted.graph, { ...options, tokensInFront: inFront }, programs);
   evaluator.checkObjective(objective);
   const names = trainable.map(({ name }) => name);
   const key = sessionKey(names, adapted, additions);
   // Objectives do not matter: runs of all of them share a session, and an evaluation may name another.
-  const found = positions === 'chosen' ? withPositions(adapted.graph) : positions;
+  // With tokens in front nothing shows that chosen positions are the right ones: numbers are not the file's then.
+  const found = positions === 'chosen' && inFront === 0 ? withPositions(adapted.graph) : wholeOf(positions);
+  const plan = { trainable, evaluator, check: checkFor(adapted.graph, additions) };
   if (found === undefined || 'why' in found)
-    return {
-      trainable,
-      evaluator,
-      promoted: promote(adapted.graph, names),
-      sessionKey: key,
-      positions: found,
-    };
+    return { ...plan, promoted: promote(adapted.graph, names), sessionKey: key, positions: found };
   return {
-    trainable,
-    evaluator,
+    ...plan,
     promoted: promote(found.graph, names),
     sessionKey: `${key} by position`,
     positions: found.positions,
   };
+}
+
+function wholeOf(positions: PlanOptions['positions']): WholeHead | undefined {
+  return positions === 'chosen' ? undefined : positions;
+}
+
+/** Tokens in front of a row change what a model gives, whatever they are. */
+function checkFor({ inputs }: ModelGraph, { prompt, prefix }: Additions): Plan['check'] {
+  if (prompt === undefined && prefix === undefined) return checkAgainst;
+  const field = prompt === undefined ? 'prefix' : 'prompt';
+  return (made, forward) => checkShapes(made, forward, inputs, field);
 }
 
 /** As the main thread is told. */

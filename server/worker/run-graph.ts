@@ -1,38 +1,53 @@
-// The graph that a run is of: its model's own, or that with adapters in it and a head behind it.
-import type { HeadRecord, LoraRecord } from '../journal/journal.ts';
+// The graph that a run is of: its model's own, or that with a prefix and a prompt before it, adapters in it and a head behind it.
+import type { Additions } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { headTensors, withHead } from '../model/head.ts';
 import { type LoraAdapter, type WithLora, withLora } from '../model/lora.ts';
 import { mergeLora } from '../model/lora-merge.ts';
+import { withPrefix } from '../model/prefix.ts';
 import { initialValues } from '../model/promote.ts';
+import { promptTensors, withPrompt } from '../model/prompt.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
 import type { TrainableChoice } from './messages.ts';
 
-/** What is put into a model for a run. */
-export type Additions = { readonly lora: LoraRecord | undefined; readonly head: HeadRecord | undefined };
-
 type RunGraph = WithLora & {
-  /** The head's tensors, if there is one. */
-  readonly head: readonly string[];
+  /** The tensors of each addition but for adapters; none of one that there is not. */
+  readonly tensors: Readonly<Record<'prefix' | 'prompt' | 'head', readonly string[]>>;
 };
 
 /**
- * Adapters come first: what a head reads has them in it, and the head's own layer, which is trained as it is, is none of those that
- * patterns of layers find.
- * @throws ZerothError invalid-argument where the model cannot have these adapters, or this head.
+ * A prefix comes first, and a prompt behind it. Adapters come before a head: what that reads has them in it, and its own layer, which is
+ * trained as it is, is none of those that patterns of layers find.
+ * @throws ZerothError invalid-argument where the model cannot have one of these.
  */
-export function toRunGraph(graph: ModelGraph, { lora, head }: Additions): RunGraph {
-  const adapted =
-    lora === undefined ? { graph, adapters: [] } : withLora(graph, { ...lora, seed: BigInt(lora.seed) });
-  if (head === undefined) return { ...adapted, head: [] };
-  const headed = withHead(adapted.graph, { ...head, seed: BigInt(head.seed) });
-  return { ...adapted, graph: headed, head: headTensors };
+export function toRunGraph(graph: ModelGraph, { lora, head, prompt, prefix }: Additions): RunGraph {
+  const prefixed = prefix ? withPrefix(graph, seeded(prefix)) : { graph, tensors: [] };
+  const prompted = prompt ? withPrompt(prefixed.graph, seeded(prompt)) : prefixed.graph;
+  const adapted = lora ? withLora(prompted, seeded(lora)) : { graph: prompted, adapters: [] };
+  return {
+    graph: head ? withHead(adapted.graph, seeded(head)) : adapted.graph,
+    adapters: adapted.adapters,
+    tensors: {
+      prefix: prefixed.tensors,
+      prompt: prompt ? promptTensors : [],
+      head: head ? headTensors : [],
+    },
+  };
 }
 
-/** Adapters and a head alone, where there are adapters and no pattern says what is trained. */
-export function chooseTrainable({ graph, adapters, head }: RunGraph, choice: TrainableChoice): Parameter[] {
+/** How many tokens the model itself puts in front of a row. */
+export function tokensInFront({ prompt, prefix }: Additions): number {
+  return (prompt?.tokens ?? 0) + (prefix?.tokens ?? 0);
+}
+
+/** Where no pattern says what is trained, all that was added, unless that is a head alone: then it is everything. */
+export function chooseTrainable(
+  { graph, adapters, tensors }: RunGraph,
+  choice: TrainableChoice,
+): Parameter[] {
   if (choice.kind === 'names') return trainableNamed(graph, choice.names);
-  const added = adapters.length > 0 ? [...tensorsOf(adapters), ...head] : [];
+  const apart = [...tensorsOf(adapters), ...tensors.prefix, ...tensors.prompt];
+  const added = apart.length > 0 ? [...apart, ...tensors.head] : [];
   const include = choice.include.length > 0 ? choice.include : added;
   return selectTrainable(graph, { ...choice, include });
 }
@@ -40,13 +55,19 @@ export function chooseTrainable({ graph, adapters, head }: RunGraph, choice: Tra
 /** Runs of equal keys can share a session: the same weights are its inputs, and the rest of the graph is the same. */
 export function sessionKey(
   names: readonly string[],
-  { adapters, head: headNames }: RunGraph,
-  { lora, head }: Additions,
+  { adapters, tensors }: RunGraph,
+  { lora, head, prompt, prefix }: Additions,
 ): string {
   // Where all of what a seed draws is an input, it does not matter.
-  const seedless = <T extends { seed: string }>(addition: T | undefined, tensors: readonly string[]) =>
-    addition && { ...addition, seed: tensors.every((name) => names.includes(name)) ? '' : addition.seed };
-  return JSON.stringify([names, seedless(lora, tensorsOf(adapters)), seedless(head, headNames)]);
+  const seedless = <T extends { seed: string }>(addition: T | undefined, of: readonly string[]) =>
+    addition && { ...addition, seed: of.every((name) => names.includes(name)) ? '' : addition.seed };
+  return JSON.stringify([
+    names,
+    seedless(lora, tensorsOf(adapters)),
+    seedless(head, tensors.head),
+    seedless(prompt, tensors.prompt),
+    seedless(prefix, tensors.prefix),
+  ]);
 }
 
 /** The tuned model without adapters; as withWeights has it where there are none. */
@@ -60,8 +81,13 @@ export function mergedFile(
   const trained = adapted.adapters.filter(({ b }) => values.has(b));
   const frozen = trained.filter(({ a }) => !values.has(a));
   const drawn = frozen.map(({ a }) => [a, initialValues(adapted.graph, a)] as const);
-  const headed = toRunGraph(graph, { ...additions, lora: undefined }).graph;
-  return mergeLora(headed, trained, new Map([...values, ...drawn]));
+  const others = toRunGraph(graph, { ...additions, lora: undefined }).graph;
+  return mergeLora(others, trained, new Map([...values, ...drawn]));
+}
+
+/** Records have seeds in decimal. */
+function seeded<T extends { readonly seed: string }>(record: T): Omit<T, 'seed'> & { readonly seed: bigint } {
+  return { ...record, seed: BigInt(record.seed) };
 }
 
 function tensorsOf(adapters: readonly LoraAdapter[]): string[] {

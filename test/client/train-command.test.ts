@@ -212,6 +212,28 @@ describe('a server of its own', () => {
     ]);
   });
 
+  it('trains a prompt in front of every row, of which the file has the weights as they were', async () => {
+    const out = at('prompted.onnx');
+    const rows = ['--data', train, '--eval', held, '--out', out, '--json'];
+    const rate = ['--learning-rate', '1e-2', '--steps', '40'];
+    const prompted = await zerothTrain(...model, ...rows, ...rate, '--prompt-tokens', '4');
+    expect([prompted.code, prompted.stderr]).toEqual([0, expect.stringContaining('step 40')]);
+    const summary = JSON.parse(prompted.stdout);
+    expect(summary.additions).toEqual({ promptTokens: 4 });
+    expect(summary.evaluations.at(-1).trainLoss).toBeLessThan(summary.evaluations[1].trainLoss);
+    expect(await plainAccuracy(out, reviews(30, 1))).toBeCloseTo(summary.evaluations.at(-1).accuracy, 9);
+
+    const texts = await writeRows('prefixed.jsonl', [{ text: 'It was late.' }, { text: 'The walk home.' }]);
+    const causal = [
+      ...['--model', `${LANGUAGE}/llama-past.onnx`, '--tokenizer', `${LANGUAGE}/tokenizers/gpt2`],
+      ...['--task', 'causal-lm', '--data', texts, '--batch-size', '2', '--out', at('prefixed.onnx')],
+    ];
+    const prefixed = await zerothTrain(...causal, ...rate, '--prefix-tokens', '3', '--json');
+    expect([prefixed.code, JSON.parse(prefixed.stdout).additions]).toEqual([0, { prefixTokens: 3 }]);
+    const { inputNames } = await InferenceSession.create(at('prefixed.onnx'));
+    expect(inputNames).toEqual(['input_ids', 'attention_mask', 'position_ids']);
+  });
+
   it('loses no training of quantized weights, which adapters cannot be merged into', async () => {
     const out = at('int4.onnx');
     const texts = await writeRows('int4.jsonl', [{ text: 'It was late.' }, { text: 'The walk home.' }]);
@@ -337,6 +359,18 @@ describe('what is wrong is named, and nothing is written', async () => {
       ['--data', noLabel],
       1,
       'no-label.jsonl:7: expected a value for "label", got a row with text',
+    ],
+    [
+      'a prompt that leaves no position for rows',
+      ['--prompt-tokens', '60', '--prefix-tokens', '4'],
+      1,
+      "--prompt-tokens: expected fewer tokens than the model's 64 positions, got 64",
+    ],
+    [
+      'a prefix of a model without a past',
+      ['--prefix-tokens', '4'],
+      1,
+      'prefix: expected a model with inputs for a past',
     ],
     [
       'a column that is not there',

@@ -53,3 +53,10 @@ test.each([
   expect(parts.map(({ start, end }) => end - start)).toEqual(expected);
   expect(parts.map(({ start }) => start)).toEqual(parts.map((_, i) => (i === 0 ? 0 : parts[i - 1].end)));
 });
+
+test('what the model puts in front of a row itself counts as well', () => {
+  const behind = { ...limits, tokensInFront: 40 };
+  expect(partsInOrder(10, 60, behind)).toEqual(partsInOrder(10, 100, limits));
+  const lengths = new Int32Array(10).fill(60);
+  expect(partsByLength(lengths, behind).map(({ start, end }) => end - start)).toEqual([1, 3, 3, 3]);
+});

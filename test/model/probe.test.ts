@@ -2,8 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { ZerothError } from '../../server/errors.ts';
 import { readModel } from '../../server/model/graph.ts';
-import { checkAgainst, probe } from '../../server/model/probe.ts';
-import { initialValues, promote } from '../../server/model/promote.ts';
+import { checkAgainst, checkShapes, probe } from '../../server/model/probe.ts';
+import { initialValues, promote, withWeights } from '../../server/model/promote.ts';
+import { withPrompt } from '../../server/model/prompt.ts';
+import { GraphWriter } from '../../server/onnx/graph-writer.ts';
 import { createSession } from '../support/sessions.ts';
 import { fixture } from './models.ts';
 
@@ -69,5 +71,52 @@ describe('a rewritten graph', () => {
       const failing = { run: () => Promise.reject(new ZerothError(kind, 'no memory, or no device')) };
       await expect(probe(failing, graph.inputs, graph.outputs)).rejects.toMatchObject({ kind });
     }
+  });
+});
+
+describe('a graph that puts tokens in front', () => {
+  /** The sum of the embedding of each token, said to be of so many dimensions as are called so. */
+  function sums(shape: readonly string[], positions = 64) {
+    const writer = new GraphWriter(18);
+    const ids = writer.input('input_ids', ['rows', 'sequence']);
+    const table = (name: string, rows: number) =>
+      writer.initializer(name, [rows, 2], new Float32Array(rows * 2).fill(1));
+    const places = writer.add('CumSum', [writer.add('Mul', [ids, writer.constant(0n)]), writer.constant(1n)]);
+    const counted = writer.add('CumSum', [
+      writer.add('Add', [places, writer.constant(1n)]),
+      writer.constant(1n),
+    ]);
+    const states = writer.add('Gather', [table('embed', 4), ids]);
+    const located = writer.add('Add', [
+      states,
+      writer.add('Gather', [table('positions', positions), counted]),
+    ]);
+    writer.add('ReduceSum', [located, writer.constant([2])], { keepdims: 0 }, 'sums');
+    writer.output('sums', shape);
+    return readModel(writer.finish());
+  }
+
+  async function tried(graph: ReturnType<typeof sums>, tokens: number): Promise<void> {
+    const original = await createSession(withWeights(graph, new Map()));
+    const made = await probe(original, graph.inputs, graph.outputs);
+    const prompted = withPrompt(graph, { tokens, initTokens: [], seed: 1n });
+    const session = await createSession(withWeights(prompted, new Map()));
+    await checkShapes(made!, session, prompted.inputs, 'prompt');
+  }
+
+  test('passes where its outputs are as long as before', async () => {
+    await tried(sums(['rows', 'sequence']), 3);
+  });
+
+  test('is refused where an output is longer, as nobody knew that it has something for each token', async () => {
+    await expect(tried(sums(['rows', 'width']), 3)).rejects.toThrow(
+      /^prompt: expected a model whose "sums" is float32 \[2, 8\] with tokens in front, too, got float32 \[2, 11\]$/,
+    );
+  });
+
+  test('is refused where it has no positions for so many', async () => {
+    await expect(tried(sums(['rows', 'sequence'], 12), 5)).rejects.toThrow(
+      /^prompt.tokens: expected a model that takes so many tokens in front of rows of 8, got .* out of data bounds/,
+    );
   });
 });

@@ -75,6 +75,7 @@ const REQUEST = {
   exclude: [],
   table: 'gaussian',
   objective: { name: 'cross_entropy', output: '', labels: '' },
+  additions: {},
 } as const;
 
 /** What was begun has asked its worker, which has not answered: promises settle first, then this does. */

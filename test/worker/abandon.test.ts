@@ -49,7 +49,8 @@ test('a forward pass ends when its caller goes, and the next one is served', asy
   const objective = { name: 'cross_entropy', output: '', labels: '' };
   const copies = new CopyAccount(budget).shared;
   const trainable = { kind: 'names', names: ['w'] } as const;
-  await worker.call('openRun', { run: RUN, table: 'rademacher', trainable, objective, copies });
+  const run = { run: RUN, table: 'rademacher', trainable, objective, additions: {}, copies } as const;
+  await worker.call('openRun', run);
   const evaluate = (rows: number, signal?: AbortSignal) => {
     const x = float32([rows, SIZE], new Float32Array(rows * SIZE));
     const tensors = new Map([

@@ -39,6 +39,7 @@ function openRun(host: ModelHost, run: string, objective: Partial<ObjectiveChoic
     table: 'rademacher',
     trainable: { kind: 'patterns', include: [], exclude: [] },
     objective: choiceOf(objective),
+    additions: {},
     copies: new CopyAccount(WeightsBudget.of(2 ** 30)).shared,
   });
 }

@@ -73,7 +73,7 @@ export const ExportFormat = {
   EXPORT_FORMAT_SAFETENSORS: 2,
   /**
    * EXPORT_FORMAT_ONNX_MERGED - As ONNX, with a run's adapters merged into the weights and none of their nodes; of a run without adapters the same as
-   * ONNX. Quantized weights cannot take them.
+   * ONNX. Quantized weights cannot take them. Prompts and prefixes stay what they are.
    */
   EXPORT_FORMAT_ONNX_MERGED: 3,
   /**
@@ -159,6 +159,36 @@ export interface Head {
   seed: bigint;
 }
 
+/**
+ * A soft prompt (Lester et al. 2021, arXiv 2104.08691): vectors in front of the embedded tokens of every row, which the run trains;
+ * they are float32, and the model stays as it is, of whatever type. Labels and outputs are of the tokens that were sent, as without it; a
+ * classifier of a model's own that reads the first position reads the prompt's first vector. The run's model has a tensor
+ * "prompt.weight" [tokens, width].
+ */
+export interface Prompt {
+  /** At most 4096. 0 means as many as init_tokens, or 20 where there are none. */
+  tokens: number;
+  /**
+   * Tokens of the model whose embeddings the prompt starts from, one for each of its own; they are copied exactly. None means
+   * that it is drawn.
+   */
+  initTokens: bigint[];
+  /** What it is drawn from, uniformly within +-0.5. */
+  seed: bigint;
+}
+
+/**
+ * A prefix (Li and Liang 2021, arXiv 2101.00190): keys and values that every layer attends to before a row's own, which the run
+ * trains; only of a model with inputs for a past, whose place they take. The run's model has float32 tensors "prefix.0.key" [1, heads,
+ * tokens, size], "prefix.0.value" and so on, as its past is called, and no inputs for a past.
+ */
+export interface Prefix {
+  /** At most 4096. 0 means 5. */
+  tokens: number;
+  /** What it is drawn from, uniformly within +-0.5. */
+  seed: bigint;
+}
+
 export interface Run {
   /** "runs/*" */
   name: string;
@@ -201,7 +231,15 @@ export interface Run {
     | Lora
     | undefined;
   /** Unset where the model is scored as it is. */
-  head: Head | undefined;
+  head:
+    | Head
+    | undefined;
+  /** Unset where rows begin with their own tokens. */
+  prompt:
+    | Prompt
+    | undefined;
+  /** As for a prompt. */
+  prefix: Prefix | undefined;
 }
 
 export interface Snapshot {
@@ -234,10 +272,21 @@ export interface CreateRunRequest {
     | Lora
     | undefined;
   /**
-   * Puts a classification head behind the model for this run. Its tensors are trained like the model's own, and with `lora` and
-   * without `trainable` beside the adapters; they never have an adapter themselves. The objective scores "logits".
+   * Puts a classification head behind the model for this run. Its tensors are trained like the model's own, and with `lora`,
+   * `prompt` or `prefix` and without `trainable` beside those; they never have an adapter themselves. The objective scores "logits".
    */
-  head: Head | undefined;
+  head:
+    | Head
+    | undefined;
+  /**
+   * Puts a prompt in front of every row for this run. Without `trainable` it is all that is trained, beside adapters, a head and a
+   * prefix where there are any.
+   */
+  prompt:
+    | Prompt
+    | undefined;
+  /** Puts a prefix before every row for this run, and before its prompt; what is trained is as for that. */
+  prefix: Prefix | undefined;
 }
 
 export interface CreateRunResponse {
@@ -622,6 +671,175 @@ export const Head: MessageFns<Head> = {
   },
 };
 
+function createBasePrompt(): Prompt {
+  return { tokens: 0, initTokens: [], seed: 0n };
+}
+
+export const Prompt: MessageFns<Prompt> = {
+  encode(message: Prompt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokens !== 0) {
+      writer.uint32(8).int32(message.tokens);
+    }
+    if (message.initTokens.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.initTokens) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field initTokens of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(25).fixed64(message.seed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Prompt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrompt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tokens = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.initTokens.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.initTokens.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Prompt>): Prompt {
+    return Prompt.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Prompt>): Prompt {
+    const message = createBasePrompt();
+    message.tokens = object.tokens ?? 0;
+    message.initTokens = object.initTokens?.map((e) => BigInt(e)) || [];
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    return message;
+  },
+};
+
+function createBasePrefix(): Prefix {
+  return { tokens: 0, seed: 0n };
+}
+
+export const Prefix: MessageFns<Prefix> = {
+  encode(message: Prefix, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokens !== 0) {
+      writer.uint32(8).int32(message.tokens);
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type fixed64 too large");
+      }
+      writer.uint32(17).fixed64(message.seed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Prefix {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrefix();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.tokens = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.seed = reader.fixed64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Prefix>): Prefix {
+    return Prefix.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Prefix>): Prefix {
+    const message = createBasePrefix();
+    message.tokens = object.tokens ?? 0;
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    return message;
+  },
+};
+
 function createBaseRun(): Run {
   return {
     name: "",
@@ -643,6 +861,8 @@ function createBaseRun(): Run {
     copiesBytes: 0n,
     lora: undefined,
     head: undefined,
+    prompt: undefined,
+    prefix: undefined,
   };
 }
 
@@ -719,6 +939,12 @@ export const Run: MessageFns<Run> = {
     }
     if (message.head !== undefined) {
       Head.encode(message.head, writer.uint32(154).fork()).join();
+    }
+    if (message.prompt !== undefined) {
+      Prompt.encode(message.prompt, writer.uint32(162).fork()).join();
+    }
+    if (message.prefix !== undefined) {
+      Prefix.encode(message.prefix, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -888,6 +1114,22 @@ export const Run: MessageFns<Run> = {
             message.head = Head.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.prompt = Prompt.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.prefix = Prefix.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -934,6 +1176,12 @@ export const Run: MessageFns<Run> = {
       : 0n;
     message.lora = (object.lora !== undefined && object.lora !== null) ? Lora.fromPartial(object.lora) : undefined;
     message.head = (object.head !== undefined && object.head !== null) ? Head.fromPartial(object.head) : undefined;
+    message.prompt = (object.prompt !== undefined && object.prompt !== null)
+      ? Prompt.fromPartial(object.prompt)
+      : undefined;
+    message.prefix = (object.prefix !== undefined && object.prefix !== null)
+      ? Prefix.fromPartial(object.prefix)
+      : undefined;
     return message;
   },
 };
@@ -1018,6 +1266,8 @@ function createBaseCreateRunRequest(): CreateRunRequest {
     objective: undefined,
     lora: undefined,
     head: undefined,
+    prompt: undefined,
+    prefix: undefined,
   };
 }
 
@@ -1046,6 +1296,12 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
     }
     if (message.head !== undefined) {
       Head.encode(message.head, writer.uint32(66).fork()).join();
+    }
+    if (message.prompt !== undefined) {
+      Prompt.encode(message.prompt, writer.uint32(74).fork()).join();
+    }
+    if (message.prefix !== undefined) {
+      Prefix.encode(message.prefix, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1127,6 +1383,22 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
             message.head = Head.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.prompt = Prompt.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.prefix = Prefix.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1156,6 +1428,12 @@ export const CreateRunRequest: MessageFns<CreateRunRequest> = {
       : undefined;
     message.lora = (object.lora !== undefined && object.lora !== null) ? Lora.fromPartial(object.lora) : undefined;
     message.head = (object.head !== undefined && object.head !== null) ? Head.fromPartial(object.head) : undefined;
+    message.prompt = (object.prompt !== undefined && object.prompt !== null)
+      ? Prompt.fromPartial(object.prompt)
+      : undefined;
+    message.prefix = (object.prefix !== undefined && object.prefix !== null)
+      ? Prefix.fromPartial(object.prefix)
+      : undefined;
     return message;
   },
 };
