@@ -2,6 +2,7 @@
 // /encoder/layer.0/attention/q_lin/MatMul multiplies by, is encoder.layer.0.attention.q_lin.weight.
 import type { GraphProto, NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { isAnonymous } from './lift.ts';
+import { allNodes } from './rewrite.ts';
 
 /** By operator and input: what modules call this weight of theirs. Whatever else uses a tensor tells nothing of it. */
 const PARTS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
@@ -20,7 +21,7 @@ export function aliasesOf(graph: GraphProto): ReadonlyMap<string, string> {
   const taken = new Set(graph.initializer.map(({ name = '' }) => name));
   const wanted = new Set([...taken].filter(isAnonymous));
   const aliases = new Map<string, string>();
-  for (const node of graph.node)
+  for (const node of allNodes(graph.node))
     for (const [at, name] of node.input.entries()) {
       const alias = wanted.has(name) && !aliases.has(name) ? aliasFrom(node, at) : undefined;
       if (alias === undefined || taken.has(alias)) continue;

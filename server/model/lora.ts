@@ -32,7 +32,7 @@ export type LoraAdapter = {
   readonly outputs: number;
   /** alpha / rank */
   readonly scale: number;
-  /** The outputs of the layers that share it: one as a rule. */
+  /** The layers that share it (`Layer.id`): one as a rule, one a branch in a merged decoder. */
   readonly layers: readonly string[];
 };
 
@@ -56,7 +56,7 @@ export function withLora(graph: ModelGraph, options: LoraOptions): WithLora {
   if (opset === undefined || opset < OPSET_MIN)
     throw invalid('lora', `a model of ONNX's opset ${OPSET_MIN} or later`, String(opset ?? 'none'));
   const index = new GraphIndex(graph.proto.graph);
-  const chosen = chooseLayers(graph, findLayers(graph, index), options);
+  const chosen = chooseLayers(graph, findLayers(index), options);
   const groups = [...Map.groupBy(chosen, sharedBy).values()];
   const placed = groups.map((layers) => ({ layers, adapter: toAdapter(index, layers, options) }));
   const adapters = placed.map(({ adapter }) => adapter);
@@ -80,7 +80,7 @@ function toAdapter(index: GraphIndex, layers: readonly Layer[], { rank, alpha }:
   let name = module;
   for (let i = 2; index.hasAny(namesOf(name)); i++) name = `${module}_${i}`;
   const [a, b] = namesOf(name).map((each) => index.free(each));
-  return { a, b, rank, inputs, outputs, scale: alpha / rank, layers: layers.map(({ output }) => output) };
+  return { a, b, rank, inputs, outputs, scale: alpha / rank, layers: layers.map(({ id }) => id) };
 }
 
 function toParameter(tensor: TensorProto): Parameter {
