@@ -35,6 +35,12 @@ export class GraphIndex {
     return this.#outer === undefined ? this.#tensors.get(name) : this.#outer.tensor(name);
   }
 
+  /** Whether the caller gives this value. */
+  isInput(value: string): boolean {
+    if (this.#outer !== undefined) return !this.#isOwn(value) && this.#outer.isInput(value);
+    return this.#graph.input.some(({ name }) => name === value) && !this.#tensors.has(value);
+  }
+
   /** Of the node that makes a value; undefined for inputs and initializers. */
   producer(value: string): NodeProto | undefined {
     if (this.#outer !== undefined && !this.#isOwn(value)) return this.#outer.producer(value);
