@@ -5,16 +5,23 @@ import { invalid, ZerothError } from '../errors.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
 import { checkAgainst, type Probe, probe } from '../model/probe.ts';
 import { initialValues, promote, withWeights } from '../model/promote.ts';
-import { exportSafetensors } from '../model/safetensors.ts';
 import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
 import { Compute } from './compute.ts';
 import { type Evaluator, evaluatorFor } from './evaluator.ts';
+import { FileFacts } from './file-facts.ts';
 import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
-import { type Additions, chooseTrainable, mergedFile, sessionKey, toRunGraph } from './run-graph.ts';
+import {
+  type Additions,
+  chooseTrainable,
+  mergedFile,
+  sessionKey,
+  toRunGraph,
+  weightsFile,
+} from './run-graph.ts';
 import { Seat } from './seat.ts';
 
 /** What a run needs of the model's file, without holding the file. */
@@ -39,6 +46,7 @@ export class ModelHost {
   /** What the original gives on made-up rows: every session of a run is held against it. */
   #probe: Probe | undefined;
   #opened: Compute | undefined;
+  readonly #facts = new FileFacts();
   #path = '';
   #sha256 = '';
 
@@ -81,7 +89,7 @@ export class ModelHost {
   }
 
   #describe(): Pick<ModelGraph, 'inputs' | 'outputs' | 'parameters'> {
-    using file = ModelFile.read(this.#path);
+    using file = ModelFile.read(this.#path, this.#facts);
     this.#sha256 = file.sha256;
     const { inputs, outputs, parameters } = file.graph;
     return { inputs, outputs, parameters };
@@ -174,7 +182,7 @@ export class ModelHost {
   #open(): ModelFile {
     let file: ModelFile;
     try {
-      file = ModelFile.read(this.#path);
+      file = ModelFile.read(this.#path, this.#facts);
     } catch (error) {
       throw new ZerothError('data-loss', 'the file of the model cannot be read any more', {}, error);
     }
@@ -202,16 +210,10 @@ export class ModelHost {
     { trainable, additions }: OfRun,
     values: ReadonlyMap<string, Float32Array>,
   ): Uint8Array {
-    if (format !== 'safetensors') {
-      using file = this.#open();
-      if (format === 'onnx-merged') return mergedFile(file.graph, additions, values);
-      return withWeights(toRunGraph(file.graph, additions).graph, values);
-    }
-    const tensors = trainable.map((parameter) => {
-      const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
-      return { ...parameter, data: new Uint8Array(buffer, byteOffset, byteLength) };
-    });
-    return exportSafetensors(tensors);
+    if (format === 'safetensors') return weightsFile(trainable, values);
+    using file = this.#open();
+    if (format === 'onnx-merged') return mergedFile(file.graph, additions, values);
+    return withWeights(toRunGraph(file.graph, additions).graph, values);
   }
 
   /** A session on these weights, the base, that gives what the file's own graph gives. */

@@ -5,6 +5,7 @@ import { headTensors, withHead } from '../model/head.ts';
 import { type LoraAdapter, type WithLora, withLora } from '../model/lora.ts';
 import { mergeLora } from '../model/lora-merge.ts';
 import { initialValues } from '../model/promote.ts';
+import { exportSafetensors } from '../model/safetensors.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
 import type { TrainableChoice } from './messages.ts';
 
@@ -62,6 +63,18 @@ export function mergedFile(
   const drawn = frozen.map(({ a }) => [a, initialValues(adapted.graph, a)] as const);
   const headed = toRunGraph(graph, { ...additions, lora: undefined }).graph;
   return mergeLora(headed, trained, new Map([...values, ...drawn]));
+}
+
+/** What was trained, alone: of any size. */
+export function weightsFile(
+  trainable: readonly Parameter[],
+  values: ReadonlyMap<string, Float32Array>,
+): Uint8Array {
+  const tensors = trainable.map((parameter) => {
+    const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
+    return { ...parameter, data: new Uint8Array(buffer, byteOffset, byteLength) };
+  });
+  return exportSafetensors(tensors);
 }
 
 function tensorsOf(adapters: readonly LoraAdapter[]): string[] {

@@ -56,6 +56,38 @@ describe('a transposed copy of a tied embedding', () => {
   });
 });
 
+test('matrices that are no transposes of each other are told apart by their ends: large ones are not read', () => {
+  const model = ModelProto.decode(language('gpt2-past'));
+  const [count, side] = [40, 1000];
+  const bytes = 4 * side * side;
+  const matrices = Array.from({ length: count }, (_, i) => ({
+    name: `onnx::MatMul_${i}`,
+    dataType: 1,
+    dims: [side, side],
+    dataLocation: 1,
+    externalData: Object.entries({ location: 'far', offset: i * bytes, length: bytes }).map(
+      ([key, value]) => ({ key, value: `${value}` }),
+    ),
+  }));
+  const { initializer } = model.graph!;
+  initializer.push(
+    ...ModelProto.fromPartial({ graph: { initializer: matrices } } as never).graph!.initializer,
+  );
+  let [read, isReadWhole] = [0, false];
+  const graph = readModel(ModelProto.encode(model).finish(), {
+    bytesOf: () => count * bytes,
+    read: (_, offset, into) => {
+      read += into.length;
+      isReadWhole ||= into.length > 4;
+      into[0] = offset / 8192;
+    },
+    // Whether values are finite is another question.
+    about: <T>() => true as T,
+  });
+  expect(graph.parameters.filter(({ name }) => /^onnx::MatMul_\d\d?$/.test(name))).toHaveLength(count);
+  expect({ read, isReadWhole }).toEqual({ read: count * 8, isReadWhole: false });
+});
+
 describe('weights in Constant nodes', () => {
   /** Every initializer as a constant, and one that is none of a weight's inputs. */
   function constants(): Uint8Array {
