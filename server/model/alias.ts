@@ -1,5 +1,5 @@
 // A name that a person can select a tensor by where an exporter has made its name up: `onnx::MatMul_295`, which the node
-// /encoder/layer.0/attention/q_lin/MatMul multiplies by, is encoder.layer.0.attention.q_lin.weight.
+// /encoder/layer.0/attention/q_lin/MatMul multiplies by, is encoder.layer.0.attention.q_lin.weight; of `val_126` the node has a note.
 import type { GraphProto, NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { isAnonymous } from './lift.ts';
 import { allNodes } from './rewrite.ts';
@@ -32,8 +32,16 @@ export function aliasesOf(graph: GraphProto): ReadonlyMap<string, string> {
 }
 
 /** `/encoder/layer.0/q_lin/MatMul_quant` to `encoder.layer.0.q_lin.weight`. */
-function aliasFrom({ opType = '', name = '' }: NodeProto, input: number): string | undefined {
+function aliasFrom(node: NodeProto, input: number): string | undefined {
+  const { opType = '', name = '' } = node;
   const part = PARTS[opType]?.[input];
   const path = name.split('/').filter((piece) => piece !== '');
-  return part === undefined || path.length < 2 ? undefined : [...path.slice(0, -1), part].join('.');
+  const module = path.length < 2 ? scopeOf(node) : path.slice(0, -1).join('.');
+  return part === undefined || module === undefined ? undefined : `${module}.${part}`;
+}
+
+/** The module that PyTorch's newer exporter notes: of `['', 'encoder', 'encoder.linear1', 'linear_2']` the one before last. */
+export function scopeOf({ metadataProps }: NodeProto): string | undefined {
+  const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value;
+  return [...(scopes ?? '').matchAll(/'([^']*)'/g)].at(-2)?.[1] || undefined;
 }

@@ -1,6 +1,7 @@
 // The layers of a model that an adapter can be put at, by names that people know them by.
 import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { elementCount } from '../tensor.ts';
+import { scopeOf } from './alias.ts';
 import { shapeOf } from './initializers.ts';
 import { isAnonymous } from './lift.ts';
 import { type Product, readProduct, type Unreadable } from './lora-products.ts';
@@ -86,12 +87,6 @@ function moduleOf(index: GraphIndex, { weight, bias, node, output }: Product): s
   const own = weight.edges.length === 1 ? byWeight : undefined;
   const told = own ?? scopeOf(node) ?? byBias ?? pathOf(node) ?? byWeight ?? byTensor;
   return told ?? (node.name || output);
-}
-
-/** `['', 'encoder', 'encoder.linear1', 'linear_2']`: the one before last is the module. */
-function scopeOf({ metadataProps }: NodeProto): string | undefined {
-  const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value;
-  return [...(scopes ?? '').matchAll(/'([^']*)'/g)].at(-2)?.[1] || undefined;
 }
 
 /** `/encoder/linear1/MatMul` is of `encoder.linear1`. */

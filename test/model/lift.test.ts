@@ -139,6 +139,20 @@ describe('names that an exporter made up', () => {
     expect(rest).not.toContain('onnx::MatMul_295');
   });
 
+  test('of a newer exporter, whose nodes have no paths, from the note that it makes of modules', () => {
+    const model = ModelProto.decode(smallMlp());
+    const { initializer, node } = model.graph!;
+    initializer[0].name = 'val_7';
+    const [product] = node.filter(({ input }) => input.includes('fc1.weight'));
+    product.input = product.input.map((name) => (name === 'fc1.weight' ? 'val_7' : name));
+    product.name = 'node_linear';
+    const value = "['', 'encoder', 'encoder.linear1', 'linear_2']";
+    const noted = () => readModel(ModelProto.encode(model).finish()).parameters[0];
+    expect(noted().alias).toBeUndefined();
+    product.metadataProps = [{ key: 'pkg.torch.onnx.name_scopes', value }];
+    expect(noted()).toMatchObject({ name: 'val_7', alias: 'encoder.linear1.weight' });
+  });
+
   test('a pattern that misses is answered with them', async () => {
     const graph = readModel(language('distilbert-classification'));
     expect(await message(() => namesOf(graph, 'layer.0.attention.q_lin.wait'))).toMatch(
