@@ -4,14 +4,15 @@ import { parseArgs } from 'node:util';
 import { ZerothError } from './errors.ts';
 import { additionsOf } from './journal/journal.ts';
 import { type PortableJournal, readPortable } from './journal/portable.ts';
-import { initialValues, withWeights } from './model/promote.ts';
+import { checkFits, initialValues, withWeights } from './model/promote.ts';
 import { HostWeights } from './weights/host.ts';
 import { CopyAccount, WeightsBudget } from './worker/budget.ts';
+import type { ExportFormat } from './worker/messages.ts';
 import { ModelFile } from './worker/model-file.ts';
-import { chooseTrainable, mergedFile, toRunGraph } from './worker/run-graph.ts';
+import { chooseTrainable, mergedFile, toRunGraph, weightsFile } from './worker/run-graph.ts';
 import { Seat } from './worker/seat.ts';
 
-const HELP = `usage: zeroth apply --model FILE --journal FILE --out FILE [--merged]
+const HELP = `usage: zeroth apply --model FILE --journal FILE --out FILE [--merged | --safetensors]
 
 Makes the tuned model (ONNX) from the model that a run began with and its journal, as ExportRun gives it
 with the format JOURNAL. Weights are those of the run, bit for bit, or there is an error.
@@ -20,6 +21,7 @@ with the format JOURNAL. Weights are those of the run, bit for bit, or there is 
   --journal FILE   the run's journal
   --out FILE       where the tuned model goes
   --merged         adapters (LoRA) go into the weights instead of staying beside them
+  --safetensors    what was trained, alone, as safetensors: of a model that is too large for one ONNX file too
 `;
 
 /** @returns the exit code. */
@@ -31,23 +33,27 @@ export function apply(args: string[]): number {
       journal: { type: 'string' },
       out: { type: 'string' },
       merged: { type: 'boolean', default: false },
+      safetensors: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { model, journal, out, merged } = values;
-  if (values.help || model === undefined || journal === undefined || out === undefined) {
+  const { model, journal, out, merged, safetensors } = values;
+  const isClear = !(merged && safetensors);
+  if (values.help || model === undefined || journal === undefined || out === undefined || !isClear) {
     (values.help ? process.stdout : process.stderr).write(HELP);
     return values.help ? 0 : 2;
   }
-  const { file, revision, weightsSha256 } = applied(model, readPortable(read(journal)), merged);
+  const format = safetensors ? 'safetensors' : merged ? 'onnx-merged' : 'onnx';
+  const { file, revision, weightsSha256 } = applied(model, readPortable(read(journal)), format);
   writeWhole(out, file);
   process.stdout.write(`${out}: revision ${revision}, weights ${weightsSha256}\n`);
   return 0;
 }
 
 /** @throws ZerothError data-loss where the model is another one, or other weights come out. */
-function applied(path: string, { header, changes }: PortableJournal, isMerged: boolean) {
+function applied(path: string, { header, changes }: PortableJournal, format: ExportFormat) {
   using file = ModelFile.read(path);
+  if (format !== 'safetensors') checkFits(file.graph);
   expectSame('the model of the run', header.modelSha256, file.sha256);
   const additions = additionsOf(header);
   const adapted = toRunGraph(file.graph, additions);
@@ -61,8 +67,12 @@ function applied(path: string, { header, changes }: PortableJournal, isMerged: b
   const weightsSha256 = seat.digestAt(header.revision);
   expectSame('tuned weights', header.weightsSha256, weightsSha256);
   const values = new Map(trainable.map(({ name }, tensor) => [name, weights.read(tensor)]));
-  const tuned = isMerged ? mergedFile(file.graph, additions, values) : withWeights(adapted.graph, values);
-  return { file: tuned, revision: header.revision, weightsSha256 };
+  const tuned = {
+    safetensors: () => weightsFile(trainable, values),
+    'onnx-merged': () => mergedFile(file.graph, additions, values),
+    onnx: () => withWeights(adapted.graph, values),
+  };
+  return { file: tuned[format](), revision: header.revision, weightsSha256 };
 }
 
 function read(path: string): string {

@@ -1,7 +1,8 @@
 // A name that a person can select a tensor by where an exporter has made its name up: `onnx::MatMul_295`, which the node
-// /encoder/layer.0/attention/q_lin/MatMul multiplies by, is encoder.layer.0.attention.q_lin.weight.
+// /encoder/layer.0/attention/q_lin/MatMul multiplies by, is encoder.layer.0.attention.q_lin.weight; of `val_126` the node has a note.
 import type { GraphProto, NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { isAnonymous } from './lift.ts';
+import { allNodes } from './rewrite.ts';
 
 /** By operator and input: what modules call this weight of theirs. Whatever else uses a tensor tells nothing of it. */
 const PARTS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
@@ -20,7 +21,7 @@ export function aliasesOf(graph: GraphProto): ReadonlyMap<string, string> {
   const taken = new Set(graph.initializer.map(({ name = '' }) => name));
   const wanted = new Set([...taken].filter(isAnonymous));
   const aliases = new Map<string, string>();
-  for (const node of graph.node)
+  for (const node of allNodes(graph.node))
     for (const [at, name] of node.input.entries()) {
       const alias = wanted.has(name) && !aliases.has(name) ? aliasFrom(node, at) : undefined;
       if (alias === undefined || taken.has(alias)) continue;
@@ -31,8 +32,16 @@ export function aliasesOf(graph: GraphProto): ReadonlyMap<string, string> {
 }
 
 /** `/encoder/layer.0/q_lin/MatMul_quant` to `encoder.layer.0.q_lin.weight`. */
-function aliasFrom({ opType = '', name = '' }: NodeProto, input: number): string | undefined {
+function aliasFrom(node: NodeProto, input: number): string | undefined {
+  const { opType = '', name = '' } = node;
   const part = PARTS[opType]?.[input];
   const path = name.split('/').filter((piece) => piece !== '');
-  return part === undefined || path.length < 2 ? undefined : [...path.slice(0, -1), part].join('.');
+  const module = path.length < 2 ? scopeOf(node) : path.slice(0, -1).join('.');
+  return part === undefined || module === undefined ? undefined : `${module}.${part}`;
+}
+
+/** The module that PyTorch's newer exporter notes: of `['', 'encoder', 'encoder.linear1', 'linear_2']` the one before last. */
+export function scopeOf({ metadataProps }: NodeProto): string | undefined {
+  const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value;
+  return [...(scopes ?? '').matchAll(/'([^']*)'/g)].at(-2)?.[1] || undefined;
 }

@@ -1,6 +1,7 @@
 // A batch: rows for the model's inputs and their labels, handed out in micro-batches.
 import { invalid } from '../errors.ts';
 import type { Tensor, TensorSpec } from '../tensor.ts';
+import { checkEntries, checkLengths } from './check-limits.ts';
 import { type BatchSource, type Column, checkInput, commonRows, findColumn, hasColumn } from './columns.ts';
 import { constantFor, fillIn } from './fill-in.ts';
 import { gather, type MicroBatch } from './gather.ts';
@@ -61,6 +62,7 @@ export function openBatch(
     ]),
   );
   const rows = selectRows(source, commonRows([...columns, labels, ...Object.values(extras)]));
+  checkEntries(inputs, columns, rows);
   const fixed = fixedRows(inputs, rows.count);
   const found = fixed === undefined ? findSequence(inputs, columns, rows) : undefined;
   const { reach } = options;
@@ -72,9 +74,13 @@ export function openBatch(
   const { buffers = new BatchBuffers() } = options;
   const inOrder = () =>
     fixed === undefined ? partsInOrder(rows.count, tokensOf(columns), options) : partsOf(rows.count, fixed);
-  const whole = once(() => gather(contents, { name: 'whole', passes: inOrder() }, buffers));
+  const whole = once(() => {
+    checkLengths(inputs, columns, rows);
+    return gather(contents, { name: 'whole', passes: inOrder() }, buffers);
+  });
   const cut = once(() => {
     if (sequence === undefined || !hasPadding(sequence)) return undefined;
+    checkLengths(inputs, columns, rows, sequence);
     return gather(contents, { name: 'cut', passes: partsByLength(sequence.lengths, options) }, buffers);
   });
   const { field, dataType, shape } = labels;

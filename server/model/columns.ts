@@ -24,6 +24,8 @@ export type Column = Tensor & {
   readonly rowBytes: number;
   /** Makes the first bytes of a row of a column that nobody sent (fill-in.ts); there is no `data` then. */
   readonly fill?: (row: number, into: Uint8Array) => void;
+  /** Of one that nobody sent: whether it counts the tokens of a row, so that what it comes to is of the tokens' making. */
+  readonly isCounted?: boolean;
 };
 
 export function hasColumn(source: BatchSource, name: string): boolean {

@@ -13,6 +13,8 @@ export interface ExternalFiles {
   bytesOf(location: string): number;
   /** Fills `into` with the bytes from `offset` on, which are there. */
   read(location: string, offset: number, into: Uint8Array): void;
+  /** What `find` finds out by reading a file; remembered under `question`, where the file is known to be the same still. */
+  about<T>(location: string, question: string, find: () => T): T;
 }
 
 /** Read at a time where all values are looked at. */

@@ -58,7 +58,8 @@ export function fillIn(input: InputSpec, given: readonly Column[]): Column | und
   if (!POSITIONS.includes(input.name)) return undefined;
   const mask = given.find(({ name }) => MASKS.includes(name));
   const counted = sameRow(input, tokens.shape[1], (place) => place);
-  return filled(input, shape, mask === undefined ? counted : positionsOf(input, mask));
+  const positions = filled(input, shape, mask === undefined ? counted : positionsOf(input, mask));
+  return { ...positions, field: tokens.field, isCounted: true };
 }
 
 type Fill = NonNullable<Column['fill']>;

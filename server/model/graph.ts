@@ -9,6 +9,7 @@ import { aliasesOf } from './alias.ts';
 import { type ExternalFiles, findExternalConstant, locationsOf } from './external.ts';
 import { shapeOf, whyUntrainable } from './initializers.ts';
 import { withLiftedConstants, withTiedTransposes } from './lift.ts';
+import { type Limit, limitsOf } from './limits.ts';
 
 /** An initializer of the graph. */
 export type Parameter = TensorSpec & {
@@ -19,8 +20,12 @@ export type Parameter = TensorSpec & {
   readonly trainable: boolean;
 };
 
-/** An input, with the names that the graph has for its dimensions: equal names are equal sizes, "" is none. */
-export type InputSpec = TensorSpec & { readonly dimensionNames?: readonly string[] };
+export type InputSpec = TensorSpec & {
+  /** What the graph calls its dimensions: equal names are equal sizes, "" is none. */
+  readonly dimensionNames?: readonly string[];
+  /** Of integers that the graph looks up. */
+  readonly limits?: readonly Limit[];
+};
 
 export type ModelGraph = {
   /** What a batch must bring. A dimension of -1 is free; an empty shape is one that is not known. */
@@ -51,8 +56,11 @@ export function readModel(bytes: Uint8Array, files?: ExternalFiles): ModelGraph 
   if (external !== undefined) throw externalConstant(external);
   const names = new Set<string>();
   for (const tensor of initializer) checkInitializer(tensor, names);
+  const limits = limitsOf(graph);
   return {
-    inputs: input.filter(({ name }) => !names.has(name ?? '')).map(toInput),
+    inputs: input
+      .filter(({ name }) => !names.has(name ?? ''))
+      .map((value) => withLimits(toInput(value), limits)),
     outputs: output.map(toSpec).filter((spec) => spec !== undefined),
     parameters: initializer
       .map((tensor) => toParameter(tensor, files, aliases))
@@ -123,6 +131,11 @@ function toInput(value: ValueInfoProto): InputSpec {
   const elementType = value.type?.tensorType?.elemType;
   const kind = elementType === undefined ? 'no tensor' : `a tensor of ${elementTypeName(elementType)}`;
   throw invalid('path', 'inputs that are tensors of numbers', `input "${value.name}", which is ${kind}`);
+}
+
+function withLimits(input: InputSpec, limits: ReadonlyMap<string, readonly Limit[]>): InputSpec {
+  const own = input.dataType === 'int64' || input.dataType === 'int32' ? limits.get(input.name) : undefined;
+  return own === undefined ? input : { ...input, limits: own };
 }
 
 function toSpec(value: ValueInfoProto): TensorSpec | undefined {

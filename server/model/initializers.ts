@@ -6,6 +6,7 @@ import { invalid } from '../errors.ts';
 import { elementTypeName } from '../onnx/element-types.ts';
 import { elementCount } from '../tensor.ts';
 import { type ExternalFiles, piecesOf, placeOf } from './external.ts';
+import { elements } from './objective.ts';
 
 export function shapeOf(tensor: TensorProto): number[] {
   return tensor.dims.map(Number);
@@ -31,6 +32,20 @@ export function floatValues(
   return values;
 }
 
+/** The first and the last value of a float32 tensor that has some, without a look at those between. */
+export function endsOf(tensor: TensorProto, files: ExternalFiles | undefined): readonly [number, number] {
+  const { length, place } = checked(tensor, files);
+  const { floatData, rawData = NONE } = tensor;
+  const valueAt = (i: number) => {
+    if (place === undefined && floatData.length > 0) return Math.fround(floatData[i]);
+    const bytes = Buffer.alloc(4);
+    if (place !== undefined) files!.read(place.location, place.offset + 4 * i, bytes);
+    else bytes.set(rawData.subarray(4 * i, 4 * i + 4));
+    return bytes.readFloatLE();
+  };
+  return [valueAt(0), valueAt(length - 1)];
+}
+
 const NONE = new Uint8Array();
 
 /** Elements that there are, which are those that the shape wants; and where, if that is in another file. */
@@ -49,16 +64,28 @@ function areFinite(tensor: TensorProto, files: ExternalFiles | undefined): boole
   const { floatData, rawData = NONE } = tensor;
   const { place } = checked(tensor, files);
   if (place !== undefined) {
-    for (const piece of piecesOf(files!, place)) if (!isFinitePiece(piece)) return false;
-    return true;
+    const { location, offset, length } = place;
+    return files!.about(location, `finite ${offset} ${length}`, () => {
+      for (const piece of piecesOf(files!, place)) if (!isFinitePiece(piece)) return false;
+      return true;
+    });
   }
-  return floatData.length > 0 ? floatData.every(Number.isFinite) : isFinitePiece(rawData);
+  return floatData.length > 0 ? floatData.every(Number.isFinite) : areFiniteBytes(rawData);
 }
 
-/** Not finite is an exponent of all ones: the 7 bits below the sign and the next one. */
+/** Looked at at a time: bytes that do not begin at a multiple of 4, as those of most tensors in a file, are copied for it. */
+const PIECE_BYTES = 2 ** 20;
+
+function areFiniteBytes(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES)
+    if (!isFinitePiece(bytes.subarray(at, at + PIECE_BYTES))) return false;
+  return true;
+}
+
+/** Not finite is an exponent of all ones: the 8 bits below the sign. */
 function isFinitePiece(bytes: Uint8Array): boolean {
-  for (let last = 3; last < bytes.length; last += 4)
-    if ((bytes[last] & 0x7f) === 0x7f && bytes[last - 1] >= 0x80) return false;
+  const words = elements({ dataType: 'float32', shape: [], data: bytes }, Int32Array, 4);
+  for (let i = 0; i < words.length; i++) if ((words[i] & 0x7f800000) === 0x7f800000) return false;
   return true;
 }
 

@@ -2,8 +2,9 @@
 // of a tied embedding. Both become what they were, initializers that are trained, and trained once.
 import type { GraphProto, NodeProto, TensorProto } from '../../proto/gen/onnx/onnx.ts';
 import { AttributeProto_AttributeType, TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
-import type { ExternalFiles } from './external.ts';
-import { floatValues, shapeOf } from './initializers.ts';
+import { elementCount } from '../tensor.ts';
+import { type ExternalFiles, placeOf } from './external.ts';
+import { endsOf, floatValues, shapeOf } from './initializers.ts';
 
 /** Which inputs of an operator are weights: what else is constant are scales, masks and tables, which are no business of a training. */
 const WEIGHT_INPUTS: Readonly<Record<string, readonly number[]>> = {
@@ -41,9 +42,24 @@ export function withTiedTransposes(graph: GraphProto, files: ExternalFiles | und
     ({ dims, dataType }) => dims.length === 2 && dataType === TensorProto_DataType.FLOAT,
   );
   const ties = new Map<TensorProto, TensorProto>();
+  const ends = new Map<TensorProto, readonly [number, number]>();
+  const endsAlike = (...pair: readonly [TensorProto, TensorProto]) => {
+    const [a, b] = pair.map((tensor) => {
+      const found = ends.get(tensor) ?? endsOf(tensor, files);
+      ends.set(tensor, found);
+      return found;
+    });
+    return a.every((value, i) => Object.is(value, b[i]));
+  };
   for (const copy of matrices.filter(({ name }) => isAnonymous(name ?? ''))) {
     const original = matrices.find(
-      (each) => each !== copy && !ties.has(each) && isTranspose(copy, each, files),
+      (each) =>
+        each !== copy &&
+        !ties.has(each) &&
+        areTurned(copy, each) &&
+        // A decoder of 32 layers has some 30,000 pairs of as many rows as columns, of 64 MiB and more each.
+        endsAlike(copy, each) &&
+        isTranspose(copy, each, files),
     );
     if (original !== undefined) ties.set(copy, original);
   }
@@ -69,10 +85,23 @@ function weightInputs({ opType = '', input }: NodeProto): string[] {
     .filter((name) => name !== undefined && name !== '');
 }
 
-function isTranspose(copy: TensorProto, original: TensorProto, files: ExternalFiles | undefined): boolean {
+/** Whether one has as many rows as the other has columns, and more than one of either. */
+function areTurned(copy: TensorProto, original: TensorProto): boolean {
   const [rows, columns] = shapeOf(original);
   const [copiedRows, copiedColumns] = shapeOf(copy);
-  if (rows !== copiedColumns || columns !== copiedRows || rows === 1 || columns === 1) return false;
+  return rows === copiedColumns && columns === copiedRows && rows > 1 && columns > 1;
+}
+
+/** Value by value. */
+function isTranspose(copy: TensorProto, original: TensorProto, files: ExternalFiles | undefined): boolean {
+  const [a, b] = [copy, original].map((tensor) => placeOf(tensor, 4 * elementCount(shapeOf(tensor)), files));
+  const compare = () => areTransposes(copy, original, files);
+  if (a === undefined || b === undefined || a.location !== b.location) return compare();
+  return files!.about(a.location, `transposes ${a.offset} ${b.offset}`, compare);
+}
+
+function areTransposes(copy: TensorProto, original: TensorProto, files: ExternalFiles | undefined): boolean {
+  const [rows, columns] = shapeOf(original);
   const [a, b] = [floatValues(original, files), floatValues(copy, files)];
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)

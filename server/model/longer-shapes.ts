@@ -5,6 +5,7 @@ import type {
   ValueInfoProto,
 } from '../../proto/gen/onnx/onnx.ts';
 import type { InputSpec } from './graph.ts';
+import type { Limit } from './limits.ts';
 import { withSubgraphs } from './rewrite.ts';
 import type { SequenceInputs } from './sequence.ts';
 
@@ -40,9 +41,19 @@ export function withLongerShapes(graph: GraphProto, { ids, masks }: SequenceInpu
   return { ...graph, input, output };
 }
 
-/** The same of an input as callers see it. */
-export function withLongerMask(input: InputSpec, { ids, masks }: SequenceInputs): InputSpec {
-  return masks.includes(input) ? { ...input, dimensionNames: ids.dimensionNames ?? [] } : input;
+/** The same of an input as callers see it: what stands in front takes positions, too. */
+export function withLongerInput(input: InputSpec, inputs: SequenceInputs, tokens: number): InputSpec {
+  const { ids, masks, positions } = inputs;
+  const { limits } = input;
+  const isOfPositions = ({ kind }: Limit) => positions.includes(input) || kind !== 'entry';
+  const left = limits?.map((limit) =>
+    isOfPositions(limit) ? { ...limit, most: limit.most - tokens } : limit,
+  );
+  return {
+    ...input,
+    ...(masks.includes(input) && { dimensionNames: ids.dimensionNames ?? [] }),
+    ...(left && { limits: left }),
+  };
 }
 
 /** `past_sequence_length + sequence_length` */

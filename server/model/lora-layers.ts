@@ -1,7 +1,7 @@
 // The layers of a model that an adapter can be put at, by names that people know them by.
 import type { NodeProto } from '../../proto/gen/onnx/onnx.ts';
 import { elementCount } from '../tensor.ts';
-import type { ModelGraph } from './graph.ts';
+import { scopeOf } from './alias.ts';
 import { shapeOf } from './initializers.ts';
 import { isAnonymous } from './lift.ts';
 import { type Product, readProduct, type Unreadable } from './lora-products.ts';
@@ -9,6 +9,8 @@ import { type GraphIndex, isOp } from './rewrite.ts';
 
 /** A product with its bias, if it has one: what a module of a framework is. */
 export type Layer = Product & {
+  /** Which it is: its output, behind the place of its graph where that is a branch. Branches have values of the same names. */
+  readonly id: string;
   /** What the module was called, as far as the file tells: `encoder.layer.0.attention.self.query`. */
   readonly module: string;
   /** All that it can be selected by: the names of its weight, its node and its module, and what the module's weight would be called. */
@@ -17,16 +19,21 @@ export type Layer = Product & {
 
 export type Layers = { readonly layers: readonly Layer[]; readonly unreadable: readonly Unreadable[] };
 
-/** In the order of the graph; those of subgraphs and functions are not looked for. */
-export function findLayers({ proto }: ModelGraph, index: GraphIndex): Layers {
+/**
+ * In the order of the graph, then those of its subgraphs: both branches of a merged decoder have the same layers, whose weights lie outside of
+ * them. Functions are not looked into.
+ * @param model Of the main graph.
+ */
+export function findLayers(model: GraphIndex): Layers {
   const layers: Layer[] = [];
   const unreadable: Unreadable[] = [];
-  for (const node of proto.graph.node) {
-    const product = readProduct(index, node);
-    if (product === undefined) continue;
-    if ('why' in product) unreadable.push(product);
-    else if (!isAdapter(product)) layers.push(named(index, withBias(index, product)));
-  }
+  for (const { index, nodes, place } of model.scopes())
+    for (const node of nodes) {
+      const product = readProduct(index, node);
+      if (product === undefined) continue;
+      if ('why' in product) unreadable.push(product);
+      else if (!isAdapter(product)) layers.push(named(index, place, withBias(index, product)));
+    }
   return { layers, unreadable };
 }
 
@@ -50,18 +57,22 @@ function withBias(index: GraphIndex, product: Product): Product {
   return { ...product, output: add.output[0], last: add, bias };
 }
 
-function named(index: GraphIndex, product: Product): Layer {
+function named(index: GraphIndex, place: string, product: Product): Layer {
   const [weight, node] = [product.weight.tensor.name ?? '', product.node.name ?? ''];
   const module = moduleOf(index, product);
   return {
     ...product,
+    id: `${place}${product.output}`,
     module,
     names: [...new Set([weight, node, module, `${module}.weight`])].filter((name) => name !== ''),
   };
 }
 
-/** What quantizers put behind the name of a weight: `_quantized` of onnxruntime, `_Q4` and the like of its MatMulNBits. */
-const QUANTIZED = /(_Transposed)?(_quantized|_DQ)?(_Q\d\w*)?$/;
+/**
+ * What tools put behind the name of a weight: quantizers `_quantized` (onnxruntime) and `_Q4` (its MatMulNBits), optimum's merging of decoders
+ * `_merged_0`.
+ */
+const SUFFIXES = /(_Transposed)?(_merged_\d+)?(_quantized|_DQ)?(_Q\d\w*)?$/;
 
 /**
  * From the weight's name, or the module that PyTorch's exporter notes, the bias's name, the path that is the node's name: each is
@@ -69,19 +80,13 @@ const QUANTIZED = /(_Transposed)?(_quantized|_DQ)?(_Q\d\w*)?$/;
  * a bias of several layers is any of theirs: exporters keep one of equal tensors.
  */
 function moduleOf(index: GraphIndex, { weight, bias, node, output }: Product): string {
-  const tensor = (weight.tensor.name ?? '').replace(QUANTIZED, '');
+  const tensor = (weight.tensor.name ?? '').replace(SUFFIXES, '');
   const byWeight = /^(.+?)(\.MatMul)?\.weight$/.exec(tensor)?.[1];
   const byBias = index.users(bias).length === 1 ? /^(.+)[._]bias$/.exec(bias)?.[1] : undefined;
   const byTensor = isAnonymous(tensor) ? undefined : tensor;
   const own = weight.edges.length === 1 ? byWeight : undefined;
   const told = own ?? scopeOf(node) ?? byBias ?? pathOf(node) ?? byWeight ?? byTensor;
   return told ?? (node.name || output);
-}
-
-/** `['', 'encoder', 'encoder.linear1', 'linear_2']`: the one before last is the module. */
-function scopeOf({ metadataProps }: NodeProto): string | undefined {
-  const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value;
-  return [...(scopes ?? '').matchAll(/'([^']*)'/g)].at(-2)?.[1] || undefined;
 }
 
 /** `/encoder/linear1/MatMul` is of `encoder.linear1`. */

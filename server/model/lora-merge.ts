@@ -7,7 +7,7 @@ import type { LoraAdapter } from './lora.ts';
 import { findLayers, type Layer } from './lora-layers.ts';
 import { addProduct, numbersOf, withNumbers } from './lora-values.ts';
 import { withWeights } from './promote.ts';
-import { GraphIndex } from './rewrite.ts';
+import { GraphIndex, replaceNodes } from './rewrite.ts';
 import { withNodes } from './rewrite-tensors.ts';
 
 /**
@@ -23,12 +23,12 @@ export function mergeLora(
   values: ReadonlyMap<string, Float32Array>,
 ): Uint8Array {
   const index = new GraphIndex(graph.proto.graph);
-  const { layers } = findLayers(graph, index);
+  const { layers } = findLayers(index);
   const replaced = new Map<TensorProto, TensorProto>();
   const added: TensorProto[] = [];
   const rewired = new Map<NodeProto, NodeProto[]>();
   for (const adapter of adapters) {
-    const own = layers.filter(({ output }) => adapter.layers.includes(output));
+    const own = layers.filter(({ id }) => adapter.layers.includes(id));
     const merged = mergedWeight(graph, adapter, own, values);
     const { tensor } = own[0].weight;
     if (isTheirs(index, own)) replaced.set(tensor, merged);
@@ -38,7 +38,7 @@ export function mergeLora(
       for (const layer of own) rewired.set(layer.node, rewire(index, layer, name));
     }
   }
-  const node = graph.proto.graph.node.flatMap((each) => rewired.get(each) ?? [each]);
+  const node = replaceNodes(graph.proto.graph.node, (each) => rewired.get(each));
   const proto = withNodes(graph.proto, node, added);
   const initializer = proto.graph.initializer.map((tensor) => replaced.get(tensor) ?? tensor);
   const names = new Set([...replaced.keys()].map(({ name = '' }) => name));

@@ -3,7 +3,7 @@ import { type GraphProto, type NodeProto, TensorProto_DataType } from '../../pro
 import type { LoraAdapter } from './lora.ts';
 import type { Layer } from './lora-layers.ts';
 import { NodeWriter } from './node-writer.ts';
-import type { GraphIndex } from './rewrite.ts';
+import { type GraphIndex, replaceNodes } from './rewrite.ts';
 
 export type Placed = {
   readonly adapter: LoraAdapter;
@@ -12,7 +12,7 @@ export type Placed = {
 };
 
 /**
- * All nodes of the graph in an order that runs. What a layer makes gets another name, and its old name goes to the sum: whoever
+ * All nodes of the graph in an order that runs. What layers share lies before all others, where subgraphs can use it. What a layer makes gets another name, and its old name goes to the sum: whoever
  * used it, a subgraph or the caller included, now has the adapter in it.
  */
 export function adapterNodes(graph: GraphProto, index: GraphIndex, placed: readonly Placed[]): NodeProto[] {
@@ -32,9 +32,9 @@ export function adapterNodes(graph: GraphProto, index: GraphIndex, placed: reado
       behind.set(layer.last, { output, renamed, nodes });
     }
   }
-  const own = graph.node.flatMap((node) => {
+  const own = replaceNodes(graph.node, (node) => {
     const change = behind.get(node);
-    if (change === undefined) return [node];
+    if (change === undefined) return undefined;
     const { output, renamed, nodes } = change;
     return [{ ...node, output: node.output.map((name) => (name === output ? renamed : name)) }, ...nodes];
   });

@@ -5,6 +5,7 @@ import type { ModelGraph } from './graph.ts';
 import type { Layer, Layers } from './lora-layers.ts';
 import type { Unreadable } from './lora-products.ts';
 import { nearest } from './nearest.ts';
+import { allNodes } from './rewrite.ts';
 
 const FIELD = 'lora.targets';
 const HINTS_MAX = 5;
@@ -58,10 +59,7 @@ function matching(graph: ModelGraph, { layers, unreadable }: Layers, targets: re
 
 function noLayers(unreadable: readonly Unreadable[]): ZerothError {
   const kinds = 'MatMul, Gemm, MatMulNBits or MatMulInteger nodes with a weight of two dimensions';
-  const got =
-    unreadable.length === 0
-      ? 'none (nodes of subgraphs are left alone)'
-      : `${unreadable.map(describe).join(', ')} only`;
+  const got = unreadable.length === 0 ? 'none' : `${unreadable.map(describe).join(', ')} only`;
   return invalid(FIELD, `a model with ${kinds}`, got);
 }
 
@@ -84,7 +82,7 @@ function matchesNothing(
   idle: readonly string[],
 ): ZerothError {
   const { initializer, node } = proto.graph;
-  const others = [...initializer, ...node].map(({ name = '' }) => name);
+  const others = [...initializer, ...allNodes(node)].map(({ name = '' }) => name);
   const got = idle.map((pattern) => {
     const other = others.find((name) => name !== '' && matchesGlob(pattern, name));
     return `"${pattern}" (matches ${other === undefined ? 'nothing' : `"${other}", which is no such layer`})`;

@@ -30,7 +30,7 @@ export type LoraAdapter = {
   readonly outputs: number;
   /** alpha / rank */
   readonly scale: number;
-  /** The outputs of the layers that share it: one as a rule. */
+  /** The layers that share it (`Layer.id`): one as a rule, one a branch in a merged decoder. */
   readonly layers: readonly string[];
 };
 
@@ -50,7 +50,7 @@ export function withLora(graph: ModelGraph, options: LoraOptions): WithLora {
     throw invalid('lora.alpha', 'a positive number of float32', String(alpha));
   checkOpset(graph, 'lora', OPSET_MIN);
   const index = new GraphIndex(graph.proto.graph);
-  const chosen = chooseLayers(graph, findLayers(graph, index), options);
+  const chosen = chooseLayers(graph, findLayers(index), options);
   const groups = [...Map.groupBy(chosen, sharedBy).values()];
   const placed = groups.map((layers) => ({ layers, adapter: toAdapter(index, layers, options) }));
   const adapters = placed.map(({ adapter }) => adapter);
@@ -74,5 +74,5 @@ function toAdapter(index: GraphIndex, layers: readonly Layer[], { rank, alpha }:
   let name = module;
   for (let i = 2; index.hasAny(namesOf(name)); i++) name = `${module}_${i}`;
   const [a, b] = namesOf(name).map((each) => index.free(each));
-  return { a, b, rank, inputs, outputs, scale: alpha / rank, layers: layers.map(({ output }) => output) };
+  return { a, b, rank, inputs, outputs, scale: alpha / rank, layers: layers.map(({ id }) => id) };
 }

@@ -5,7 +5,7 @@ import { invalid } from '../errors.ts';
 import { elementCount } from '../tensor.ts';
 import { FrontWriter } from './front-writer.ts';
 import type { InputSpec, ModelGraph } from './graph.ts';
-import { withLongerMask, withLongerShapes, withoutInnerShapes } from './longer-shapes.ts';
+import { withLongerInput, withLongerShapes, withoutInnerShapes } from './longer-shapes.ts';
 import { describe } from './objective.ts';
 import { firstTokens } from './prompt-init.ts';
 import { checkOpset, GraphIndex, withEachNode, withNames } from './rewrite.ts';
@@ -62,7 +62,9 @@ export function withPrefix(graph: ModelGraph, { tokens, seed }: PrefixOptions): 
   return {
     graph: {
       ...graph,
-      inputs: graph.inputs.filter(({ name }) => !isGone(name)).map((each) => withLongerMask(each, inputs)),
+      inputs: graph.inputs
+        .filter(({ name }) => !isGone(name))
+        .map((each) => withLongerInput(each, inputs, tokens)),
       parameters: [...graph.parameters, ...tensors.map(toParameter)],
       proto: withNodes({ ...graph.proto, graph: shaped }, shaped.node, tensors),
     },

@@ -37,7 +37,7 @@ export function initialValues(graph: ModelGraph, name: string, memory?: ArrayBuf
 export function withWeights(graph: ModelGraph, values: ReadonlyMap<string, Float32Array>): Uint8Array {
   const tuned = new Map<TensorProto, Float32Array>();
   for (const [name, weights] of values) tuned.set(findInitializer(graph, name), weights);
-  if (graph.locations.length > 0) checkFits(graph);
+  checkFits(graph);
   return encode(graph, {
     initializer: graph.proto.graph.initializer.map((tensor) => {
       const weights = tuned.get(tensor);
@@ -65,7 +65,9 @@ function brought(tensor: TensorProto, files: ExternalFiles | undefined): TensorP
 /** protobuf's bound, less what names and nodes may take. */
 const FILE_BYTES_MAX = 2 ** 31 - 2 ** 24;
 
-function checkFits({ proto }: ModelGraph): void {
+/** @throws ZerothError exhausted where the tensors of a model, brought into one file, are more than it can hold. */
+export function checkFits({ proto, locations }: ModelGraph): void {
+  if (locations.length === 0) return;
   const bytes = proto.graph.initializer.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
   if (bytes <= FILE_BYTES_MAX) return;
   const message = `format: expected at most ${FILE_BYTES_MAX} bytes of tensors in an ONNX file, got ${bytes}; safetensors hold any number`;

@@ -6,7 +6,7 @@ import { TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
 import { FrontWriter } from './front-writer.ts';
 import type { InputSpec, ModelGraph } from './graph.ts';
-import { withDimensions, withLongerMask, withLongerShapes, withoutInnerShapes } from './longer-shapes.ts';
+import { withDimensions, withLongerInput, withLongerShapes, withoutInnerShapes } from './longer-shapes.ts';
 import { embeddingsOf, firstTokens } from './prompt-init.ts';
 import { findLookups, type Lookups } from './prompt-lookup.ts';
 import { withTokensAlone } from './prompt-outputs.ts';
@@ -55,7 +55,7 @@ export function withPrompt(graph: ModelGraph, { tokens, initTokens, seed }: Prom
   const shaped = withLongerShapes(withoutInnerShapes({ ...withPasts, node }), inputs);
   return {
     ...graph,
-    inputs: graph.inputs.map((input) => toInput(input, inputs)),
+    inputs: graph.inputs.map((input) => toInput(input, inputs, tokens)),
     parameters: [...graph.parameters, toParameter(tensor)],
     proto: withNodes({ ...graph.proto, graph: shaped }, shaped.node, [tensor]),
   };
@@ -112,8 +112,8 @@ function promptOf(writer: FrontWriter, elementType: number): string {
   return writer.forEachRow(prompt, 3);
 }
 
-function toInput(input: InputSpec, inputs: SequenceInputs): InputSpec {
-  if (!inputs.pasts.includes(input)) return withLongerMask(input, inputs);
+function toInput(input: InputSpec, inputs: SequenceInputs, tokens: number): InputSpec {
+  if (!inputs.pasts.includes(input)) return withLongerInput(input, inputs, tokens);
   return { ...input, shape: input.shape.map((size, i) => (i > 0 ? Math.max(0, size) : size)) };
 }
 

@@ -53,9 +53,14 @@ export class GraphWriter {
     return name;
   }
 
-  initializer(name: string, shape: readonly number[], values: Float32Array): string {
-    const [dataType, dims] = [elementTypeOf('float32'), shape.map(BigInt)];
-    this.#initializers.push({ name, dataType, dims, rawData: bytesOf(values) });
+  initializer(
+    name: string,
+    shape: readonly number[],
+    values: ArrayBufferView,
+    dataType: DataType = 'float32',
+  ): string {
+    const dims = shape.map(BigInt);
+    this.#initializers.push({ name, dataType: elementTypeOf(dataType), dims, rawData: bytesOf(values) });
     return name;
   }
 

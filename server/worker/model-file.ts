@@ -5,6 +5,7 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { invalid } from '../errors.ts';
 import type { ExternalFiles } from '../model/external.ts';
 import { type ModelGraph, readModel } from '../model/graph.ts';
+import { FileFacts } from './file-facts.ts';
 
 /** Read at a time: a call takes less than 2^31. */
 const PIECE_BYTES = 2 ** 28;
@@ -24,15 +25,18 @@ export class ModelFile implements Disposable {
     this.#files = files;
   }
 
-  /** @throws Error of the file system. */
-  static read(path: string): ModelFile {
+  /**
+   * @param facts What is known of the files beside it, and what is found out now.
+   * @throws Error of the file system.
+   */
+  static read(path: string, facts = new FileFacts()): ModelFile {
     const file = openSync(path, 'r');
     try {
       const bytes = new Uint8Array(fstatSync(file).size);
       let at = 0;
       for (let got = -1; got !== 0 && at < bytes.length; at += got)
         got = readSync(file, bytes, at, Math.min(PIECE_BYTES, bytes.length - at), at);
-      return new ModelFile(bytes.subarray(0, at), new FolderFiles(dirname(path)));
+      return new ModelFile(bytes.subarray(0, at), new FolderFiles(dirname(path), facts));
     } finally {
       closeSync(file);
     }
@@ -63,10 +67,12 @@ export class ModelFile implements Disposable {
 /** The files of one folder, opened when they are first read. */
 class FolderFiles implements ExternalFiles, Disposable {
   readonly #folder: string;
+  readonly #facts: FileFacts;
   readonly #open = new Map<string, number>();
 
-  constructor(folder: string) {
+  constructor(folder: string, facts: FileFacts) {
     this.#folder = folder;
+    this.#facts = facts;
   }
 
   bytesOf(location: string): number {
@@ -83,7 +89,20 @@ class FolderFiles implements ExternalFiles, Disposable {
     }
   }
 
+  about<T>(location: string, question: string, find: () => T): T {
+    return this.#facts.about(this.#file(location), location, question, find);
+  }
+
   sha256(location: string): string {
+    return this.about(location, 'sha256', () => this.#digest(location));
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#open.values()) closeSync(file);
+    this.#open.clear();
+  }
+
+  #digest(location: string): string {
     const hash: Hash = createHash('sha256');
     const size = this.bytesOf(location);
     const piece = new Uint8Array(Math.min(HASHED_BYTES, size));
@@ -93,11 +112,6 @@ class FolderFiles implements ExternalFiles, Disposable {
       hash.update(part);
     }
     return hash.digest('hex');
-  }
-
-  [Symbol.dispose](): void {
-    for (const file of this.#open.values()) closeSync(file);
-    this.#open.clear();
   }
 
   #file(location: string): number {

@@ -8,16 +8,16 @@ import { byPosition, type PositionForward } from '../model/position-forward.ts';
 import type { WholeHead } from '../model/positions.ts';
 import { checkChosen, isAboutModel, type Probe, probe } from '../model/probe.ts';
 import { initialValues, withWeights } from '../model/promote.ts';
-import { exportSafetensors } from '../model/safetensors.ts';
 import type { BoundForward, DeviceName, Session } from '../runtime/runtime.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CopyAccount, WeightsBudget } from './budget.ts';
 import { Compute } from './compute.ts';
+import { FileFacts } from './file-facts.ts';
 import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
 import { OpenRun } from './open-run.ts';
 import { type Plan, planFor, scopeOf } from './plan.ts';
-import { mergedFile, toRunGraph } from './run-graph.ts';
+import { mergedFile, toRunGraph, weightsFile } from './run-graph.ts';
 import { Seat } from './seat.ts';
 
 /** A plan, and a session that has shown that it is the model. */
@@ -37,6 +37,7 @@ export class ModelHost {
   /** What the original gives on made-up rows: every session of a run is held against it. */
   #probe: Probe | undefined;
   #opened: Compute | undefined;
+  readonly #facts = new FileFacts();
   #path = '';
   #sha256 = '';
 
@@ -79,7 +80,7 @@ export class ModelHost {
   }
 
   #describe(): Pick<ModelGraph, 'inputs' | 'outputs' | 'parameters'> {
-    using file = ModelFile.read(this.#path);
+    using file = ModelFile.read(this.#path, this.#facts);
     this.#sha256 = file.sha256;
     const { inputs, outputs, parameters } = file.graph;
     return { inputs, outputs, parameters };
@@ -169,7 +170,7 @@ export class ModelHost {
   #open(): ModelFile {
     let file: ModelFile;
     try {
-      file = ModelFile.read(this.#path);
+      file = ModelFile.read(this.#path, this.#facts);
     } catch (error) {
       throw new ZerothError('data-loss', 'the file of the model cannot be read any more', {}, error);
     }
@@ -197,16 +198,10 @@ export class ModelHost {
     { trainable, additions }: OfRun,
     values: ReadonlyMap<string, Float32Array>,
   ): Uint8Array {
-    if (format !== 'safetensors') {
-      using file = this.#open();
-      if (format === 'onnx-merged') return mergedFile(file.graph, additions, values);
-      return withWeights(toRunGraph(file.graph, additions).graph, values);
-    }
-    const tensors = trainable.map((parameter) => {
-      const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
-      return { ...parameter, data: new Uint8Array(buffer, byteOffset, byteLength) };
-    });
-    return exportSafetensors(tensors);
+    if (format === 'safetensors') return weightsFile(trainable, values);
+    using file = this.#open();
+    if (format === 'onnx-merged') return mergedFile(file.graph, additions, values);
+    return withWeights(toRunGraph(file.graph, additions).graph, values);
   }
 
   /**

@@ -7,6 +7,7 @@ import { mergeLora } from '../model/lora-merge.ts';
 import { withPrefix } from '../model/prefix.ts';
 import { initialValues } from '../model/promote.ts';
 import { promptTensors, withPrompt } from '../model/prompt.ts';
+import { exportSafetensors } from '../model/safetensors.ts';
 import { selectTrainable, trainableNamed } from '../model/select.ts';
 import type { TrainableChoice } from './messages.ts';
 
@@ -88,6 +89,18 @@ export function mergedFile(
 /** Records have seeds in decimal. */
 function seeded<T extends { readonly seed: string }>(record: T): Omit<T, 'seed'> & { readonly seed: bigint } {
   return { ...record, seed: BigInt(record.seed) };
+}
+
+/** What was trained, alone: of any size. */
+export function weightsFile(
+  trainable: readonly Parameter[],
+  values: ReadonlyMap<string, Float32Array>,
+): Uint8Array {
+  const tensors = trainable.map((parameter) => {
+    const { buffer, byteOffset, byteLength } = values.get(parameter.name)!;
+    return { ...parameter, data: new Uint8Array(buffer, byteOffset, byteLength) };
+  });
+  return exportSafetensors(tensors);
 }
 
 function tensorsOf(adapters: readonly LoraAdapter[]): string[] {

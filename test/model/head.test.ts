@@ -218,7 +218,7 @@ describe('a head on an encoder', () => {
     const { graph, adapters } = withLora(readModel(encoderOf('distilbert-classification')), lora);
     const headed = withHead(graph, OPTIONS);
     expect(headed.parameters).toHaveLength(graph.parameters.length + 2);
-    const { layers } = findLayers(headed, new GraphIndex(headed.proto.graph));
+    const { layers } = findLayers(new GraphIndex(headed.proto.graph));
     expect(layers.map(({ module }) => module)).toHaveLength(adapters.length + 1);
     expect(layers.at(-1)!.module).toBe('classifier');
   });

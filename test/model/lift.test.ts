@@ -56,6 +56,38 @@ describe('a transposed copy of a tied embedding', () => {
   });
 });
 
+test('matrices that are no transposes of each other are told apart by their ends: large ones are not read', () => {
+  const model = ModelProto.decode(language('gpt2-past'));
+  const [count, side] = [40, 1000];
+  const bytes = 4 * side * side;
+  const matrices = Array.from({ length: count }, (_, i) => ({
+    name: `onnx::MatMul_${i}`,
+    dataType: 1,
+    dims: [side, side],
+    dataLocation: 1,
+    externalData: Object.entries({ location: 'far', offset: i * bytes, length: bytes }).map(
+      ([key, value]) => ({ key, value: `${value}` }),
+    ),
+  }));
+  const { initializer } = model.graph!;
+  initializer.push(
+    ...ModelProto.fromPartial({ graph: { initializer: matrices } } as never).graph!.initializer,
+  );
+  let [read, isReadWhole] = [0, false];
+  const graph = readModel(ModelProto.encode(model).finish(), {
+    bytesOf: () => count * bytes,
+    read: (_, offset, into) => {
+      read += into.length;
+      isReadWhole ||= into.length > 4;
+      into[0] = offset / 8192;
+    },
+    // Whether values are finite is another question.
+    about: <T>() => true as T,
+  });
+  expect(graph.parameters.filter(({ name }) => /^onnx::MatMul_\d\d?$/.test(name))).toHaveLength(count);
+  expect({ read, isReadWhole }).toEqual({ read: count * 8, isReadWhole: false });
+});
+
 describe('weights in Constant nodes', () => {
   /** Every initializer as a constant, and one that is none of a weight's inputs. */
   function constants(): Uint8Array {
@@ -105,6 +137,20 @@ describe('names that an exporter made up', () => {
     expect(namesOf(graph, 'onnx::MatMul_295')).toEqual(['onnx::MatMul_295']);
     const rest = selectTrainable(graph, { include: [], exclude: ['*.q_lin.*'] }).map(({ name }) => name);
     expect(rest).not.toContain('onnx::MatMul_295');
+  });
+
+  test('of a newer exporter, whose nodes have no paths, from the note that it makes of modules', () => {
+    const model = ModelProto.decode(smallMlp());
+    const { initializer, node } = model.graph!;
+    initializer[0].name = 'val_7';
+    const [product] = node.filter(({ input }) => input.includes('fc1.weight'));
+    product.input = product.input.map((name) => (name === 'fc1.weight' ? 'val_7' : name));
+    product.name = 'node_linear';
+    const value = "['', 'encoder', 'encoder.linear1', 'linear_2']";
+    const noted = () => readModel(ModelProto.encode(model).finish()).parameters[0];
+    expect(noted().alias).toBeUndefined();
+    product.metadataProps = [{ key: 'pkg.torch.onnx.name_scopes', value }];
+    expect(noted()).toMatchObject({ name: 'val_7', alias: 'encoder.linear1.weight' });
   });
 
   test('a pattern that misses is answered with them', async () => {

@@ -2,6 +2,7 @@
 // What tests of adapters share: models of real exporters, rows for them, adapters with values.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { isPast } from '../../server/model/fill-in.ts';
 import { type ModelGraph, readModel } from '../../server/model/graph.ts';
 import { type LoraAdapter, type LoraOptions, type WithLora, withLora } from '../../server/model/lora.ts';
 import { withWeights } from '../../server/model/promote.ts';
@@ -25,14 +26,20 @@ export function readFixture(name: string): ModelGraph {
   return graph.locations.length === 0 ? graph : readModel(fileOf(graph));
 }
 
-/** Ids below 20, masks of ones, numbers that look random. */
-function feedsOf({ inputs }: ModelGraph): Record<string, Tensor> {
-  const sizes = inputs.map((input) => {
-    const shape = input.shape.map((size, i) => (size !== -1 ? size : i === 0 ? 3 : 5));
-    if (!input.name.includes('mask')) return [input.name, rowsFor({ ...input, shape }, shape[0])] as const;
-    return [input.name, int64(shape, new Array(elementCount(shape)).fill(1))] as const;
-  });
-  return Object.fromEntries(sizes);
+const TOKENS = 5;
+
+/** Ids below 20, masks of ones, a past of this many tokens, and numbers that look random. */
+function feedsOf({ inputs }: ModelGraph, past: number): Record<string, Tensor> {
+  return Object.fromEntries(
+    inputs.map((input) => {
+      const { name, dataType } = input;
+      const width = isPast(input) ? past : name.includes('mask') ? past + TOKENS : TOKENS;
+      const shape = input.shape.map((size, i) => (size !== -1 ? size : i === 0 ? 3 : width));
+      if (dataType === 'bool') return [name, { dataType, shape, data: Uint8Array.of(past > 0 ? 1 : 0) }];
+      if (!name.includes('mask')) return [name, rowsFor({ ...input, shape }, shape[0])];
+      return [name, int64(shape, new Array(elementCount(shape)).fill(1))];
+    }),
+  );
 }
 
 export async function outputOf(file: Uint8Array, graph: ModelGraph): Promise<Float32Array> {
@@ -42,12 +49,15 @@ export async function outputOf(file: Uint8Array, graph: ModelGraph): Promise<Flo
   return output;
 }
 
-/** The first output that is of numbers with a fraction, whatever their type. */
+/** The first output that is of numbers with a fraction, whatever their type; with a past too, where there can be one. */
 export async function outputFrom(forward: Forward, graph: ModelGraph): Promise<Float32Array> {
   const { name, dataType } = graph.outputs.find((output) => output.dataType.startsWith('float'))!;
-  const output = (await forward.run(feedsOf(graph), [name]))[name];
-  if (dataType === 'float32') return floats(output);
-  return Float32Array.from(new Float16Array(output.data.slice().buffer));
+  const numbers: number[] = [];
+  for (const past of graph.inputs.some(isPast) ? [0, 4] : [0]) {
+    const output = (await forward.run(feedsOf(graph, past), [name]))[name];
+    numbers.push(...(dataType === 'float32' ? floats(output) : new Float16Array(output.data.slice().buffer)));
+  }
+  return Float32Array.from(numbers);
 }
 
 /** The file as it is read. */

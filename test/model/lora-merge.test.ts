@@ -19,6 +19,9 @@ const merged = [
   'gpt2',
   'opt',
   'llama-external',
+  'gpt2-past',
+  'llama-past',
+  'llama-merged',
   'qwen2-dynamo',
 ];
 

@@ -245,8 +245,23 @@ describe('what is trained', () => {
     for (const name of ['gpt2', 'roberta-classification']) {
       const graph = withPrompt(readFixture(name), DRAWN);
       const { inputs, outputs, parameters } = readModel(fileOf(graph));
-      expect({ inputs, outputs }).toEqual({ inputs: graph.inputs, outputs: graph.outputs });
+      const withoutLimits = graph.inputs.map(({ limits: _, ...input }) => input);
+      expect({ inputs, outputs }).toEqual({ inputs: withoutLimits, outputs: graph.outputs });
       expect(parameters.at(-1)).toEqual(graph.parameters.at(-1));
+    }
+  });
+
+  test('what stands in front takes positions, and no tokens of the vocabulary', () => {
+    const limitsOf = (graph: ModelGraph) =>
+      graph.inputs.flatMap(({ name, limits = [] }) => limits.map(({ kind, most }) => [name, kind, most]));
+    for (const name of ['gpt2', 'roberta-classification', 'distilbert-classification', 'gpt2-past']) {
+      const graph = readFixture(name);
+      const expected = limitsOf(graph).map(([input, kind, most]) => [
+        input,
+        kind,
+        input === 'input_ids' && kind === 'entry' ? most : Number(most) - DRAWN.tokens,
+      ]);
+      expect(limitsOf(withPrompt(graph, DRAWN)), name).toEqual(expected);
     }
   });
 

@@ -143,6 +143,15 @@ describe.each(beside)('a server on %s', (device) => {
     expect(new Set([...ends.values()].map(({ weightsSha256 }) => weightsSha256)).size).toBe(4);
   });
 
+  test('refuses token ids that the model has no row for, which the device would read past its table', async () => {
+    const { ids, labels } = models.transformer.data();
+    const data = new BigInt64Array(ids.data.slice().buffer).with(7, 20n);
+    const { dataset } = await zeroth.datasets.create({ ids: toTensor(data, ids.shape.map(Number)), labels });
+    await expect(lossOf(zeroth, 'runs/transformer-mezo', dataset.name)).rejects.toThrow(
+      'batch.dataset["ids"]: expected entries from 0 to 19, rows of "embedding.weight", got 20 in row 1',
+    );
+  });
+
   test('its losses are those of a server on the CPU, but for rounding; its weights are the same bits', async () => {
     const lossesOf = async () => {
       const losses: number[] = [];

@@ -1,39 +1,24 @@
 // Language models as exporters write them, trained over the wire: every kind of model, 50 steps of MeZO, and its export in a plain session.
-import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect, type Zeroth } from '../../client/client.ts';
 import { toBatch } from '../../client/convert.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { train } from '../../client/train.ts';
+import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { scoresOf } from '../../server/model/objective.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import type { Tensor } from '../../server/tensor.ts';
+import { encoderOf } from '../model/head-cases.ts';
 import { int64 } from '../model/models.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { createSession } from '../support/sessions.ts';
+import { cases, type SetName, sets } from './language-cases.ts';
 
 const FOLDER = 'test/fixtures/language';
 
-/** One of each kind; what is trained of those whose weights are not float32 are their biases and norms. */
-const fixtures = [
-  { name: 'distilbert-classification', objective: 'cross_entropy', rate: 1e-3 },
-  {
-    name: 'distilbert-classification-int8',
-    objective: 'cross_entropy',
-    rate: 1e-2,
-    include: ['*bias', '*weight'],
-  },
-  { name: 'roberta-classification', objective: 'cross_entropy', rate: 1e-3 },
-  { name: 'roberta-mlm', objective: 'masked_lm', rate: 1e-3 },
-  { name: 'gpt2', objective: 'causal_lm', rate: 1e-3 },
-  { name: 'gpt2-past', objective: 'causal_lm', rate: 1e-3 },
-  { name: 'opt', objective: 'causal_lm', rate: 1e-3 },
-  { name: 'llama-past', objective: 'causal_lm', rate: 1e-3 },
-  { name: 'llama-merged', objective: 'causal_lm', rate: 1e-3 },
-  { name: 'llama-external', objective: 'causal_lm', rate: 1e-3 },
-  { name: 'llama-int4', objective: 'causal_lm', rate: 1e-3, include: ['*norm.weight', '*embed_tokens*'] },
-] as const;
+const setNames = Object.keys(sets) as SetName[];
 
 type Rows = readonly number[] | readonly (readonly number[])[];
 type Batch = { readonly input_ids: Rows; readonly attention_mask: Rows; readonly labels: Rows };
@@ -62,6 +47,12 @@ describe('language models over the wire', () => {
     await mkdir(join(folder, 'models'));
     for (const file of await readdir(FOLDER))
       if (/\.onnx(\.data)?$/.test(file)) await copyFile(join(FOLDER, file), join(folder, 'models', file));
+    for (const { name, fixture } of cases)
+      if (name !== fixture)
+        await writeFile(
+          join(folder, 'models', `${name}.onnx`),
+          encoderOf(fixture, name.endsWith('fp16') ? 'float16' : 'float32'),
+        );
     server = await startServerProcess(folder, ['--log-level', 'debug']);
     zeroth = connect(server.address);
   });
@@ -71,51 +62,66 @@ describe('language models over the wire', () => {
     await stack.disposeAsync();
   });
 
-  test.each(fixtures)(
-    '$name learns its batch, and its export is the run',
-    async ({ name, objective, rate, ...of }) => {
-      const { batch, past } = await readFixture(name);
-      const { input_ids, attention_mask, labels } = batch;
-      const tensors = { input_ids, attention_mask, labels };
-      const { dataset } = await zeroth.datasets.create(
-        Object.fromEntries(Object.entries(tensors).map(([key, rows]) => [key, uploaded(rows)])),
+  describe.each(cases)('$name', ({ name, fixture, objective, names, rates, refused, unmerged }) => {
+    const isEncoder = name !== fixture;
+    let model: string;
+    let tensors: Batch;
+    let past: readonly number[] | undefined;
+    let dataset: { name: string; rows: number };
+    beforeAll(async () => {
+      const { batch, past: shape } = await readFixture(fixture);
+      const rows = batch.input_ids.length;
+      const labels = isEncoder ? Array.from({ length: rows }, (_, row) => row % 2) : batch.labels;
+      tensors = { input_ids: batch.input_ids, attention_mask: batch.attention_mask, labels };
+      past = shape?.shape;
+      ({ name: model } = await zeroth.models.load(`${name}.onnx`));
+      const created = await zeroth.datasets.create(
+        Object.fromEntries(Object.entries(tensors).map(([key, of]) => [key, uploaded(of)])),
       );
-      const { name: model } = await zeroth.models.load(`${name}.onnx`);
-      const trainable = { include: 'include' in of ? [...of.include] : [] };
-      const { name: run } = await zeroth.runs.create({
-        model,
-        objective: { name: objective, output: 'logits' },
-        trainable,
-      });
+      dataset = { name: created.dataset.name, rows };
+    });
+    afterAll(() => zeroth.models.unload(model, { force: true }));
+
+    const create = (set: SetName) => {
+      const scored = { name: objective, output: 'logits' };
+      return zeroth.runs.create({ model, objective: scored, ...sets[set].choose(names) });
+    };
+    const supported = setNames.filter((set) => refused[set] === undefined);
+    const others = setNames.filter((set) => refused[set] !== undefined);
+
+    test.each(supported)('%s: it learns its batch, and its export is the run', async (set) => {
+      const { name: run } = await create(set);
       const evaluate = async (outputs: string[] = []) => {
-        const all = toBatch(dataset.name);
-        return (await zeroth.oracle.evaluate({ run, points: [{}], batch: all, outputs })).results[0];
+        const batch = toBatch(dataset.name);
+        return (await zeroth.oracle.evaluate({ run, points: [{}], batch, outputs })).results[0];
       };
       const before = await evaluate();
-      const strategy = mezo({ learningRate: rate, directions: 2, seed: 3n });
-      const rows = input_ids.length;
-      const training = {
-        run,
-        dataset: { name: dataset.name, rows },
-        strategy,
-        batchSize: rows,
-        batchSeed: 1n,
-      };
+      const strategy = mezo({ learningRate: rates?.[set] ?? sets[set].rate, directions: 2, seed: 3n });
+      const training = { run, dataset, strategy, batchSize: dataset.rows, batchSeed: 1n };
       for await (const _ of train(zeroth, { ...training, trainingId: 'one', budget: { steps: 50 } }));
       const after = await evaluate(['logits']);
       expect(after.loss).toBeLessThan(before.loss - 0.01);
 
-      const { bytes } = await zeroth.runs.export({ name: run });
-      const session = await createSession(bytes);
-      const { logits } = await session.run(feedsOf(session.inputs, tensors, past?.shape), ['logits']);
-      await session.release();
-      const { data } = after.outputs.logits;
-      const got = scoresOf({ ...logits, data: new Uint8Array(data) });
-      for (const [i, value] of scoresOf(logits).entries())
-        expect(Math.abs(got[i] - value)).toBeLessThan(1e-4 * (1 + Math.abs(value)));
-      await zeroth.models.unload(model, { force: true });
-    },
-  );
+      const exported = async (format: ExportFormat) => {
+        const { bytes } = await zeroth.runs.export({ name: run, format });
+        const session = await createSession(bytes);
+        const { logits } = await session.run(feedsOf(session.inputs, tensors, past), ['logits']);
+        await session.release();
+        const scores = { ...logits, data: new Uint8Array(after.outputs.logits.data) };
+        return furthest(scoresOf(logits), scoresOf(scores));
+      };
+      expect(await exported(ExportFormat.EXPORT_FORMAT_ONNX)).toBeLessThan(1e-5);
+      if (!set.includes('adapters')) return;
+      const merged = exported(ExportFormat.EXPORT_FORMAT_ONNX_MERGED);
+      if (unmerged !== undefined) await expect(merged).rejects.toThrow(unmerged);
+      // A weight of float16 is rounded to it once more.
+      else expect(await merged).toBeLessThan(name.endsWith('fp16') ? 1e-2 : 1e-5);
+    });
+
+    test.each(others)('%s: it cannot have that, and the server says why', async (set) => {
+      await expect(create(set)).rejects.toThrow(refused[set]);
+    });
+  });
 
   test('labelled positions are counted, in all and by example', async () => {
     const { batch } = await readFixture('gpt2');
@@ -140,6 +146,48 @@ describe('language models over the wire', () => {
     );
     expect(results[0].perExampleTokens).toEqual(counts.map(BigInt));
     expect(results[0].tokens).toBe(results[0].perExampleTokens.reduce((sum, count) => sum + count));
+  });
+
+  test('a token that is none and a row that is too long are refused by name, and change nothing', async () => {
+    const { name: model } = await zeroth.models.load('distilbert-classification.onnx', { modelId: 'limits' });
+    const { name: run } = await zeroth.runs.create({ model, objective: { name: 'cross_entropy' } });
+    const tensors = (rows: number[][]) => ({
+      input_ids: uploaded(rows),
+      labels: uploaded(rows.map(() => 0)),
+    });
+    const step = (rows: number[][]) => {
+      const value = { tensors: tensors(rows) };
+      const batch = { source: { $case: 'inline', value } } as const;
+      return zeroth.oracle.evaluate({ run, points: [{ shifts: [{ seed: 1n, scale: 1e-3 }] }], batch });
+    };
+    const words = '"distilbert.embeddings.word_embeddings.weight"';
+    await expect(
+      step([
+        [1, 2],
+        [3, 280],
+      ]),
+    ).rejects.toThrow(
+      `batch.inline.tensors["input_ids"]: expected entries from 0 to 279, rows of ${words}, got 280 in row 1`,
+    );
+    const { dataset } = await zeroth.datasets.create(
+      tensors([
+        [1, 2],
+        [-1, 3],
+        [4, 5],
+      ]),
+    );
+    const stored = (...rows: number[]) =>
+      zeroth.oracle.evaluate({ run, points: [{}], batch: toBatch(dataset.name, rows) });
+    await expect(stored(2, 1)).rejects.toThrow(
+      `batch.dataset["input_ids"]: expected entries from 0 to 279, rows of ${words}, got -1 in row 1`,
+    );
+    expect((await stored(2, 0)).results[0].loss).toBeGreaterThan(0);
+    await expect(step([new Array(65).fill(7)])).rejects.toThrow(
+      'batch.inline.tensors["input_ids"]: expected at most 64 tokens in a row, as many as ' +
+        '"distilbert.embeddings.position_embeddings.weight" has positions for, got 65 in row 0',
+    );
+    expect((await step([new Array(64).fill(7)])).results[0].loss).toBeGreaterThan(0);
+    expect((await zeroth.runs.get(run)).revision).toBe(0n);
   });
 
   test('a run whose classes are words is one for all objectives of classes', async () => {
@@ -171,6 +219,15 @@ describe('language models over the wire', () => {
     );
   });
 });
+
+/** Of two rows of numbers; relative where they are larger than 1. */
+function furthest(wanted: Float32Array, got: Float32Array): number {
+  expect(got).toHaveLength(wanted.length);
+  return wanted.reduce(
+    (most, value, i) => Math.max(most, Math.abs(got[i] - value) / (1 + Math.abs(value))),
+    0,
+  );
+}
 
 /** What the file itself wants: nothing is filled in there. */
 function feedsOf(
