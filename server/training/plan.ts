@@ -33,9 +33,7 @@ export type EvaluationPlan = {
   readonly restoreBest: boolean;
 };
 
-export const trainingStates = ['running', 'paused', 'completed', 'stopped', 'failed'] as const;
-
-export type TrainingState = (typeof trainingStates)[number];
+export type TrainingState = 'running' | 'paused' | 'completed' | 'stopped' | 'failed';
 
 /** A look at the evaluation's rows, at the weights behind so many steps. */
 export type Look = {

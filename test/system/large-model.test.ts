@@ -146,7 +146,7 @@ describe('a model of more than 2 GiB', { timeout: 120_000 }, () => {
     await start();
   });
   afterAll(async () => {
-    zeroth.close();
+    await zeroth.close();
     expect(await server.stop()).toBe(0);
     await stack.disposeAsync();
   });
@@ -194,7 +194,7 @@ describe('a model of more than 2 GiB', { timeout: 120_000 }, () => {
 
   test('comes back after kill -9', async () => {
     await server.kill();
-    zeroth.close();
+    await zeroth.close();
     await start();
     for (const { id } of cases)
       expect((await zeroth.journal.verify(`runs/${id}`)).weightsSha256).toBe(runs.get(id)!.weightsSha256);

@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  zeroth.close();
+  await zeroth.close();
   expect(await server.stop()).toBe(0);
   await stack.disposeAsync();
 });
@@ -290,7 +290,7 @@ test('after kill -9 runs of prompts and prefixes, and forks of them, are as they
   const states = () => Promise.all([name, both.name, fork.name].map(state));
   const before = await states();
   expect(new Set(before.map(({ digest }) => digest)).size).toBe(3);
-  zeroth.close();
+  await zeroth.close();
   await server.kill();
   await start();
   expect(await states()).toEqual(before);
