@@ -78,9 +78,15 @@ function toDataType(value: WireDataType, field: string): DataType {
 export function toShifts(shifts: readonly WireShift[], field: string, limits: RequestLimits): Shift[] {
   checkShiftCount(shifts.length, field, limits);
   return shifts.map(({ seed, scale }, i) => {
+    checkSeed(seed, `${field}[${i}].seed`);
     if (!Number.isFinite(scale)) throw invalid(`${field}[${i}].scale`, 'a finite number', String(scale));
     return { seed, scale };
   });
+}
+
+/** The wire carries no other; a caller in the process might. */
+function checkSeed(seed: bigint, field: string): void {
+  if (BigInt.asUintN(64, seed) !== seed) throw invalid(field, 'a uint64', String(seed));
 }
 
 function checkShiftCount(count: number, field: string, limits: RequestLimits, which = ''): void {
@@ -183,6 +189,7 @@ const LORA_DEFAULTS = { rank: 8, alpha: 16 };
 export function toLora(lora: WireLora | undefined): LoraRecord | undefined {
   if (lora === undefined) return undefined;
   const { rank, alpha, targets, seed } = lora;
+  checkSeed(seed, 'lora.seed');
   return {
     rank: rank === 0 ? LORA_DEFAULTS.rank : rank,
     alpha: alpha === 0 ? LORA_DEFAULTS.alpha : alpha,
@@ -198,6 +205,7 @@ export function fromLora({ rank, alpha, targets, seed }: LoraRecord): WireLora {
 export function toHead(head: WireHead | undefined): HeadRecord | undefined {
   if (head === undefined) return undefined;
   const { output, classes, pooling, seed } = head;
+  checkSeed(seed, 'head.seed');
   return { output, classes, pooling: toPooling(pooling), seed: String(seed) };
 }
 
