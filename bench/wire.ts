@@ -1,8 +1,10 @@
-// What a step costs over the wire: client and server are two processes on loopback, the journal is
-// on disk and flushed at every update (`--journal-sync full`, the default).
-import { mkdir, writeFile } from 'node:fs/promises';
+// What a step costs over the wire, where client and server are two processes on loopback, and what it costs in one
+// process (zeroth/local). The journal is on disk and flushed at every update (`--journal-sync full`, the default).
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type Zeroth } from '../client/client.ts';
+import { openLocal } from '../client/local.ts';
 import { toTensor } from '../client/tensor.ts';
 import { type TrainReport, train } from '../client/train.ts';
 import { mlpModel } from '../examples/mlp.ts';
@@ -26,7 +28,7 @@ const WINDOW = 8;
  * A pass of this model over 64 rows takes 0.1 ms: handing half of it to another thread costs more
  * than it saves, on two cores that the client and the server's main thread need as well.
  */
-const SETTINGS = ['--threads', '1'];
+const THREADS = 1;
 
 const inTurn = [
   // A training by MeZO, one step after the other, as `train` makes it.
@@ -38,6 +40,9 @@ const inTurn = [
   ['wire.step.drive', 'us'],
   // A bare stream with messages of the size of `wire.drive`: what no step can be faster than.
   ['wire.echo', 'us'],
+  // The training and the smallest step on a stream once more, in the process of this benchmark.
+  ['local.drive', 'steps/s'],
+  ['local.step', 'us'],
 ] as const;
 
 type Name = (typeof inTurn)[number][0];
@@ -50,13 +55,27 @@ export const wireBenches: readonly Bench[] = [
 ];
 
 async function withServer<T>(measure: (zeroth: Zeroth) => Promise<T>): Promise<T> {
-  await using server = await ServerProcess.start(async (modelDir) => {
-    await mkdir(modelDir, { recursive: true });
-    const model = mlpModel({ inputs: 784, hidden: 32, outputs: 10, seed: 1 });
-    await writeFile(join(modelDir, 'mnist.onnx'), model);
-  }, SETTINGS);
+  await using server = await ServerProcess.start(writeModel, ['--threads', String(THREADS)]);
   await using zeroth = connect(server.address);
   return await measure(zeroth);
+}
+
+async function withLocal<T>(measure: (zeroth: Zeroth) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'zeroth-bench-'));
+  try {
+    const modelDir = join(folder, 'models');
+    await writeModel(modelDir);
+    await using zeroth = await openLocal({ modelDir, dataDir: join(folder, 'data'), threads: THREADS });
+    return await measure(zeroth);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeModel(modelDir: string): Promise<void> {
+  await mkdir(modelDir, { recursive: true });
+  const model = mlpModel({ inputs: 784, hidden: 32, outputs: 10, seed: 1 });
+  await writeFile(join(modelDir, 'mnist.onnx'), model);
 }
 
 async function mezoSteps(zeroth: Zeroth, report: (sample: number) => void): Promise<void> {
@@ -69,30 +88,37 @@ async function mezoSteps(zeroth: Zeroth, report: (sample: number) => void): Prom
 
 /** All in turn, so that a slow spell of the machine falls on all of them. */
 function measureInTurn(): Promise<Record<Name, number[]>> {
-  return withServer(async (zeroth) => {
-    await using lab = await openLab(zeroth);
-    await using echo = await Echo.start();
-    using drive = zeroth.oracle.drive();
-    const { smallest, evaluation } = lab;
-    const costs: Record<Name, number[]> = {
-      'wire.drive': [],
-      'wire.window': [],
-      'wire.step.call': [],
-      'wire.step.drive': [],
-      'wire.echo': [],
+  return withServer((zeroth) => withLocal((local) => rounds(zeroth, local)));
+}
+
+async function rounds(zeroth: Zeroth, local: Zeroth): Promise<Record<Name, number[]>> {
+  await using lab = await openLab(zeroth);
+  await using localLab = await openLab(local);
+  await using echo = await Echo.start();
+  using drive = zeroth.oracle.drive();
+  using localDrive = local.oracle.drive();
+  const costs: Record<Name, number[]> = {
+    'wire.drive': [],
+    'wire.window': [],
+    'wire.step.call': [],
+    'wire.step.drive': [],
+    'wire.echo': [],
+    'local.drive': [],
+    'local.step': [],
+  };
+  for (let sample = -WARM_UP_SAMPLES; sample < SAMPLES; sample++) {
+    const round: Record<Name, number> = {
+      'wire.drive': 1e6 / (await timed(STEPS, () => lab.trainingStep())),
+      'local.drive': 1e6 / (await timed(STEPS, () => localLab.trainingStep())),
+      'wire.window': 1e6 / (await timed(STEPS, () => drive.step(lab.evaluation), WINDOW)),
+      'wire.step.call': await timed(CALLS, () => zeroth.oracle.step(lab.smallest)),
+      'wire.step.drive': await timed(CALLS, () => drive.step(lab.smallest)),
+      'local.step': await timed(CALLS, () => localDrive.step(localLab.smallest)),
+      'wire.echo': await timed(CALLS, () => echo.roundTrip()),
     };
-    for (let sample = -WARM_UP_SAMPLES; sample < SAMPLES; sample++) {
-      const round: Record<Name, number> = {
-        'wire.drive': 1e6 / (await timed(STEPS, () => lab.trainingStep())),
-        'wire.window': 1e6 / (await timed(STEPS, () => drive.step(evaluation), WINDOW)),
-        'wire.step.call': await timed(CALLS, () => zeroth.oracle.step(smallest)),
-        'wire.step.drive': await timed(CALLS, () => drive.step(smallest)),
-        'wire.echo': await timed(CALLS, () => echo.roundTrip()),
-      };
-      if (sample >= 0) for (const [name] of inTurn) costs[name].push(round[name]);
-    }
-    return costs;
-  });
+    if (sample >= 0) for (const [name] of inTurn) costs[name].push(round[name]);
+  }
+  return costs;
 }
 
 /** @returns microseconds a call, of `count` calls of which `atOnce` are under way at a time. */

@@ -8,7 +8,7 @@ import {
 } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../errors.ts';
 import type { Additions, HeadRecord, LoraRecord, PrefixRecord, PromptRecord } from '../journal/journal.ts';
-import { toNumber } from './convert.ts';
+import { checkSeed, toNumber } from './convert.ts';
 
 /** In a request that makes a run, and in the run. */
 type WireAdditions = {
@@ -45,7 +45,7 @@ function toLora(lora: WireLora): LoraRecord {
     rank: rank === 0 ? LORA_DEFAULTS.rank : rank,
     alpha: alpha === 0 ? LORA_DEFAULTS.alpha : alpha,
     targets,
-    seed: String(seed),
+    seed: toSeed(seed, 'lora.seed'),
   };
 }
 
@@ -55,7 +55,7 @@ function fromLora({ rank, alpha, targets, seed }: LoraRecord): WireLora {
 
 function toHead(head: WireHead): HeadRecord {
   const { output, classes, pooling, seed } = head;
-  return { output, classes, pooling: toPooling(pooling), seed: String(seed) };
+  return { output, classes, pooling: toPooling(pooling), seed: toSeed(seed, 'head.seed') };
 }
 
 function fromHead({ output, classes, pooling, seed }: HeadRecord): WireHead {
@@ -84,7 +84,11 @@ const PROMPT_TOKENS = 20;
 
 function toPrompt({ tokens, initTokens, seed }: WirePrompt): PromptRecord {
   const init = initTokens.map((token, i) => toNumber(token, `prompt.init_tokens[${i}]`));
-  return { tokens: tokens || init.length || PROMPT_TOKENS, initTokens: init, seed: String(seed) };
+  return {
+    tokens: tokens || init.length || PROMPT_TOKENS,
+    initTokens: init,
+    seed: toSeed(seed, 'prompt.seed'),
+  };
 }
 
 function fromPrompt({ tokens, initTokens, seed }: PromptRecord): WirePrompt {
@@ -95,9 +99,15 @@ function fromPrompt({ tokens, initTokens, seed }: PromptRecord): WirePrompt {
 const PREFIX_TOKENS = 5;
 
 function toPrefix({ tokens, seed }: WirePrefix): PrefixRecord {
-  return { tokens: tokens || PREFIX_TOKENS, seed: String(seed) };
+  return { tokens: tokens || PREFIX_TOKENS, seed: toSeed(seed, 'prefix.seed') };
 }
 
 function fromPrefix({ tokens, seed }: PrefixRecord): WirePrefix {
   return { tokens, seed: BigInt(seed) };
+}
+
+/** In decimal: JSON has no uint64. */
+function toSeed(seed: bigint, field: string): string {
+  checkSeed(seed, field);
+  return String(seed);
 }

@@ -72,9 +72,15 @@ function toDataType(value: WireDataType, field: string): DataType {
 export function toShifts(shifts: readonly WireShift[], field: string, limits: RequestLimits): Shift[] {
   checkShiftCount(shifts.length, field, limits);
   return shifts.map(({ seed, scale }, i) => {
+    checkSeed(seed, `${field}[${i}].seed`);
     if (!Number.isFinite(scale)) throw invalid(`${field}[${i}].scale`, 'a finite number', String(scale));
     return { seed, scale };
   });
+}
+
+/** The wire carries no other; a caller in the process might. */
+export function checkSeed(seed: bigint, field: string): void {
+  if (BigInt.asUintN(64, seed) !== seed) throw invalid(field, 'a uint64', String(seed));
 }
 
 function checkShiftCount(count: number, field: string, limits: RequestLimits, which = ''): void {

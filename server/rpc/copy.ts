@@ -2,8 +2,8 @@
 
 /**
  * A message as its receiver would have decoded it: nothing of it is shared with the sender's, text is well-formed, and
- * -0 in a field is 0, as fields that are 0 are not sent. (That of a list is sent, and keeps its sign.) A journal's
- * digest knows a scale of -0 from one of 0.
+ * -0 in a field is 0, since fields that are 0 are not sent; a journal's digest knows the one from the other. (In a list
+ * it is sent, and keeps its sign. So it would in an optional field, and here it does not.)
  */
 export function copied<Message>(message: Message): Message {
   return copy(message) as Message;

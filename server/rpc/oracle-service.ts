@@ -26,6 +26,7 @@ import type { Run } from '../run/run.ts';
 import type { Decay } from '../shift.ts';
 import type { Call } from './adapter.ts';
 import {
+  checkSeed,
   fromTensor,
   type RequestLimits,
   toBatch,
@@ -135,6 +136,7 @@ function toChange(request: UpdateRequest, path: string, limits: RequestLimits, r
 function toDecay({ factor, seed, ...patterns }: WireDecay, path: string, run: Run): Decay {
   if (!(factor > 0 && factor < 1))
     throw invalid(`${path}.factor`, 'a number above 0 and below 1', String(factor));
+  checkSeed(seed, `${path}.seed`);
   return { factor, seed, tensors: decayedTensors(run, patterns, path) };
 }
 

@@ -26,7 +26,7 @@ import type {
 import { decode } from '../training/text.ts';
 import type { Training } from '../training/training.ts';
 import type { Call } from './adapter.ts';
-import { fromObjective, toObjective, toRevision } from './convert.ts';
+import { checkSeed, fromObjective, toObjective, toRevision } from './convert.ts';
 import { fromStrategy, toStrategy } from './convert-strategy.ts';
 import { fromTiming } from './oracle-service.ts';
 import { page } from './page.ts';
@@ -125,6 +125,7 @@ function renamed(error: unknown): unknown {
 function toPlan(plan: WirePlan | undefined): TrainingPlan {
   if (plan === undefined) throw invalid('plan', 'a plan', 'none');
   const { name, options } = toStrategy(plan.strategy, 'plan.strategy');
+  checkSeed(plan.batchSeed, 'plan.batch_seed');
   return {
     dataset: checkName(plan.dataset, 'datasets', 'plan.dataset'),
     batches: { size: toCount(plan.batchSize, 'plan.batch_size'), seed: plan.batchSeed },

@@ -205,6 +205,17 @@ describe('a message', () => {
     expect(await evaluate()).not.toEqual(undisturbed);
   });
 
+  test('with a seed that the wire could not carry is refused by name', async () => {
+    const run = await newRun(zeroth, 'seeds');
+    for (const seed of [-1n, 2n ** 64n]) {
+      const message = `expected a uint64, got ${seed}`;
+      const point = zeroth.oracle.perturb({ run, point: near(seed, 1) });
+      await expect(point).rejects.toThrow(`point.shifts[0].seed: ${message}`);
+      const adapted = { model: 'models/mlp', objective: OBJECTIVE, lora: { rank: 1, targets: ['*'], seed } };
+      await expect(zeroth.runs.create(adapted)).rejects.toThrow(`lora.seed: ${message}`);
+    }
+  });
+
   test('that came back is the receiver’s own', async () => {
     const run = await newRun(zeroth, 'received');
     await zeroth.oracle.update({ run, shifts: near(1n, 0.1).shifts, requestId: 'one' });
