@@ -6,15 +6,14 @@ import { constantShape, findInteger } from './constants.ts';
 import { shapeOf } from './initializers.ts';
 import { GraphIndex, intAttribute, isOp } from './rewrite.ts';
 
-/** Of an input [rows, sequence]; `table` is the tensor that has it. Plain data: it crosses threads. */
+/**
+ * Of an input [rows, sequence], from its `table`: every entry is one of the table's rows, from `least` to `most`; a row has at most so many
+ * entries, as many as there are positions; or so many that are not `padding`, which has no positions of its own (RoBERTa). Plain data: it crosses
+ * threads.
+ */
 export type Limit = { readonly table: string; readonly most: number } & (
-  | {
-      /** Every entry is a row of the table, from `least` to `most`. */ readonly kind: 'entry';
-      readonly least: number;
-    }
-  /** A row has at most so many entries, as many as there are positions. */
+  | { readonly kind: 'entry'; readonly least: number }
   | { readonly kind: 'length' }
-  /** The same, where those of `padding` have no position of their own (RoBERTa). */
   | { readonly kind: 'shown'; readonly padding: number }
 );
 
@@ -39,12 +38,8 @@ export function limitsOf(graph: GraphProto): ReadonlyMap<string, readonly Limit[
       const limit = isOp(node, 'Gather') ? limitOf(index, node) : undefined;
       if (limit !== undefined) found.push(limit);
     }
-  const known = new Set<string>();
   // Both branches of a merged decoder look up the same.
-  const distinct = found.filter((each) => {
-    const key = JSON.stringify(each);
-    return !known.has(key) && known.add(key);
-  });
+  const distinct = new Map(found.map((each) => [JSON.stringify(each), each])).values();
   const byInput = Map.groupBy(distinct, ({ input }) => input);
   return new Map([...byInput].map(([input, all]) => [input, all.map(({ limit }) => limit)]));
 }
