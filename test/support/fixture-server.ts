@@ -65,7 +65,7 @@ export async function startFixture(flags: readonly string[] = []): Promise<Fixtu
 }
 
 /** The same in process. */
-export async function openLocalFixture(flags: readonly string[] = []): Promise<Fixture> {
+async function openLocalFixture(flags: readonly string[] = []): Promise<Fixture> {
   const { folder, modelDir, config } = await prepare(flags);
   const { host, port, keepaliveMs, ...settings } = config;
   const furnished = await furnish(new LocalChannel(await openLocalServer(settings), NO_RETRY));
