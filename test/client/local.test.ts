@@ -136,11 +136,16 @@ describe('in process as over the wire', () => {
   const opened = new AsyncDisposableStack();
   let local: Zeroth;
   let remote: Zeroth;
+  /** So that weights and exports of the tiny model come in many messages. */
+  const CHUNK_BYTES = 32;
   beforeAll(async () => {
     const [here, there] = [opened.use(await newFolder()), opened.use(await newFolder())];
-    const server = opened.adopt(await startServerProcess(there.path), (each) => each.kill());
+    const server = opened.adopt(
+      await startServerProcess(there.path, ['--chunk-bytes', `${CHUNK_BYTES}`]),
+      (each) => each.kill(),
+    );
     remote = opened.use(connect(server.address));
-    local = opened.use(await open(here));
+    local = opened.use(await open(here, { chunkBytes: CHUNK_BYTES }));
   });
   afterAll(() => opened.disposeAsync());
 
@@ -153,7 +158,15 @@ describe('in process as over the wire', () => {
     for (const zeroth of [local, remote]) {
       const { run, reports } = await startTraining(zeroth);
       const losses = await Array.fromAsync(reports, ({ loss }) => loss);
-      outcomes.push({ losses, ...(await outcomeOf(zeroth, run)) });
+      const outcome = await outcomeOf(zeroth, run);
+      outcomes.push({ losses, ...outcome });
+      // As a stream, of many more messages than are written ahead.
+      const watched = [];
+      for await (const { time, ...entry } of zeroth.journal.watch(run)) {
+        watched.push(entry);
+        if (watched.length === outcome.entries.length) break;
+      }
+      expect(watched).toEqual(outcome.entries);
     }
     expect(outcomes[0].entries.length).toBeGreaterThan(30);
     expect(outcomes[0]).toEqual(outcomes[1]);
