@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/timing.ts'],
     // Real processes and sockets: a busy machine is slow, and slow is not wrong.
     testTimeout: 60_000,
     hookTimeout: 60_000,

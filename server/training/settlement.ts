@@ -21,7 +21,8 @@ export function settlementOf(run: Run, actions: readonly Action[], conditions: C
   const change = {
     kind: 'shifts',
     ...(decay && { decay: { factor: decay.factor, seed: decay.seed, tensors: tensors! } }),
-    shifts: update?.shifts ?? [],
+    // -0 is no number of its own on the wire, and the same training has to leave the same journal everywhere.
+    shifts: (update?.shifts ?? []).map(({ seed, scale }) => ({ seed, scale: scale + 0 })),
   } as const;
   return {
     snapshot: snapshot?.name,

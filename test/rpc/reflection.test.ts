@@ -60,7 +60,7 @@ describe('buf curl', () => {
       points: [near(), near(shift(2n ** 64n - 1n, 1e-3))],
       batch: everyRow(dataset),
     });
-    expect(evaluated).toEqual({
+    expect(evaluated).toMatchObject({
       results: results.map(({ loss }) => ({ loss, finite: true, examples: String(ROWS) })),
     });
     const update = { run, shifts: [{ seed: '7', scale: 0.5 }], expectedRevision: '0' };

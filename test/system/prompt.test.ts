@@ -362,7 +362,7 @@ describe('errors name the field', () => {
       ([key, rows]) => [key, uploaded(rows.map((row) => [...row, ...row].slice(0, 61)))] as const,
     );
     expect(await failed(Object.fromEntries(long))).toMatch(
-      /^ZerothCallError: batch: .* idx=64 .*; the run puts 4 tokens in front of every row, which take positions too$/,
+      /^ZerothCallError: batch.inline.tensors\["input_ids"\]: expected at most 60 tokens in a row, as many as "transformer.wpe.weight" has positions for, got 61 in row 2$/,
     );
   });
 });
