@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { ModelProto } from '../../proto/gen/onnx/onnx.ts';
 import { elementTypeOf } from '../../server/onnx/element-types.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
-import type { DeviceMemory, DeviceName } from '../../server/runtime/runtime.ts';
+import type { DeviceName } from '../../server/runtime/runtime.ts';
 import { elementCount } from '../../server/tensor.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
 import { openMovers } from '../../server/weights/self-test.ts';
@@ -18,7 +18,7 @@ const UPDATE_SCALE = 1e-6;
 
 /** Milliseconds over all weights. */
 export type MoveRound = {
-  /** A device copy, twice in a round. */
+  /** A device copy of so many bytes as one piece, twice in a round. */
   readonly copy: number;
   readonly again: number;
   /** By directions whose hash words are on the device. */
@@ -35,7 +35,9 @@ const memory = runtime.memory!;
 const weights = new DeviceWeights(specsOf(path), openMovers(memory, 'gaussian', device));
 for (const [tensor, { shape }] of weights.specs.entries())
   weights.load(tensor, new Float32Array(elementCount(shape)).fill(1 / 64));
-const copies = weights.values().map((from) => ({ from, to: spareOf(memory, from.shape) }));
+const [from, to] = [1, 2].map(() =>
+  memory.allocate(weights.bytes, 'a copy').tensor('uint8', [weights.bytes]),
+);
 
 const sizes = weights.specs.map(({ shape }) => elementCount(shape));
 const smallest = sizes.indexOf(Math.min(...sizes));
@@ -61,9 +63,7 @@ function shift(of: bigint, times: number): Move {
 }
 
 const work = {
-  copy: () => {
-    for (const { from, to } of copies) memory.copy(from, to);
-  },
+  copy: () => memory.copy(from, to),
   one: () => move(1),
   two: () => move(2),
   step,
@@ -97,9 +97,4 @@ function specsOf(file: string): WeightSpec[] {
   return ModelProto.decode(readFileSync(file))
     .graph!.initializer.filter(({ dataType, dims }) => dataType === FLOAT32 && dims.length > 0)
     .map(({ name, dims }) => ({ name: name!, shape: dims.map(Number) }));
-}
-
-function spareOf(of: DeviceMemory, shape: readonly number[]) {
-  const bytes = 4 * elementCount(shape);
-  return of.allocate(bytes, 'a copy').tensor('float32', shape);
 }
