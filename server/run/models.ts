@@ -168,13 +168,14 @@ export class Models {
   }
 
   #logLoaded({ name, path, info }: LoadedModel): void {
-    const { parameters, isProbed, device, fallbacks } = info;
+    const { parameters, isProbed, device, fallbacks, slowness } = info;
     const { log } = this.#options;
     log.info({ model: name, path, parameters: parameters.length, isProbed, device }, 'model loaded');
     if (fallbacks === undefined && device !== 'cpu')
       log.warn({ model: name, device }, 'where its nodes are computed is not known: it was not probed');
     else if (fallbacks !== undefined && fallbacks.length > 0)
       log.warn({ model: name, device, fallbacks }, 'nodes that the host computes');
+    if (slowness !== undefined) log.warn({ model: name, device, reason: slowness }, 'weights move slowly');
   }
 
   #refuseIfClosing(): void {

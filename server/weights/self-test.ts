@@ -37,30 +37,46 @@ const DECAYS = [
 
 /**
  * What moves weights on a device: kernels of our own where it takes them, else graphs, in place if that is right there.
+ * @param onSlow told why a device that takes kernels has to do without.
  * @throws ZerothError unimplemented where it moves them wrongly in every way.
  */
-export function openMovers(memory: DeviceMemory, tableKind: TableKind, device: string): DeviceMovers {
+export function openMovers(
+  memory: DeviceMemory,
+  tableKind: TableKind,
+  device: string,
+  onSlow: (reason: string) => void = () => undefined,
+): DeviceMovers {
   const byGraphs = (isInPlace: boolean) => new Movers(memory, tableKind, isInPlace);
   return (
-    tryOut(() => CudaMovers.open(memory, tableKind)) ??
+    tryOut(() => CudaMovers.open(memory, tableKind), onSlow) ??
     tryOut(() => byGraphs(true)) ??
-    tryOut(() => byGraphs(false), 'last') ??
+    tryOut(() => byGraphs(false), fail) ??
     refuse(device)
   );
 }
 
-/** Undefined where the self-test fails; an error is one only where nothing is left to try. */
-function tryOut(open: () => DeviceMovers | undefined, chance?: 'last'): DeviceMovers | undefined {
+const WRONG = 'weights were not moved bit for bit as noise/1 has it';
+
+/** Undefined where it cannot be had, or the self-test fails: an error is one only where nothing is left to try. */
+function tryOut(
+  open: () => DeviceMovers | undefined,
+  onFailure: (reason: string, error?: unknown) => void = () => undefined,
+): DeviceMovers | undefined {
   using opened = new DisposableStack();
   try {
     const movers = opened.use(open());
-    if (movers === undefined || !isRight(movers)) return undefined;
-    opened.move();
-    return movers;
+    if (movers === undefined) return undefined;
+    if (isRight(movers)) opened.move();
+    else onFailure(WRONG);
+    return opened.disposed ? movers : undefined;
   } catch (error) {
-    if (chance !== 'last') return undefined;
-    throw error;
+    onFailure(error instanceof Error ? error.message : String(error), error);
+    return undefined;
   }
+}
+
+function fail(_: string, error?: unknown): void {
+  if (error !== undefined) throw error;
 }
 
 function refuse(device: string): never {

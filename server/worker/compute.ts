@@ -19,6 +19,7 @@ export class Compute {
   /** Moves use as many cores as forward passes may, up to two. */
   readonly #crew: Crew | undefined;
   readonly #movers = new Map<TableKind, DeviceMovers>();
+  #slowness: string | undefined;
 
   /** @throws ZerothError unimplemented, saying what to install, where the device cannot be had. */
   constructor(options: WorkerOptions) {
@@ -34,6 +35,11 @@ export class Compute {
 
   get device(): DeviceName {
     return this.runtime.device;
+  }
+
+  /** Why weights move by graphs on a device that takes kernels; undefined where they do not, or nothing has moved yet. */
+  get slowness(): string | undefined {
+    return this.#slowness;
   }
 
   /** Whether the device, if it has memory of its own, moves weights rightly. @throws ZerothError where it does not. */
@@ -58,7 +64,10 @@ export class Compute {
   #moversOf(table: TableKind): DeviceMovers {
     const { memory, device } = this.runtime;
     if (memory === undefined) throw new Error('weights on the host are moved by the kernel');
-    const movers = this.#movers.get(table) ?? openMovers(memory, table, device);
+    const onSlow = (reason: string) => {
+      this.#slowness = reason;
+    };
+    const movers = this.#movers.get(table) ?? openMovers(memory, table, device, onSlow);
     this.#movers.set(table, movers);
     return movers;
   }

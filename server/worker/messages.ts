@@ -25,6 +25,8 @@ export type ModelInfo = {
   readonly device: DeviceName;
   /** Nodes that the host computes for another device, `Gelu x 6`; not known of a model that was not probed. */
   readonly fallbacks: readonly string[] | undefined;
+  /** Why weights move slowly on the device, where they do. */
+  readonly slowness: string | undefined;
 };
 
 export type ObjectiveChoice = {

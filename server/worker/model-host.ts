@@ -76,7 +76,8 @@ export class ModelHost {
     const info = { sha256: this.#sha256, inputs, outputs, parameters, isProbed, device };
     const known = device === 'cpu' ? [] : isProbed ? fallbacks : undefined;
     if (this.#options.strictDevice) checkStrictly(device, known);
-    return { ...info, fallbacks: known };
+    this.#compute.check();
+    return { ...info, fallbacks: known, slowness: this.#compute.slowness };
   }
 
   #describe(): Pick<ModelGraph, 'inputs' | 'outputs' | 'parameters'> {

@@ -135,6 +135,26 @@ describe('a device that fails in the middle', () => {
     expect(liveHandles()).toEqual(before);
   });
 
+  test.each([
+    { what: 'cannot be compiled', kernels: 'none', reason: 'NVRTC: not there' },
+    {
+      what: 'do nothing',
+      kernels: 'idle',
+      reason: 'weights were not moved bit for bit as noise/1 has it',
+    },
+  ])('where kernels $what, graphs move the weights, and it is said why', ({ kernels, reason }) => {
+    const idle = { launch: () => {}, wait: () => {}, [Symbol.dispose]: () => {} };
+    const device = tamperedWith(memory, (run) => run());
+    device.kernels = () => {
+      if (kernels === 'none') throw new Error('NVRTC: not there');
+      return idle;
+    };
+    const reasons: string[] = [];
+    using movers = openMovers(device, 'gaussian', 'this adapter', (each) => reasons.push(each));
+    expect(movers).toMatchObject({ isInPlace: true });
+    expect(reasons).toEqual([reason]);
+  });
+
   test('memory that runs out leaves nothing behind, whatever it was for', () => {
     const room = { buffers: Number.POSITIVE_INFINITY };
     const scarce = boundedMemory(memory, room);
