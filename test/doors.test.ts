@@ -80,6 +80,10 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^client\//, /^client\/local(-channel)?\.ts$/, /^client\/local\.ts$/),
   ],
   [
+    'training asks runs, and knows no wire, model or weight',
+    through(/^server\/training\//, /^server\/(rpc|model|weights|kernel|noise|onnx|runtime)\//),
+  ],
+  [
     'strategies never see weights, models or runs',
     through(/^server\/strategy\//, /^server\/(weights|model|run|worker)\//),
   ],
