@@ -3,10 +3,11 @@ import {
   type Entry,
   JournalServiceService,
   type VerifyRunResponse,
+  type WatchEntriesResponse,
 } from '../proto/gen/zeroth/v1/journal_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
 import { pages } from './pages.ts';
-import { isWorthRetrying, retrying } from './retry.ts';
+import { resumable } from './resumable.ts';
 
 export type Journal = ReturnType<typeof journal>;
 
@@ -33,30 +34,14 @@ export function journal(channel: Channel) {
       run: string,
       { afterRevision = 0n, ...options }: AfterOptions = {},
     ): AsyncGenerator<Entry, void> {
-      for (;;) {
-        const { entries, first } = await retrying(() => open(run, afterRevision), {
-          policy: channel.retry,
-          ...options,
-        });
-        try {
-          for (let next = first; !next.done; next = await entries.next()) {
-            const { entry } = next.value;
-            if (entry === undefined) continue;
-            afterRevision = entry.revision;
-            yield entry;
-          }
-          return;
-        } catch (error) {
-          if (!isWorthRetrying(error)) throw error;
-        } finally {
-          await entries.return();
-        }
-      }
-
-      async function open(run: string, afterRevision: bigint) {
-        const entries = channel.serverStream(service.watchEntries, { run, afterRevision }, options);
-        return { entries, first: await entries.next() };
-      }
+      const open = (last: WatchEntriesResponse | undefined) =>
+        channel.serverStream(
+          service.watchEntries,
+          { run, afterRevision: last?.entry?.revision ?? afterRevision },
+          options,
+        );
+      for await (const { entry } of resumable(open, { policy: channel.retry, ...options }))
+        if (entry !== undefined) yield entry;
     },
 
     /** Rebuilds the weights from base and journal and compares them with the live ones, bit for bit. */

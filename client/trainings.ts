@@ -7,10 +7,11 @@ import {
   type TrainingEvent,
   TrainingServiceService,
   TrainingState,
+  type WatchTrainingResponse,
 } from '../proto/gen/zeroth/v1/training_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
 import { pages } from './pages.ts';
-import { isWorthRetrying, retrying } from './retry.ts';
+import { resumable } from './resumable.ts';
 
 export type Trainings = ReturnType<typeof trainings>;
 
@@ -30,26 +31,14 @@ export function trainings(channel: Channel) {
     name: string,
     { afterEvent = 0n, ...options }: AfterEvent = {},
   ): AsyncGenerator<TrainingEvent, void> {
-    const open = async () => {
-      const events = channel.serverStream(service.watchTraining, { name, afterEvent }, options);
-      return { events, first: await events.next() };
-    };
-    for (;;) {
-      const { events, first } = await retrying(open, { policy: channel.retry, ...options });
-      try {
-        for (let next = first; !next.done; next = await events.next()) {
-          const { event } = next.value;
-          if (event === undefined) continue;
-          afterEvent = event.number;
-          yield event;
-        }
-        return;
-      } catch (error) {
-        if (!isWorthRetrying(error)) throw error;
-      } finally {
-        await events.return();
-      }
-    }
+    const open = (last: WatchTrainingResponse | undefined) =>
+      channel.serverStream(
+        service.watchTraining,
+        { name, afterEvent: last?.event?.number ?? afterEvent },
+        options,
+      );
+    for await (const { event } of resumable(open, { policy: channel.retry, ...options }))
+      if (event !== undefined) yield event;
   }
 
   return {

@@ -6,6 +6,7 @@ import type { Append, Change, Entry, Journal, Snapshot } from '../journal/journa
 import type { Anchor, Point } from '../shift.ts';
 import type { PinnedPoint } from '../worker/messages.ts';
 import { type Beside, beyondHead, type ChangeRequest, checkConditions, contentHash } from './requests.ts';
+import { Waiters } from './waiters.ts';
 
 /** Entries that a watcher is given between two looks at whether it still listens. */
 const ENTRIES_PER_LOOK = 100;
@@ -26,9 +27,8 @@ export class History {
   readonly #options: HistoryOptions;
   /** By id. */
   readonly #snapshots: Map<string, Snapshot>;
-  readonly #waiting = new Set<() => void>();
+  readonly #watchers = new Waiters();
   #head: number;
-  #closed = false;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
@@ -70,7 +70,7 @@ export class History {
     const { revision } =
       beside === undefined ? this.#journal.append(this.#run, append) : this.#appendWith(append, beside);
     this.#head = revision;
-    this.#announce();
+    this.#watchers.announce();
     return revision;
   }
 
@@ -157,20 +157,19 @@ export class History {
    */
   async *watch(after: number, signal: AbortSignal): AsyncGenerator<{ entry: Entry; head: number }> {
     let last = this.checkRevision(after, 'after_revision');
-    while (!signal.aborted && !this.#closed) {
+    while (!signal.aborted && !this.#watchers.isClosed) {
       for (const entry of this.#journal.entries(this.#run, last, ENTRIES_PER_LOOK)) {
         yield { entry, head: this.#head };
         last = entry.revision;
       }
-      if (last >= this.#head) await this.#nextMove(signal);
+      if (last >= this.#head) await this.#watchers.next(signal);
     }
-    if (this.#closed) throw notFound(this.#run, '; it was deleted');
+    if (this.#watchers.isClosed) throw notFound(this.#run, '; it was deleted');
   }
 
   /** The run is gone: watchers are told. */
   close(): void {
-    this.#closed = true;
-    this.#announce();
+    this.#watchers.close();
   }
 
   #checkRoom(snapshot: string): void {
@@ -193,22 +192,5 @@ export class History {
         return snapshot.revision;
       }
     }
-  }
-
-  #nextMove(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#waiting.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal.addEventListener('abort', done, { once: true });
-      if (signal.aborted || this.#closed) done();
-    });
-  }
-
-  #announce(): void {
-    for (const done of [...this.#waiting]) done();
   }
 }

@@ -2,6 +2,7 @@
 import { ZerothError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { StoredEvent } from '../journal/training-log.ts';
+import { Waiters } from '../run/waiters.ts';
 import type { TrainingEvent, TrainingStatus } from './plan.ts';
 import { encode } from './text.ts';
 
@@ -27,9 +28,8 @@ const EVENTS_PER_CLEARING = 256;
 
 export class Book {
   readonly #options: BookOptions;
-  readonly #waiting = new Set<() => void>();
+  readonly #watchers = new Waiters();
   #status: TrainingStatus;
-  #isClosed = false;
 
   constructor(options: BookOptions) {
     this.#options = options;
@@ -64,46 +64,29 @@ export class Book {
 
   accept({ status }: Draft): void {
     this.#status = status;
-    this.#announce();
+    this.#watchers.announce();
   }
 
   /** Events after a number, those that come later too, until the training is over or the signal. At the reader's pace. */
   async *watch(after: number, signal: AbortSignal): AsyncGenerator<StoredEvent> {
     const { journal, name } = this.#options;
     let last = after;
-    while (!signal.aborted && !this.#isClosed) {
+    while (!signal.aborted && !this.#watchers.isClosed) {
       for (const event of journal.trainings.events(name, last, EVENTS_PER_LOOK)) {
         yield event;
         last = event.number;
-        if (signal.aborted || this.#isClosed) break;
+        if (signal.aborted || this.#watchers.isClosed) break;
       }
       if (last < this.#status.events) continue;
       if (this.isOver) return;
-      await this.#nextEvent(signal);
+      await this.#watchers.next(signal);
     }
-    if (this.#isClosed) throw new ZerothError('not-found', `${name} was deleted`, { resource: name });
+    if (this.#watchers.isClosed)
+      throw new ZerothError('not-found', `${name} was deleted`, { resource: name });
   }
 
   /** The training is gone: watchers are told. */
   close(): void {
-    this.#isClosed = true;
-    this.#announce();
-  }
-
-  #nextEvent(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#waiting.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal.addEventListener('abort', done, { once: true });
-      if (signal.aborted || this.#isClosed) done();
-    });
-  }
-
-  #announce(): void {
-    for (const done of [...this.#waiting]) done();
+    this.#watchers.close();
   }
 }

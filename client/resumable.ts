@@ -1,0 +1,32 @@
+// Streams without an end, that are opened again behind the last item that came.
+import type { CallOptions } from './channel.ts';
+import { isWorthRetrying, type RetryPolicy, retrying } from './retry.ts';
+
+/**
+ * Where the stream breaks it is opened again: no item is missed and none comes twice. Ends with the stream.
+ * @param open a stream of all items behind one; undefined for all.
+ */
+export async function* resumable<Item>(
+  open: (last: Item | undefined) => AsyncGenerator<Item, void>,
+  options: CallOptions & { readonly policy: RetryPolicy },
+): AsyncGenerator<Item, void> {
+  let last: Item | undefined;
+  const begin = async () => {
+    const items = open(last);
+    return { items, first: await items.next() };
+  };
+  for (;;) {
+    const { items, first } = await retrying(begin, options);
+    try {
+      for (let next = first; !next.done; next = await items.next()) {
+        last = next.value;
+        yield next.value;
+      }
+      return;
+    } catch (error) {
+      if (!isWorthRetrying(error)) throw error;
+    } finally {
+      await items.return();
+    }
+  }
+}
