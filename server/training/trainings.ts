@@ -77,12 +77,16 @@ export class Trainings {
     }
   }
 
-  resume(training: Training): void {
-    const { state } = training.status;
-    if (state === 'running') return;
-    if (state !== 'paused' && state !== 'failed')
-      throw precondition(training, `expected one that is paused or has failed, got one that is ${state}`);
-    this.#checkFree(training.run);
+  /** One that is about to halt goes on once it has. */
+  async resume(training: Training): Promise<void> {
+    await training.halted();
+    if (this.#trainings.get(training.name) !== training) throw notFound(training.name);
+    if (training.isLive) return;
+    if (training.status.state === 'completed' || training.status.state === 'stopped') {
+      const got = `got one that is ${training.status.state}`;
+      throw precondition(training, `expected one that is paused or has failed, ${got}`);
+    }
+    this.#checkFree(training.run, training);
     training.go();
   }
 
@@ -109,8 +113,9 @@ export class Trainings {
     await Promise.all(this.list().map((training) => training.close(shutdownGraceMs)));
   }
 
-  #checkFree(run: Run): void {
-    const running = this.list(run.name).find(({ status }) => status.state === 'running');
+  #checkFree(run: Run, but?: Training): void {
+    const others = this.list(run.name).filter((each) => each !== but);
+    const running = others.find(({ status }) => status.state === 'running');
     if (running === undefined && !this.#beginning.has(run.name)) return;
     const message = `${run.name} is being trained already${running === undefined ? '' : ` by ${running.name}`}`;
     throw new ZerothError('run-in-training', message, { resource: run.name });
