@@ -26,7 +26,7 @@ export const undecayed: DecayState = { steps: 0, factor: 1 };
 type DecaySettings = SettingsOf<typeof decayFields>;
 
 /** As exporters call them. */
-const BIASES_AND_NORMS = ['*bias*', '*norm*', '*Norm*', '*ln_*'];
+export const BIASES_AND_NORMS = ['*bias*', '*norm*', '*Norm*', '*ln_*'];
 
 /** Beyond the directions of a step: its seed is that of no other draw. */
 const DECAY_DRAW = DIRECTIONS_MAX - 1;

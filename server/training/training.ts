@@ -8,6 +8,7 @@ import { HEAD } from '../shift.ts';
 import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
 import type { Book } from './book.ts';
+import { checkActions, checkPoints, type StepLimits } from './limits.ts';
 import { afterLook, isDue, isOutOfPatience } from './looks.ts';
 import type { TrainingPlan, TrainingState, TrainingStatus } from './plan.ts';
 import { Teller } from './teller.ts';
@@ -20,6 +21,7 @@ export type TrainingParts = {
   readonly createTimeMs: number;
   readonly book: Book;
   readonly log: Log;
+  readonly limits: StepLimits;
   /** @throws ZerothError not-found. */
   readonly rowsOf: (dataset: string) => number;
 };
@@ -170,14 +172,18 @@ export class Training {
 
   async #step(driver: Driver<unknown>, teller: Teller): Promise<void> {
     const { dataset, objective } = this.plan;
+    const { limits } = this.#parts;
     for (let timing = NO_TIME; ; ) {
       const { points, rows: indices } = driver.ask();
+      checkPoints(points, limits);
       const rows = indices === undefined ? ({ kind: 'all' } as const) : ({ kind: 'rows', indices } as const);
       const outcome = await teller.ask({ points, batch: { kind: 'dataset', dataset, rows }, objective });
       timing = sumOf(timing, outcome.timing);
       const losses = outcome.results.map(({ loss }) => loss);
       const done = driver.tell(losses, outcome.results[0].examples);
-      if (done !== undefined) return teller.tell({ ...done, measuredAtRevision: outcome.revision, timing });
+      if (done === undefined) continue;
+      checkActions(done.actions, limits);
+      return teller.tell({ ...done, measuredAtRevision: outcome.revision, timing });
     }
   }
 

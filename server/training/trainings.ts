@@ -13,12 +13,13 @@ import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';
 import { Book } from './book.ts';
+import { checkDecays, checkPoints, type StepLimits } from './limits.ts';
 import type { TrainingPlan, TrainingStatus } from './plan.ts';
 import { decode, encode } from './text.ts';
 import { Training } from './training.ts';
 
 export type TrainingsContext = {
-  readonly config: Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs'>;
+  readonly config: StepLimits & Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs'>;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
   readonly log: Log;
@@ -124,13 +125,15 @@ export class Trainings {
   /** Whatever can be wrong with a plan is told now, and not after a thousand steps: a row of each dataset is evaluated. */
   async #tryOut(run: Run, plan: TrainingPlan): Promise<void> {
     const { strategy, batches, budget, evaluation, objective } = plan;
-    new Driver({
+    const { points } = new Driver({
       strategy: strategyOf(strategy.name).create(strategy.options),
       rows: this.#rowsOf(plan.dataset),
       batchSize: batches.size,
       batchSeed: batches.seed,
       budget,
     }).ask();
+    checkPoints(points, this.#context.config);
+    checkDecays(run, strategy);
     await tryRow(run, plan.dataset, objective, 'plan');
     if (evaluation === undefined) return;
     this.#rowsOf(evaluation.dataset);
@@ -179,6 +182,7 @@ export class Trainings {
       createTimeMs,
       book,
       log,
+      limits: config,
       rowsOf: (dataset) => this.#rowsOf(dataset),
     });
     this.#trainings.set(name, training);
