@@ -46,6 +46,8 @@ export function decay(
   if (weightDecay === 0) return { state: undecayed, actions: [] };
   const grown = { steps: steps + 1, factor: factor * (1 - rate * weightDecay) };
   if (grown.steps < decayEvery) return { state: grown, actions: [] };
+  // A schedule that has ended has a rate of 0, and what is less than float64 tells from 1 is no decay.
+  if (grown.factor === 1) return { state: undecayed, actions: [] };
   const action = { kind: 'decay', factor: grown.factor, seed: seedFor(seed, step, DECAY_DRAW) } as const;
   return { state: undecayed, actions: [{ ...action, exclude: BIASES_AND_NORMS }] };
 }
