@@ -79,9 +79,9 @@ export function trainingService(services: Services): TrainingServiceServer {
       return { training: toWire(training) };
     }),
 
-    resumeTraining: adapter.unary(({ name }, call) => {
+    resumeTraining: adapter.unary(async ({ name }, call) => {
       const training = find(name, call);
-      trainings.resume(training);
+      await trainings.resume(training);
       return { training: toWire(training) };
     }),
 

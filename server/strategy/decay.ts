@@ -26,7 +26,7 @@ export const undecayed: DecayState = { steps: 0, factor: 1 };
 type DecaySettings = SettingsOf<typeof decayFields>;
 
 /** As exporters call them. */
-const BIASES_AND_NORMS = ['*bias*', '*norm*', '*Norm*', '*ln_*'];
+export const BIASES_AND_NORMS = ['*bias*', '*norm*', '*Norm*', '*ln_*'];
 
 /** Beyond the directions of a step: its seed is that of no other draw. */
 const DECAY_DRAW = DIRECTIONS_MAX - 1;
@@ -46,6 +46,8 @@ export function decay(
   if (weightDecay === 0) return { state: undecayed, actions: [] };
   const grown = { steps: steps + 1, factor: factor * (1 - rate * weightDecay) };
   if (grown.steps < decayEvery) return { state: grown, actions: [] };
+  // A schedule that has ended has a rate of 0, and what is less than float64 tells from 1 is no decay.
+  if (grown.factor === 1) return { state: undecayed, actions: [] };
   const action = { kind: 'decay', factor: grown.factor, seed: seedFor(seed, step, DECAY_DRAW) } as const;
   return { state: undecayed, actions: [{ ...action, exclude: BIASES_AND_NORMS }] };
 }

@@ -20,8 +20,11 @@ export type BookOptions = {
 /** What a status becomes once its transaction is through. */
 export type Draft = { readonly status: TrainingStatus };
 
-/** Events that a watcher is given between two looks at whether it still listens. */
-const EVENTS_PER_LOOK = 200;
+/**
+ * Events that a watcher is given between two looks at whether it still listens. They are read at once, and one of 4,096 points
+ * takes 110 KB.
+ */
+const EVENTS_PER_LOOK = 20;
 
 /** Events between two looks at whether there are too many. */
 const EVENTS_PER_CLEARING = 256;

@@ -77,7 +77,9 @@ export class Teller {
 
   async #advance(request: EvaluateRequest | undefined): Promise<StepOutcome> {
     const told = this.#told;
-    if (told === undefined) return request === undefined ? NOTHING : this.#try(undefined, request);
+    // Somebody else may have moved the run: the losses of a step are of one place, and its update is refused then.
+    if (told === undefined)
+      return request ? this.#try(undefined, { ...request, revision: this.#head }) : NOTHING;
     const { change, snapshot } = settlementOf(this.#run, told.actions, this.#conditions(told.place.step));
     if (change !== undefined) return this.#commit(told, { change, snapshot }, request);
     if (snapshot !== undefined)

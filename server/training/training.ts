@@ -8,6 +8,7 @@ import { HEAD } from '../shift.ts';
 import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
 import type { Book } from './book.ts';
+import { checkActions, checkPoints, type StepLimits } from './limits.ts';
 import { afterLook, isDue, isOutOfPatience } from './looks.ts';
 import type { TrainingPlan, TrainingState, TrainingStatus } from './plan.ts';
 import { Teller } from './teller.ts';
@@ -20,6 +21,7 @@ export type TrainingParts = {
   readonly createTimeMs: number;
   readonly book: Book;
   readonly log: Log;
+  readonly limits: StepLimits;
   /** @throws ZerothError not-found. */
   readonly rowsOf: (dataset: string) => number;
 };
@@ -55,13 +57,23 @@ export class Training {
     return this.#parts.book.isOver;
   }
 
+  /** Whether something is being done; where the end of it could not be written down, a training is `running` without. */
+  get isLive(): boolean {
+    return this.#underWay !== undefined;
+  }
+
   /** Begins, or goes on from where it was left. */
   go(): void {
+    // The server goes down: it goes on after the next start.
+    if (this.#wanted === 'close') return;
     if (this.status.state !== 'running') this.#enter({ state: 'running', reason: '' });
     this.#wanted = 'run';
-    this.#underWay ??= this.#live().finally(() => {
-      this.#underWay = undefined;
-    });
+    this.#underWay ??= this.#live();
+  }
+
+  /** Resolves at once unless it is to halt, and when it has then. */
+  async halted(): Promise<void> {
+    if (this.#wanted !== 'run') await this.#underWay;
   }
 
   /** Resolves when the step under way is durable. */
@@ -70,7 +82,9 @@ export class Training {
   }
 
   async stop(): Promise<void> {
-    await this.#halt('stop');
+    // Somebody who waited for a pause may have had it go on.
+    do await this.#halt('stop');
+    while (this.isLive);
     if (!this.isOver) this.#enter({ state: 'stopped', reason: 'stopped' });
   }
 
@@ -99,15 +113,29 @@ export class Training {
 
   /** Never throws: what goes wrong is the end of this training, and of nothing else. */
   async #live(): Promise<void> {
+    const end = await this.#end();
+    // First: who hears of the end may have it go on.
+    this.#underWay = undefined;
+    if (end === undefined) return;
+    try {
+      this.#enter(end);
+    } catch (error) {
+      this.#parts.log.error({ training: this.name, err: error }, 'the end of a training is not written down');
+    }
+  }
+
+  /** Undefined where the server goes down, or the run is deleted: the training is as it was. */
+  async #end(): Promise<End | undefined> {
     try {
       const { run, book } = this.#parts;
       const id = this.name.split('/').at(-1)!;
       const teller = new Teller(run, book, id, this.#gone.signal);
-      const end = await this.#steps(this.#open(), teller);
-      if (end !== undefined) this.#enter(end);
+      return await this.#steps(this.#open(), teller);
     } catch (error) {
-      // Otherwise the server goes down, or the run is deleted: the training is as it was.
-      if (!this.#gone.signal.aborted) this.#fail(error);
+      if (this.#gone.signal.aborted) return undefined;
+      this.#parts.log.warn({ training: this.name, err: error }, 'training failed');
+      const reason = error instanceof ZerothError ? error.message : 'an internal error; the log has it';
+      return { state: 'failed', reason };
     }
   }
 
@@ -129,10 +157,11 @@ export class Training {
     for (;;) {
       const at = { step: driver.place.step, isLast: driver.isSpent };
       if (this.#wanted !== 'run') return leave(teller, this.#wanted);
+      // Whatever came between the evaluation and this, a restart for one.
+      if (evaluation !== undefined && isOutOfPatience(this.status, evaluation))
+        return this.#complete(teller, `no better for ${evaluation.patience} evaluations`);
       if (evaluation !== undefined && isDue(evaluation, this.status, at)) {
         await this.#look(teller, at.step);
-        if (isOutOfPatience(this.status, evaluation))
-          return this.#complete(teller, `no better for ${evaluation.patience} evaluations`);
       } else if (at.isLast) {
         return this.#complete(teller, 'its budget is spent');
       } else {
@@ -143,14 +172,18 @@ export class Training {
 
   async #step(driver: Driver<unknown>, teller: Teller): Promise<void> {
     const { dataset, objective } = this.plan;
+    const { limits } = this.#parts;
     for (let timing = NO_TIME; ; ) {
       const { points, rows: indices } = driver.ask();
+      checkPoints(points, limits);
       const rows = indices === undefined ? ({ kind: 'all' } as const) : ({ kind: 'rows', indices } as const);
       const outcome = await teller.ask({ points, batch: { kind: 'dataset', dataset, rows }, objective });
       timing = sumOf(timing, outcome.timing);
       const losses = outcome.results.map(({ loss }) => loss);
       const done = driver.tell(losses, outcome.results[0].examples);
-      if (done !== undefined) return teller.tell({ ...done, measuredAtRevision: outcome.revision, timing });
+      if (done === undefined) continue;
+      checkActions(done.actions, limits);
+      return teller.tell({ ...done, measuredAtRevision: outcome.revision, timing });
     }
   }
 
@@ -179,17 +212,6 @@ export class Training {
     const { book, log } = this.#parts;
     book.put({ state, reason }, { kind: 'state', state, reason });
     log.info({ training: this.name, state, reason, step: this.status.place.step }, 'training');
-  }
-
-  #fail(error: unknown): void {
-    const { log } = this.#parts;
-    log.warn({ training: this.name, err: error }, 'training failed');
-    const reason = error instanceof ZerothError ? error.message : 'an internal error; the log has it';
-    try {
-      this.#enter({ state: 'failed', reason });
-    } catch (second) {
-      log.error({ training: this.name, err: second }, 'the end of a training is not written down');
-    }
   }
 }
 

@@ -13,12 +13,13 @@ import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';
 import { Book } from './book.ts';
+import { checkDecays, checkPoints, type StepLimits } from './limits.ts';
 import type { TrainingPlan, TrainingStatus } from './plan.ts';
 import { decode, encode } from './text.ts';
 import { Training } from './training.ts';
 
 export type TrainingsContext = {
-  readonly config: Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs'>;
+  readonly config: StepLimits & Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs'>;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
   readonly log: Log;
@@ -77,12 +78,16 @@ export class Trainings {
     }
   }
 
-  resume(training: Training): void {
-    const { state } = training.status;
-    if (state === 'running') return;
-    if (state !== 'paused' && state !== 'failed')
-      throw precondition(training, `expected one that is paused or has failed, got one that is ${state}`);
-    this.#checkFree(training.run);
+  /** One that is about to halt goes on once it has. */
+  async resume(training: Training): Promise<void> {
+    await training.halted();
+    if (this.#trainings.get(training.name) !== training) throw notFound(training.name);
+    if (training.isLive) return;
+    if (training.status.state === 'completed' || training.status.state === 'stopped') {
+      const got = `got one that is ${training.status.state}`;
+      throw precondition(training, `expected one that is paused or has failed, ${got}`);
+    }
+    this.#checkFree(training.run, training);
     training.go();
   }
 
@@ -109,8 +114,9 @@ export class Trainings {
     await Promise.all(this.list().map((training) => training.close(shutdownGraceMs)));
   }
 
-  #checkFree(run: Run): void {
-    const running = this.list(run.name).find(({ status }) => status.state === 'running');
+  #checkFree(run: Run, but?: Training): void {
+    const others = this.list(run.name).filter((each) => each !== but);
+    const running = others.find(({ status }) => status.state === 'running');
     if (running === undefined && !this.#beginning.has(run.name)) return;
     const message = `${run.name} is being trained already${running === undefined ? '' : ` by ${running.name}`}`;
     throw new ZerothError('run-in-training', message, { resource: run.name });
@@ -119,13 +125,15 @@ export class Trainings {
   /** Whatever can be wrong with a plan is told now, and not after a thousand steps: a row of each dataset is evaluated. */
   async #tryOut(run: Run, plan: TrainingPlan): Promise<void> {
     const { strategy, batches, budget, evaluation, objective } = plan;
-    new Driver({
+    const { points } = new Driver({
       strategy: strategyOf(strategy.name).create(strategy.options),
       rows: this.#rowsOf(plan.dataset),
       batchSize: batches.size,
       batchSeed: batches.seed,
       budget,
     }).ask();
+    checkPoints(points, this.#context.config);
+    checkDecays(run, strategy);
     await tryRow(run, plan.dataset, objective, 'plan');
     if (evaluation === undefined) return;
     this.#rowsOf(evaluation.dataset);
@@ -174,6 +182,7 @@ export class Trainings {
       createTimeMs,
       book,
       log,
+      limits: config,
       rowsOf: (dataset) => this.#rowsOf(dataset),
     });
     this.#trainings.set(name, training);

@@ -1,73 +1,24 @@
 // Requests that meet: a run or a model goes while another request is making or waking it.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../../client/client.ts';
 import { RunState } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { openCheckpointStore } from '../../server/checkpoint/store.ts';
-import { loadConfig } from '../../server/config.ts';
-import { openDatasetStore } from '../../server/dataset/store.ts';
 import { ZerothError } from '../../server/errors.ts';
-import type { Journal } from '../../server/journal/journal.ts';
-import { openJournal } from '../../server/journal/sqlite.ts';
-import { openLog } from '../../server/log.ts';
-import { RpcServer } from '../../server/rpc/server.ts';
-import { Models } from '../../server/run/models.ts';
-import { Runs } from '../../server/run/runs.ts';
-import { Trainings } from '../../server/training/trainings.ts';
-import { OBJECTIVE, tinyModel } from '../support/fixture-server.ts';
+import type { Models } from '../../server/run/models.ts';
+import type { Runs } from '../../server/run/runs.ts';
+import { OBJECTIVE } from '../support/fixture-server.ts';
+import { type Before, startParts as startServer } from '../support/parts.ts';
 import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { prepareFolder, refusal, shift } from './wire.ts';
 
 /** The tiny model has 212 bytes of weights, 32 of them biases: room for all of them once, and no other beside. */
-const ROOM = ['--weights-bytes-max', '250', '--port', '0', '--data-dir', ':memory:', '--log-level', 'silent'];
+const startParts = () => startServer(['--weights-bytes-max', '250']);
 const BIASES = { include: ['*.bias'] };
 const FULL = {
   code: 'RESOURCE_EXHAUSTED',
   message: 'trainable: expected at most 38 bytes of weights (what weightsBytesMax leaves), got 212',
 };
-
-/** What the journal does before its own work: the moment of a race, and faults of a disk. */
-type Before = { -readonly [Method in keyof Journal]?: (name: string) => void };
-
-/** A server whose parts are at hand, on a real socket, with the model loaded. */
-async function startParts() {
-  await using opened = new AsyncDisposableStack();
-  const folder = opened.use(await temporaryFolder());
-  await writeFile(join(folder.path, 'mlp.onnx'), tinyModel());
-  const config = loadConfig([...ROOM, '--model-dir', folder.path, '--threads', '1'], {});
-  const log = openLog(config);
-  const before: Before = {};
-  const real = opened.adopt(openJournal(':memory:', { sync: 'normal' }), (each) => each.close());
-  const journal = interrupted(real, before);
-  const datasets = await openDatasetStore({ ...config, now: Date.now });
-  const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
-  const onLost = (name: string) => runs.sleepAll(name);
-  const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
-  const context = { config, journal, datasets, checkpoints, log, now: Date.now };
-  const runs = new Runs(context, models);
-  const trainings = new Trainings(context, runs);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings }, log);
-  opened.adopt(rpc, (each) => each.close());
-  const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
-  const zeroth = opened.use(connect(`127.0.0.1:${await rpc.listen()}`, { retry }));
-  rpc.open();
-  await zeroth.models.load('mlp.onnx');
-  const create = (runId: string, trainable = {}) =>
-    zeroth.runs.create({ model: 'models/mlp', runId, objective: OBJECTIVE, trainable });
-  const stack = opened.move();
-  const dispose = () => stack.disposeAsync();
-  return { zeroth, models, runs, journal, before, create, [Symbol.asyncDispose]: dispose };
-}
-
-function interrupted(journal: Journal, before: Before): Journal {
-  return new Proxy(journal, {
-    get: (target, key: keyof Journal) => (first: unknown, second: unknown, third: unknown) => {
-      before[key]?.((first as { name?: string })?.name ?? String(first));
-      return (target[key] as (...args: unknown[]) => unknown)(first, second, third);
-    },
-  });
-}
 
 const REQUEST = {
   model: 'models/mlp',

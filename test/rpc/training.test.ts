@@ -312,6 +312,11 @@ describe('a plan that cannot be', () => {
       /^plan\.strategy\.mezo\.learning_rate: expected a finite number above 0, got 0$/,
     ],
     [
+      'a step of more points than a request may have',
+      { strategy: { kind: { $case: 'es', value: { population: 5000 } } } },
+      /^plan\.strategy: expected steps of at most 4096 points \(pointsPerRequestMax\), got 5000$/,
+    ],
+    [
       'a batch beyond the rows',
       { batchSize: 41 },
       /^plan\.batch_size: expected at most the dataset's 40 rows, got 41$/,
@@ -342,6 +347,15 @@ describe('a plan that cannot be', () => {
       { evaluation: { patience: -1 } },
       /^plan\.evaluation\.patience: expected a number of evaluations, 0 or more, got -1$/,
     ],
+    [
+      'an anchor of more directions than a request may have',
+      {
+        strategy: {
+          kind: { $case: 'mezoSvrg', value: { eta1: 1e-3, eta2: 1e-3, anchorDirections: 2049 } },
+        },
+      },
+      /^plan\.strategy: expected steps of at most 4096 points \(pointsPerRequestMax\), got 4098$/,
+    ],
   ])('%s is refused by the name of the field, and nothing stays', async (_, more, expected) => {
     const { zeroth } = fixture;
     const run = await newRun(`refused-${Math.random().toString(36).slice(2, 8)}`);
@@ -351,4 +365,32 @@ describe('a plan that cannot be', () => {
     expect(error.message).toMatch(expected);
     expect(await Array.fromAsync(zeroth.trainings.list({ run }))).toEqual([]);
   });
+});
+
+test('weight decay on a run of biases alone is refused before anything is trained', async () => {
+  const { zeroth, model } = fixture;
+  const trainable = { include: ['*.bias'] };
+  const { name: run } = await zeroth.runs.create({ model, runId: 'biases', objective: OBJECTIVE, trainable });
+  const error = await refusal(
+    zeroth.trainings.start({ run, plan: planOf(strategies['mezo-with-decay'].wire) }),
+  );
+  expect(error).toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message:
+      'plan.strategy.mezo.weight_decay: expected 0, as runs/biases trains biases and norms alone, which do not decay, got 0.1',
+  });
+});
+
+test('updates grow no larger than those of a client may be', async () => {
+  await using small = await startFixture(['--shifts-per-request-max', '8']);
+  const { zeroth, model, dataset } = small;
+  const { name: run } = await zeroth.runs.create({ model, runId: 'grows', objective: OBJECTIVE });
+  const value = { learningRate: 1e-3, directions: 2, window: 20 };
+  const plan = { ...planOf({ kind: { $case: 'zoSgdMomentum', value } }), dataset };
+  const { name } = await zeroth.trainings.start({ run, plan });
+  const { state, stateReason, step } = await zeroth.trainings.finished(name);
+  expect([state, step]).toEqual([TrainingState.TRAINING_STATE_FAILED, 4n]);
+  expect(stateReason).toBe(
+    'plan.strategy: expected steps of at most 8 shifts in an update (shiftsPerRequestMax), got 10',
+  );
 });

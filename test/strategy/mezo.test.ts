@@ -84,6 +84,15 @@ describe('mezo', () => {
   });
 
   it.each([
+    ['a rate that has fallen to 0', { schedule: { kind: 'linear', totalSteps: 1 } }],
+    ['less than float64 can tell from 1', { learningRate: 1e-10, weightDecay: 1e-10 }],
+  ] as const)('weight decay: none at %s', (_, options) => {
+    const strategy = mezo({ learningRate: 0.5, weightDecay: 0.5, seed: 9n, ...options });
+    const { actions } = strategy.tell({ ...strategy.start(), step: 1 }, { losses: [3, 2], examples: 16 });
+    expect(actions.map(({ kind }) => kind)).toEqual(['update']);
+  });
+
+  it.each([
     [{ learningRate: 0 }, 'learningRate: expected a finite number above 0, got 0'],
     [{ learningRate: Number.NaN }, 'learningRate: expected a finite number above 0, got NaN'],
     [{ epsilon: -1e-3 }, 'epsilon: expected a finite number above 0, got -0.001'],

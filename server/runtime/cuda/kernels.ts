@@ -9,29 +9,34 @@ const THREADS = 256;
 /** Thread blocks a multiprocessor: as many as are there at once, so that each finds the next part of the work by itself. */
 const BLOCKS_PER_MULTIPROCESSOR = 2048 / THREADS;
 
+/** Of a kernel. */
+const ARGUMENTS_MAX = 16;
+
 export class CudaKernels implements Kernels {
   readonly threads: number;
   readonly #driver: CudaDriver;
   readonly #module: bigint;
   readonly #kernels = new Map<string, bigint>();
+  /** Eight bytes each. They are kept, as the driver reads them where they lie: what nobody needs any more may be gone before it has. */
+  readonly #values = new BigUint64Array(ARGUMENTS_MAX);
+  /** Where each of them is. */
+  readonly #parameters: BigUint64Array;
 
   /** @throws Error where the source cannot be compiled for this card. */
   constructor(driver: CudaDriver, source: string) {
     this.#driver = driver;
     this.#module = driver.load(compile(source, driver.architecture));
+    const at = addressOf(this.#values);
+    this.#parameters = pointers(Array.from(this.#values, (_, i) => at + BigInt(8 * i)));
     this.threads = driver.multiprocessors * BLOCKS_PER_MULTIPROCESSOR * THREADS;
   }
 
   launch(name: string, threads: number, args: readonly KernelArgument[]): void {
     const kernel = this.#kernels.get(name) ?? this.#driver.find(this.#module, name);
     this.#kernels.set(name, kernel);
-    // Each argument has eight bytes, and the driver wants to know where.
-    const values = new BigUint64Array(args.length);
-    for (const [i, value] of args.entries()) values[i] = BigInt(value);
-    const at = addressOf(values);
-    const parameters = pointers(args.map((_, i) => at + BigInt(8 * i)));
+    for (const [i, value] of args.entries()) this.#values[i] = BigInt(value);
     const blocks = Math.max(1, Math.ceil(Math.min(threads, this.threads) / THREADS));
-    this.#driver.launch(kernel, blocks, THREADS, parameters);
+    this.#driver.launch(kernel, blocks, THREADS, this.#parameters);
   }
 
   wait(): void {
