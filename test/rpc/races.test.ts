@@ -14,6 +14,7 @@ import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
 import { Runs } from '../../server/run/runs.ts';
+import { Studies } from '../../server/study/studies.ts';
 import { Trainings } from '../../server/training/trainings.ts';
 import { OBJECTIVE, tinyModel } from '../support/fixture-server.ts';
 import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
@@ -47,7 +48,8 @@ async function startParts() {
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = new Trainings(context, runs);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings }, log);
+  const studies = new Studies(context);
+  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies }, log);
   opened.adopt(rpc, (each) => each.close());
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   const zeroth = opened.use(connect(`127.0.0.1:${await rpc.listen()}`, { retry }));
