@@ -84,6 +84,14 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^server\/training\//, /^server\/(rpc|model|weights|kernel|noise|onnx|runtime)\//),
   ],
   [
+    'optimizers of studies are pure: errors, what strategies share, and eigenvalues',
+    through(
+      /^server\/study\/(optimizer|optimizers|check|space|parameters?|box|eigen|covariance|(full|diagonal)-covariance|evolution|stop|restarts|generations|(sep-)?cma-es|sobol(-numbers)?|random(-numbers)?)\.ts$/,
+      /^(?!server\/(study\/|errors\.ts|strategy\/(fields|seeds|options|state)\.ts)|ml-matrix$)/,
+    ),
+  ],
+  ['eigen alone imports ml-matrix', through(/./, /^ml-matrix$/, /^server\/study\/eigen\.ts$/)],
+  [
     'strategies never see weights, models or runs',
     through(/^server\/strategy\//, /^server\/(weights|model|run|worker)\//),
   ],
