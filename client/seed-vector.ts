@@ -19,8 +19,8 @@ export class SeedVector<Values extends Vector = Float32Array> {
   #revision = 0n;
 
   /**
-   * Takes the values as its own, and rounds them to the grid of noise/1 that fits their largest magnitude: a part in eight million of it, or
-   * less. On the grid float64 has the bits of float32.
+   * Takes the values as its own: rounds them to float32, and then to the grid of noise/1 that fits their largest magnitude, a millionth of
+   * it or less. On the grid float64 holds the numbers of float32.
    * @param revision of the study that the values belong to.
    * @throws Error where one of them is not a finite number.
    */
@@ -28,6 +28,7 @@ export class SeedVector<Values extends Vector = Float32Array> {
     this.values = values;
     this.#table = noiseTable(table);
     this.#revision = revision;
+    for (let i = 0; i < values.length; i++) values[i] = Math.fround(values[i]);
     this.#grid = gridFor(largestMagnitude(values));
     snap<Vector>(values, this.#grid);
   }
@@ -53,7 +54,10 @@ export class SeedVector<Values extends Vector = Float32Array> {
    * What `look` makes of the values where the shifts are added; they are undone without a trace.
    * @throws RangeError where a value would leave the range of its grid; the values are then as they were.
    */
-  async at<Result>(shifts: readonly Shift[], look: (values: Values) => Promise<Result> | Result): Promise<Result> {
+  async at<Result>(
+    shifts: readonly Shift[],
+    look: (values: Values) => Promise<Result> | Result,
+  ): Promise<Result> {
     const before = this.#isFar(shifts) ? this.values.slice() : undefined;
     this.#move(shifts, 1);
     try {

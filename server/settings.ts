@@ -116,7 +116,10 @@ export const settings = {
   trainingEventsMax: countLimit(100_000, 'steps of one training whose events are kept'),
   studiesMax: countLimit(1024, 'studies'),
   trialsPerStudyMax: countLimit(10_000_000, 'trials of one study'),
-  trialsOpenMax: countLimit(1024, 'trials of one study that are offered and not told yet, and values in one request'),
+  trialsOpenMax: countLimit(
+    1024,
+    'trials of one study that are offered and not told yet, and values in one request',
+  ),
   // Full CMA-ES has a bound of its own; what is left works in as many numbers as there are dimensions.
   studyDimensionsMax: countLimit(10_000, 'dimensions of a study whose trials are vectors'),
   studyBytesMax: bytesLimit(4 * GiB, 'of one study that is imported'),

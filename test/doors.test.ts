@@ -61,10 +61,10 @@ const doors: readonly (readonly [string, string[]])[] = [
   ['kernel alone knows the compiled kernel', through(/^server\//, /kernel\.wasm/, /^server\/kernel\//)],
   ['the server never imports the client', through(/^server\//, /^client\//)],
   [
-    'of the server the client imports strategies, shifts and errors; its command and zeroth/local start a server',
+    'of the server the client imports strategies, shifts, noise and errors; its command and zeroth/local start a server',
     through(
       /^client\//,
-      /^server\/(?!strategy\/|shift\.ts|errors\.ts|version\.ts)/,
+      /^server\/(?!strategy\/|noise\/|shift\.ts|errors\.ts|version\.ts)/,
       /^client\/(zeroth|local|local-channel)\.ts$/,
     ),
   ],
@@ -91,6 +91,14 @@ const doors: readonly (readonly [string, string[]])[] = [
     ),
   ],
   ['eigen alone imports ml-matrix', through(/./, /^ml-matrix$/, /^server\/study\/eigen\.ts$/)],
+  [
+    'seed-vector alone knows the noise in the client',
+    through(/^client\//, /^server\/noise\//, /^client\/seed-vector\.ts$/),
+  ],
+  [
+    'studies know no wire, model, run or weight',
+    through(/^server\/study\//, /^server\/(rpc|model|weights|kernel|onnx|runtime|worker)\//),
+  ],
   [
     'strategies never see weights, models or runs',
     through(/^server\/strategy\//, /^server\/(weights|model|run|worker)\//),

@@ -34,7 +34,9 @@ export type StoredTrial = {
 
 export type TrialRequest = { readonly client: string; readonly requestId: string };
 export type Lease = TrialRequest & { readonly leaseEndMs: number };
-export type StoredOutcome = Pick<StoredTrial, 'outcome' | 'value' | 'reason'> & { readonly toldChange: number };
+export type StoredOutcome = Pick<StoredTrial, 'outcome' | 'value' | 'reason'> & {
+  readonly toldChange: number;
+};
 
 export interface StudyLog {
   /** @throws ZerothError already-exists. */

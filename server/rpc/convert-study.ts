@@ -5,8 +5,6 @@ import {
   StudyDirection,
   TrialState,
   type BoxSpace as WireBox,
-  type FloatRange as WireFloatRange,
-  type IntegerRange as WireIntegerRange,
   type OptimizerChoice as WireOptimizer,
   type SpaceParameter as WireParameter,
   type ParameterValue as WireParameterValue,
@@ -19,8 +17,9 @@ import {
 import { invalid, ZerothError } from '../errors.ts';
 import { type Fields, readOptions } from '../strategy/fields.ts';
 import { type OptimizerName, optimizerNames, optimizerOf } from '../study/optimizers.ts';
+import type { Parameter } from '../study/parameter.ts';
 import type { SeedForm, StudyPlan, Trial, TrialPoint, VectorForm } from '../study/plan.ts';
-import { type BoxPoint, checkSpace, domainOf, type Parameter, type Space, toPoint, toVector } from '../study/space.ts';
+import { checkSpace, type Point, type Space, toPoint, toVector } from '../study/space.ts';
 import { fromTable, toNumber, toTable } from './convert.ts';
 import { fromStrategy, snake, toFieldInfos, toStrategy } from './convert-strategy.ts';
 
@@ -68,79 +67,115 @@ function fromSeedForm({ dimensions, table, strategy }: SeedForm): WireSeedForm {
   return { dimensions: BigInt(dimensions), table: fromTable(table), strategy: fromStrategy(strategy) };
 }
 
-/** The space is checked before the optimizer is made of it. */
 function toVectorForm({ space: wire, optimizer }: WireVectorForm): VectorForm {
   if (wire === undefined) throw invalid('plan.vector.space', 'box or free', 'neither');
+  return { kind: 'vector', space: toSpace(wire), optimizer: toOptimizer(optimizer) };
+}
+
+function toSpace(wire: NonNullable<WireVectorForm['space']>): Space {
   const space: Space =
     wire.$case === 'box'
       ? { kind: 'box', parameters: toParameters(wire.value) }
-      : { kind: 'vector', start: wire.value.start, scale: wire.value.deviation ?? 1 };
-  checkSpace(space, `plan.vector.${wire.$case}`);
-  return { kind: 'vector', space, optimizer: toOptimizer(optimizer, space) };
+      : { kind: 'vector', start: wire.value.start, scale: wire.value.scale ?? 1 };
+  try {
+    checkSpace(space);
+  } catch (error) {
+    throw renamed(
+      error,
+      (field) => `plan.vector.${wire.$case}.${wire.$case === 'box' ? inList(field, wire.value) : field}`,
+    );
+  }
+  return space;
+}
+
+/** What the domain has by name, the wire has in a list: `parameters.x.min` is `parameters[0].float.min`. */
+function inList(field: string, { parameters }: WireBox): string {
+  const i = parameters.findIndex(
+    ({ name }) => field === `parameters.${name}` || field.startsWith(`parameters.${name}.`),
+  );
+  if (i === -1) return field;
+  const { name, range } = parameters[i];
+  return `parameters[${i}].${range?.$case}${field.slice(`parameters.${name}`.length)}`;
 }
 
 function fromVectorForm({ space, optimizer }: VectorForm): WireVectorForm {
   return {
     space:
       space.kind === 'box'
-        ? { $case: 'box', value: { parameters: space.parameters.map(fromParameter) } }
-        : { $case: 'free', value: { start: [...space.start], deviation: space.scale } },
+        ? { $case: 'box', value: { parameters: Object.entries(space.parameters).map(fromParameter) } }
+        : { $case: 'free', value: { start: [...space.start], scale: space.scale } },
     optimizer: fromOptimizer(optimizer),
   };
 }
 
-function toParameters({ parameters }: WireBox): Parameter[] {
-  return parameters.map(({ name, range }, i) => {
+function toParameters({ parameters }: WireBox): Record<string, Parameter> {
+  const named = parameters.map(({ name, range }, i) => {
     const field = `plan.vector.box.parameters[${i}]`;
-    switch (range?.$case) {
-      case 'float':
-        return { name, kind: 'float', ...toBounds(range.value, `${field}.float`), step: range.value.step };
-      case 'integer': {
-        const minimum = toNumber(range.value.minimum, `${field}.integer.minimum`);
-        const maximum = toNumber(range.value.maximum, `${field}.integer.maximum`);
-        return { name, kind: 'integer', minimum, maximum, scale: toScale(range.value.scale, `${field}.integer`) };
-      }
-      case 'categories':
-        return { name, kind: 'category', values: range.value.values };
-      case undefined:
-        throw invalid(`${field}.range`, 'a float, an integer or categories', 'none of them');
-    }
+    if (parameters.findIndex((each) => each.name === name) !== i)
+      throw invalid(`${field}.name`, 'a name of its own', JSON.stringify(name));
+    return [name, toParameter(range, field)] as const;
   });
+  return Object.fromEntries(named);
 }
 
-function toBounds({ minimum, maximum, scale }: WireFloatRange, field: string) {
-  return { minimum, maximum, scale: toScale(scale, field) };
+function toParameter(range: WireParameter['range'], field: string): Parameter {
+  switch (range?.$case) {
+    case 'float':
+      return { kind: 'float', ...range.value, scale: toScale(range.value.scale, `${field}.float`) };
+    case 'integer': {
+      const { min, max, scale, start } = range.value;
+      return {
+        kind: 'integer',
+        min: toNumber(min, `${field}.integer.min`),
+        max: toNumber(max, `${field}.integer.max`),
+        scale: toScale(scale, `${field}.integer`),
+        start: start === undefined ? undefined : toNumber(start, `${field}.integer.start`),
+      };
+    }
+    case 'category':
+      return { kind: 'category', ...range.value };
+    case undefined:
+      throw invalid(`${field}.range`, 'a float, an integer or a category', 'none of them');
+  }
 }
 
 function toScale(scale: RangeScale, field: string): 'linear' | 'log' {
-  if (scale === RangeScale.UNRECOGNIZED) throw invalid(`${field}.scale`, 'linear (1) or log (2)', String(scale));
+  if (scale === RangeScale.UNRECOGNIZED)
+    throw invalid(`${field}.scale`, 'linear (1) or log (2)', String(scale));
   return scale === RangeScale.RANGE_SCALE_LOG ? 'log' : 'linear';
 }
 
-function fromParameter(parameter: Parameter): WireParameter {
-  const { name } = parameter;
-  if (parameter.kind === 'category')
-    return { name, range: { $case: 'categories', value: { values: [...parameter.values] } } };
-  const { minimum, maximum } = parameter;
+function fromParameter([name, parameter]: readonly [string, Parameter]): WireParameter {
+  if (parameter.kind === 'category') {
+    const { choices, start } = parameter;
+    return { name, range: { $case: 'category', value: { choices: [...choices], start } } };
+  }
+  const { min, max, start } = parameter;
   const scale = parameter.scale === 'log' ? RangeScale.RANGE_SCALE_LOG : RangeScale.RANGE_SCALE_LINEAR;
   if (parameter.kind === 'float')
-    return { name, range: { $case: 'float', value: { minimum, maximum, scale, step: parameter.step } } };
-  const value: WireIntegerRange = { minimum: BigInt(minimum), maximum: BigInt(maximum), scale };
-  return { name, range: { $case: 'integer', value } };
+    return { name, range: { $case: 'float', value: { min, max, scale, step: parameter.step, start } } };
+  const whole = {
+    min: BigInt(min),
+    max: BigInt(max),
+    start: start === undefined ? undefined : BigInt(start),
+  };
+  return { name, range: { $case: 'integer', value: { ...whole, scale } } };
 }
 
-function toOptimizer(choice: WireOptimizer | undefined, space: Space): VectorForm['optimizer'] {
+function toOptimizer(choice: WireOptimizer | undefined): VectorForm['optimizer'] {
   const name = optimizerNames.find((each) => each === choice?.name);
   const field = 'plan.vector.optimizer';
   if (name === undefined)
-    throw invalid(`${field}.name`, `an optimizer among ${optimizerNames.join(', ')}`, JSON.stringify(choice?.name ?? ''));
-  const { fields, create } = optimizerOf(name);
+    throw invalid(
+      `${field}.name`,
+      `an optimizer among ${optimizerNames.join(', ')}`,
+      JSON.stringify(choice?.name ?? ''),
+    );
+  const { fields } = optimizerOf(name);
   try {
-    const options = readOptions(fields, toOptions(fields, choice!.options));
-    create(options, domainOf(space));
-    return { name, options };
+    return { name, options: readOptions(fields, toOptions(fields, choice!.options)) };
   } catch (error) {
-    throw renamed(error, field);
+    throw renamed(error, (option) => `${field}.options["${snake(option)}"]`);
   }
 }
 
@@ -160,7 +195,10 @@ function toOptions(fields: Fields, given: WireOptimizer['options']): Record<stri
 
 function fromOptimizer({ name, options }: VectorForm['optimizer']): WireOptimizer {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { name, options: Object.fromEntries(given.map(([each, value]) => [snake(each), fromOption(value)])) };
+  return {
+    name,
+    options: Object.fromEntries(given.map(([each, value]) => [snake(each), fromOption(value)])),
+  };
 }
 
 function fromOption(value: unknown): WireOptimizer['options'][string] {
@@ -177,17 +215,25 @@ function fromOption(value: unknown): WireOptimizer['options'][string] {
 }
 
 export function toOptimizerInfo(name: OptimizerName): OptimizerInfo {
-  const { title, paper, doc, fields } = optimizerOf(name);
-  return { name, title, paper, description: doc, fields: toFieldInfos(fields) };
+  const { title, paper, doc, fields, dimensionMax, domains } = optimizerOf(name);
+  return {
+    name,
+    title,
+    paper,
+    description: doc,
+    fields: toFieldInfos(fields),
+    dimensionsMax: dimensionMax,
+    spaces: domains.map((kind) => (kind === 'box' ? 'box' : 'free')),
+  };
 }
 
-/** An error about an option as one about the field of the request: its message begins with the name. */
-function renamed(error: unknown, field: string): unknown {
+/** An error about a field of the domain as one about a field of the request: its message begins with the name. */
+function renamed(error: unknown, toField: (field: string) => string): unknown {
   if (!(error instanceof ZerothError) || error.details.field === undefined) return error;
   const { kind, message, details } = error;
-  const { field: option = '' } = details;
-  const named = `${field}.options["${snake(option)}"]`;
-  return new ZerothError(kind, `${named}${message.slice(option.length)}`, { ...details, field: named }, error);
+  const { field: name = '' } = details;
+  const field = toField(name);
+  return new ZerothError(kind, `${field}${message.slice(name.length)}`, { ...details, field }, error);
 }
 
 /** @param path of the point in the request. */
@@ -196,24 +242,30 @@ export function toTrialPoint(
   form: StudyPlan['form'],
   path: string,
 ): Extract<TrialPoint, { kind: 'vector' }> {
-  if (form.kind === 'seed') throw invalid(path, 'the number of a trial: others are not taken in the seed form', 'a point');
+  if (form.kind === 'seed')
+    throw invalid(path, 'the number of a trial: others are not taken in the seed form', 'a point');
   const { space } = form;
   const { point: kind } = point;
   if (space.kind === 'box') {
     if (kind?.$case !== 'parameters') throw invalid(path, 'parameters', kind?.$case ?? 'nothing');
-    const given = toBoxPoint(kind.value.values);
-    return { kind: 'vector', vector: toVector(space, given, `${path}.parameters.values`), given };
+    const given = pointOf(kind.value.values);
+    try {
+      return { kind: 'vector', vector: toVector(space, given), given };
+    } catch (error) {
+      throw renamed(error, (field) => `${path}.parameters.values["${field.slice('point.'.length)}"]`);
+    }
   }
   if (kind?.$case !== 'coordinates') throw invalid(path, 'coordinates', kind?.$case ?? 'nothing');
   const { values } = kind.value;
   const { length } = space.start;
-  if (values.length !== length) throw invalid(`${path}.coordinates.values`, `${length} numbers`, String(values.length));
+  if (values.length !== length)
+    throw invalid(`${path}.coordinates.values`, `${length} numbers`, String(values.length));
   const bad = values.findIndex((each) => !Number.isFinite(each));
   if (bad !== -1) throw invalid(`${path}.coordinates.values[${bad}]`, 'a finite number', String(values[bad]));
   return { kind: 'vector', vector: values };
 }
 
-function toBoxPoint(values: Readonly<Record<string, WireParameterValue>>): BoxPoint {
+function pointOf(values: Readonly<Record<string, WireParameterValue>>): Point {
   const entries = Object.entries(values).map(([name, { kind }]) => [name, kind?.value ?? 'nothing'] as const);
   return Object.fromEntries(entries);
 }

@@ -9,18 +9,19 @@ import {
   type Run as WireRun,
 } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../errors.ts';
-import type { TableKind } from '../noise/table.ts';
 import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import { fromAdditions, toAdditions } from './additions.ts';
 import {
   fromObjective,
   fromParameter,
+  fromTable,
   toNoise,
   toObjective,
   toOptionalRevision,
   toPoint,
   toRevision,
+  toTable,
 } from './convert.ts';
 import { toChangeConditions } from './oracle-service.ts';
 import { page } from './page.ts';

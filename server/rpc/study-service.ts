@@ -2,11 +2,11 @@ import {
   type AskResponse,
   type ImportStudyRequest,
   type StudyServiceServer,
+  type ToldValue,
+  type AskRequest as WireAsk,
   StudyState as WireState,
   type Study as WireStudy,
   type StudyUpdate as WireUpdate,
-  type ToldValue,
-  type AskRequest as WireAsk,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
 import { checkId, checkName } from '../run/names.ts';
@@ -166,9 +166,16 @@ function toValue({ of, outcome }: ToldValue, study: Study, field: string): Value
 function toOutcome(outcome: ToldValue['outcome'], field: string): Outcome {
   if (outcome === undefined) throw invalid(`${field}.outcome`, 'a value or infeasible', 'neither');
   if (outcome.$case === 'infeasible')
-    return { kind: 'infeasible', reason: toShortText(outcome.value, `${field}.infeasible`, REASON_CHARACTERS_MAX) };
+    return {
+      kind: 'infeasible',
+      reason: toShortText(outcome.value, `${field}.infeasible`, REASON_CHARACTERS_MAX),
+    };
   if (!Number.isFinite(outcome.value))
-    throw invalid(`${field}.value`, 'a finite number; infeasible says that there is none', String(outcome.value));
+    throw invalid(
+      `${field}.value`,
+      'a finite number; infeasible says that there is none',
+      String(outcome.value),
+    );
   return { kind: 'told', value: outcome.value + 0 };
 }
 
@@ -195,7 +202,8 @@ function toAfter(study: Study, revision: bigint | undefined, field: string): num
 }
 
 function toTrialToken(token: string): number {
-  if (!/^\d{0,15}$/.test(token)) throw invalid('page_token', 'one that an answer has had', JSON.stringify(token));
+  if (!/^\d{0,15}$/.test(token))
+    throw invalid('page_token', 'one that an answer has had', JSON.stringify(token));
   return Number(token);
 }
 

@@ -3,8 +3,9 @@ import type { Config } from '../config.ts';
 import { invalid } from '../errors.ts';
 import { strategyOf } from '../strategy/index.ts';
 import { methodOf } from './method.ts';
+import { optimizerOf } from './optimizers.ts';
 import type { SeedForm, StudyPlan, VectorForm } from './plan.ts';
-import { checkSpace, dimensionsOf } from './space.ts';
+import { dimensionOf } from './space.ts';
 
 export type PlanLimits = Pick<
   Config,
@@ -23,12 +24,19 @@ export function checkPlan(plan: StudyPlan, limits: PlanLimits): void {
   methodOf(plan);
 }
 
-function checkVectorForm({ space }: VectorForm, { studyDimensionsMax }: PlanLimits): void {
-  const dimensions = dimensionsOf(space);
+function checkVectorForm(
+  { space, optimizer: { name } }: VectorForm,
+  { studyDimensionsMax }: PlanLimits,
+): void {
+  const { domains, dimensionMax } = optimizerOf(name);
+  if (!domains.includes(space.kind))
+    throw invalid('plan.vector.space', `a space that ${name} takes, ${domains.join(' or ')}`, space.kind);
+  const dimension = dimensionOf(space);
   const field = space.kind === 'box' ? 'plan.vector.box.parameters' : 'plan.vector.free.start';
-  if (dimensions < 1 || dimensions > studyDimensionsMax)
-    throw invalid(field, `1 to ${studyDimensionsMax} of them (studyDimensionsMax)`, String(dimensions));
-  checkSpace(space, space.kind === 'box' ? 'plan.vector.box' : 'plan.vector.free');
+  const most = `${Math.min(dimensionMax, studyDimensionsMax)} dimensions`;
+  const whose = dimensionMax < studyDimensionsMax ? `for ${name}` : '(studyDimensionsMax)';
+  if (dimension > Math.min(dimensionMax, studyDimensionsMax))
+    throw invalid(field, `at most ${most} ${whose}`, String(dimension));
 }
 
 function checkSeedForm({ dimensions, strategy: { name, options } }: SeedForm, limits: PlanLimits): void {
@@ -41,10 +49,22 @@ function checkSeedForm({ dimensions, strategy: { name, options } }: SeedForm, li
     throw invalid(field, 'a strategy without full batches and snapshots: a study has no dataset', name);
   const { weightDecay = 0, window = 1 } = options as { weightDecay?: number; window?: number };
   if (weightDecay !== 0)
-    throw invalid(`${field}.weight_decay`, '0: a vector has no biases and norms to spare', String(weightDecay));
+    throw invalid(
+      `${field}.weight_decay`,
+      '0: a vector has no biases and norms to spare',
+      String(weightDecay),
+    );
   const { trialsOpenMax, shiftsPerRequestMax } = limits;
   if (points.length + laterPoints > trialsOpenMax)
-    throw invalid(field, `at most ${trialsOpenMax} points a step (trialsOpenMax)`, `${points.length + laterPoints}`);
+    throw invalid(
+      field,
+      `at most ${trialsOpenMax} points a step (trialsOpenMax)`,
+      `${points.length + laterPoints}`,
+    );
   if (points.length * window > shiftsPerRequestMax)
-    throw invalid(field, `at most ${shiftsPerRequestMax} shifts an update (shiftsPerRequestMax)`, `${points.length * window}`);
+    throw invalid(
+      field,
+      `at most ${shiftsPerRequestMax} shifts an update (shiftsPerRequestMax)`,
+      `${points.length * window}`,
+    );
 }

@@ -3,7 +3,7 @@ import type { TableKind } from '../noise/table.ts';
 import type { Shift } from '../shift.ts';
 import type { StrategyName } from '../strategy/index.ts';
 import type { OptimizerName } from './optimizers.ts';
-import type { BoxPoint, Space } from './space.ts';
+import type { Point, Space } from './space.ts';
 
 /** Never changes after the start. */
 export type StudyPlan = {
@@ -37,7 +37,7 @@ export type TrialPoint =
       /** In [0, 1]^d or R^d, as the optimizer has it. */
       readonly vector: readonly number[];
       /** As the client told it, where nobody asked for it: through [0, 1] it would be rounded. */
-      readonly given?: BoxPoint | undefined;
+      readonly given?: Point | undefined;
     }
   /** The vector behind so many updates, and shifts on top of it. */
   | { readonly kind: 'seed'; readonly revision: number; readonly shifts: readonly Shift[] };

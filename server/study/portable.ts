@@ -49,7 +49,10 @@ export async function* exportStudy(study: Study): AsyncGenerator<Buffer, void> {
  * The lines of an export, in whatever pieces it comes, up to the one with the digest, which has been checked then.
  * @throws ZerothError data-loss where the digest is another one, or invalid-argument where it is no export.
  */
-export async function* readLines(pieces: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Line, void> {
+export async function* readLines(
+  pieces: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): AsyncGenerator<Line, void> {
   const hash = createHash('sha256');
   let [rest, total] = [Buffer.alloc(0), 0];
   for await (const piece of pieces) {
@@ -63,7 +66,8 @@ export async function* readLines(pieces: AsyncIterable<Uint8Array>, bytesMax: nu
       yield line;
       if (!('sha256' in line)) hash.update(bytes);
       else if (line.sha256 === hash.digest('hex')) return;
-      else throw new ZerothError('data-loss', 'data: the export does not match its digest', { field: 'data' });
+      else
+        throw new ZerothError('data-loss', 'data: the export does not match its digest', { field: 'data' });
     }
     if (rest.length > LINE_BYTES_MAX) throw notAnExport();
   }

@@ -51,7 +51,10 @@ export function seedMethod({ strategy: { name, options } }: SeedForm): Method<Se
       const round = state.round ?? { first: state.asked, losses: points.map(() => null) };
       const from = state.asked - round.first;
       const chosen = points.slice(from, from + count);
-      const asked = chosen.map((point, i) => ({ id: state.asked + i, point: pointAt(state.revision, point) }));
+      const asked = chosen.map((point, i) => ({
+        id: state.asked + i,
+        point: pointAt(state.revision, point),
+      }));
       return { state: { ...state, round, asked: state.asked + asked.length }, asked };
     },
     tell(state, told) {

@@ -17,7 +17,9 @@ export function toStored(trial: Trial, requestId: string, toldChange: number | n
   };
 }
 
-export function storedOutcome(outcome: Outcome | undefined): Pick<StoredTrial, 'outcome' | 'value' | 'reason'> {
+export function storedOutcome(
+  outcome: Outcome | undefined,
+): Pick<StoredTrial, 'outcome' | 'value' | 'reason'> {
   if (outcome === undefined) return { outcome: 'open', value: null, reason: null };
   return outcome.kind === 'told'
     ? { outcome: 'told', value: outcome.value, reason: null }

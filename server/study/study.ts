@@ -8,7 +8,7 @@ import { afterAsk, afterTell, type Change, isComplete, type Ledger, type Settled
 import { type Method, methodOf } from './method.ts';
 import { OpenTrials } from './open-trials.ts';
 import type { AskRequest, Outcome, StudyPlan, StudyUpdate, Trial, Value } from './plan.ts';
-import { dimensionsOf } from './space.ts';
+import { dimensionOf } from './space.ts';
 import { fromStored, storedOutcome, toStored } from './stored.ts';
 
 export type StudyParts = {
@@ -189,7 +189,7 @@ export class Study {
   #answerMax(): number {
     const { form } = this.plan;
     if (form.kind === 'seed') return this.#parts.limits.trialsOpenMax;
-    return Math.max(1, Math.floor(COORDINATES_PER_ANSWER / dimensionsOf(form.space)));
+    return Math.max(1, Math.floor(COORDINATES_PER_ANSWER / dimensionOf(form.space)));
   }
 
   #givenBefore({ client, requestId }: AskRequest): Trial[] {
@@ -197,9 +197,14 @@ export class Study {
     return this.#parts.log.trialsOf(this.name, { client, requestId }).map(fromStored);
   }
 
-  #lease(trials: readonly Trial[], lease: { client: string; requestId: string; leaseEndMs: number }): Trial[] {
+  #lease(
+    trials: readonly Trial[],
+    lease: { client: string; requestId: string; leaseEndMs: number },
+  ): Trial[] {
     const { client, leaseEndMs } = lease;
-    const leased = trials.map((each) => (each.outcome === undefined ? { ...each, client, leaseEndMs } : each));
+    const leased = trials.map((each) =>
+      each.outcome === undefined ? { ...each, client, leaseEndMs } : each,
+    );
     const out = leased.filter(({ outcome }) => outcome === undefined);
     for (const { number } of out) this.#parts.log.lease(this.name, number, lease);
     this.#load().open.put(out);

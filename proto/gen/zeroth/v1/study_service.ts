@@ -71,7 +71,7 @@ export const RangeScale = {
   /** RANGE_SCALE_UNSPECIFIED - Linear. */
   RANGE_SCALE_UNSPECIFIED: 0,
   RANGE_SCALE_LINEAR: 1,
-  /** RANGE_SCALE_LOG - Equal factors are equally far apart; the minimum has to be above 0. */
+  /** RANGE_SCALE_LOG - Equal ratios are equally far; the minimum has to be above 0. */
   RANGE_SCALE_LOG: 2,
   UNRECOGNIZED: -1,
 } as const;
@@ -141,46 +141,54 @@ export interface VectorForm {
   optimizer: OptimizerChoice | undefined;
 }
 
-/** Named parameters, each within bounds. */
+/** Named parameters, each within bounds; at least one. */
 export interface BoxSpace {
   parameters: SpaceParameter[];
 }
 
 export interface SpaceParameter {
+  /** Not empty, and of its own. */
   name: string;
   range: { $case: "float"; value: FloatRange } | { $case: "integer"; value: IntegerRange } | {
-    $case: "categories";
-    value: Categories;
+    $case: "category";
+    value: CategoryRange;
   } | undefined;
 }
 
 /** Both bounds are in it. */
 export interface FloatRange {
-  minimum: number;
-  maximum: number;
+  min: number;
+  max: number;
   scale: RangeScale;
-  /** Values are the minimum and so many steps; on a linear scale only. Unset means any value. */
-  step?: number | undefined;
+  /** Only min, min + step, min + 2 step, ... up to max; on a linear scale. Unset means any value. */
+  step?:
+    | number
+    | undefined;
+  /** Where the search begins. Unset means in the middle. */
+  start?: number | undefined;
 }
 
-/** Both bounds are in it, and within 2^53. */
+/** Both bounds are in it. */
 export interface IntegerRange {
-  minimum: bigint;
-  maximum: bigint;
+  min: bigint;
+  max: bigint;
   scale: RangeScale;
+  start?: bigint | undefined;
 }
 
-/** At least two, all different. */
-export interface Categories {
-  values: string[];
+/** A coordinate for each choice counts as a dimension. */
+export interface CategoryRange {
+  /** 2 to 256, each once. */
+  choices: string[];
+  start?: string | undefined;
 }
 
 /** R^d. */
 export interface FreeSpace {
   /** Where the search begins; as long as trials are. */
   start: number[];
-  /** How far from it the optimum may be expected, in every coordinate; above 0. Unset means 1. */
-  deviation?: number | undefined;
+  /** The optimum is expected within a few times this of the start, in each coordinate; above 0. Unset means 1. */
+  scale?: number | undefined;
 }
 
 /** An optimizer by its name, and options by theirs (GetServerInfo lists both). */
@@ -456,6 +464,10 @@ export interface OptimizerInfo {
   description: string;
   /** Options by the names that OptimizerChoice has. */
   fields: StrategyField[];
+  /** Of a search space; categories count with each of their choices. */
+  dimensionsMax: number;
+  /** "box", "free". */
+  spaces: string[];
 }
 
 function createBaseStudy(): Study {
@@ -935,8 +947,8 @@ export const SpaceParameter: MessageFns<SpaceParameter> = {
       case "integer":
         IntegerRange.encode(message.range.value, writer.uint32(26).fork()).join();
         break;
-      case "categories":
-        Categories.encode(message.range.value, writer.uint32(34).fork()).join();
+      case "category":
+        CategoryRange.encode(message.range.value, writer.uint32(34).fork()).join();
         break;
     }
     return writer;
@@ -984,7 +996,7 @@ export const SpaceParameter: MessageFns<SpaceParameter> = {
               break;
             }
 
-            message.range = { $case: "categories", value: Categories.decode(reader, reader.uint32()) };
+            message.range = { $case: "category", value: CategoryRange.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1018,9 +1030,9 @@ export const SpaceParameter: MessageFns<SpaceParameter> = {
         }
         break;
       }
-      case "categories": {
+      case "category": {
         if (object.range?.value !== undefined && object.range?.value !== null) {
-          message.range = { $case: "categories", value: Categories.fromPartial(object.range.value) };
+          message.range = { $case: "category", value: CategoryRange.fromPartial(object.range.value) };
         }
         break;
       }
@@ -1030,22 +1042,25 @@ export const SpaceParameter: MessageFns<SpaceParameter> = {
 };
 
 function createBaseFloatRange(): FloatRange {
-  return { minimum: 0, maximum: 0, scale: 0, step: undefined };
+  return { min: 0, max: 0, scale: 0, step: undefined, start: undefined };
 }
 
 export const FloatRange: MessageFns<FloatRange> = {
   encode(message: FloatRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.minimum !== 0) {
-      writer.uint32(9).double(message.minimum);
+    if (message.min !== 0) {
+      writer.uint32(9).double(message.min);
     }
-    if (message.maximum !== 0) {
-      writer.uint32(17).double(message.maximum);
+    if (message.max !== 0) {
+      writer.uint32(17).double(message.max);
     }
     if (message.scale !== 0) {
       writer.uint32(24).int32(message.scale);
     }
     if (message.step !== undefined) {
       writer.uint32(33).double(message.step);
+    }
+    if (message.start !== undefined) {
+      writer.uint32(41).double(message.start);
     }
     return writer;
   },
@@ -1068,7 +1083,7 @@ export const FloatRange: MessageFns<FloatRange> = {
               break;
             }
 
-            message.minimum = reader.double();
+            message.min = reader.double();
             continue;
           }
           case 2: {
@@ -1076,7 +1091,7 @@ export const FloatRange: MessageFns<FloatRange> = {
               break;
             }
 
-            message.maximum = reader.double();
+            message.max = reader.double();
             continue;
           }
           case 3: {
@@ -1093,6 +1108,14 @@ export const FloatRange: MessageFns<FloatRange> = {
             }
 
             message.step = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.start = reader.double();
             continue;
           }
         }
@@ -1112,34 +1135,41 @@ export const FloatRange: MessageFns<FloatRange> = {
   },
   fromPartial(object: DeepPartial<FloatRange>): FloatRange {
     const message = createBaseFloatRange();
-    message.minimum = object.minimum ?? 0;
-    message.maximum = object.maximum ?? 0;
+    message.min = object.min ?? 0;
+    message.max = object.max ?? 0;
     message.scale = object.scale ?? 0;
     message.step = object.step ?? undefined;
+    message.start = object.start ?? undefined;
     return message;
   },
 };
 
 function createBaseIntegerRange(): IntegerRange {
-  return { minimum: 0n, maximum: 0n, scale: 0 };
+  return { min: 0n, max: 0n, scale: 0, start: undefined };
 }
 
 export const IntegerRange: MessageFns<IntegerRange> = {
   encode(message: IntegerRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.minimum !== 0n) {
-      if (BigInt.asIntN(64, message.minimum) !== message.minimum) {
-        throw new globalThis.Error("value provided for field message.minimum of type int64 too large");
+    if (message.min !== 0n) {
+      if (BigInt.asIntN(64, message.min) !== message.min) {
+        throw new globalThis.Error("value provided for field message.min of type int64 too large");
       }
-      writer.uint32(8).int64(message.minimum);
+      writer.uint32(8).int64(message.min);
     }
-    if (message.maximum !== 0n) {
-      if (BigInt.asIntN(64, message.maximum) !== message.maximum) {
-        throw new globalThis.Error("value provided for field message.maximum of type int64 too large");
+    if (message.max !== 0n) {
+      if (BigInt.asIntN(64, message.max) !== message.max) {
+        throw new globalThis.Error("value provided for field message.max of type int64 too large");
       }
-      writer.uint32(16).int64(message.maximum);
+      writer.uint32(16).int64(message.max);
     }
     if (message.scale !== 0) {
       writer.uint32(24).int32(message.scale);
+    }
+    if (message.start !== undefined) {
+      if (BigInt.asIntN(64, message.start) !== message.start) {
+        throw new globalThis.Error("value provided for field message.start of type int64 too large");
+      }
+      writer.uint32(32).int64(message.start);
     }
     return writer;
   },
@@ -1162,7 +1192,7 @@ export const IntegerRange: MessageFns<IntegerRange> = {
               break;
             }
 
-            message.minimum = reader.int64() as bigint;
+            message.min = reader.int64() as bigint;
             continue;
           }
           case 2: {
@@ -1170,7 +1200,7 @@ export const IntegerRange: MessageFns<IntegerRange> = {
               break;
             }
 
-            message.maximum = reader.int64() as bigint;
+            message.max = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -1179,6 +1209,14 @@ export const IntegerRange: MessageFns<IntegerRange> = {
             }
 
             message.scale = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.start = reader.int64() as bigint;
             continue;
           }
         }
@@ -1198,26 +1236,30 @@ export const IntegerRange: MessageFns<IntegerRange> = {
   },
   fromPartial(object: DeepPartial<IntegerRange>): IntegerRange {
     const message = createBaseIntegerRange();
-    message.minimum = (object.minimum !== undefined && object.minimum !== null) ? BigInt(object.minimum) : 0n;
-    message.maximum = (object.maximum !== undefined && object.maximum !== null) ? BigInt(object.maximum) : 0n;
+    message.min = (object.min !== undefined && object.min !== null) ? BigInt(object.min) : 0n;
+    message.max = (object.max !== undefined && object.max !== null) ? BigInt(object.max) : 0n;
     message.scale = object.scale ?? 0;
+    message.start = (object.start !== undefined && object.start !== null) ? BigInt(object.start) : undefined;
     return message;
   },
 };
 
-function createBaseCategories(): Categories {
-  return { values: [] };
+function createBaseCategoryRange(): CategoryRange {
+  return { choices: [], start: undefined };
 }
 
-export const Categories: MessageFns<Categories> = {
-  encode(message: Categories, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.values) {
+export const CategoryRange: MessageFns<CategoryRange> = {
+  encode(message: CategoryRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.choices) {
       writer.uint32(10).string(v!);
+    }
+    if (message.start !== undefined) {
+      writer.uint32(18).string(message.start);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): Categories {
+  decode(input: BinaryReader | Uint8Array, length?: number): CategoryRange {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1226,7 +1268,7 @@ export const Categories: MessageFns<Categories> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCategories();
+      const message = createBaseCategoryRange();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1235,7 +1277,15 @@ export const Categories: MessageFns<Categories> = {
               break;
             }
 
-            message.values.push(reader.string());
+            message.choices.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.start = reader.string();
             continue;
           }
         }
@@ -1250,18 +1300,19 @@ export const Categories: MessageFns<Categories> = {
     }
   },
 
-  create(base?: DeepPartial<Categories>): Categories {
-    return Categories.fromPartial(base ?? {});
+  create(base?: DeepPartial<CategoryRange>): CategoryRange {
+    return CategoryRange.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<Categories>): Categories {
-    const message = createBaseCategories();
-    message.values = object.values?.map((e) => e) || [];
+  fromPartial(object: DeepPartial<CategoryRange>): CategoryRange {
+    const message = createBaseCategoryRange();
+    message.choices = object.choices?.map((e) => e) || [];
+    message.start = object.start ?? undefined;
     return message;
   },
 };
 
 function createBaseFreeSpace(): FreeSpace {
-  return { start: [], deviation: undefined };
+  return { start: [], scale: undefined };
 }
 
 export const FreeSpace: MessageFns<FreeSpace> = {
@@ -1273,8 +1324,8 @@ export const FreeSpace: MessageFns<FreeSpace> = {
       }
       writer.join();
     }
-    if (message.deviation !== undefined) {
-      writer.uint32(17).double(message.deviation);
+    if (message.scale !== undefined) {
+      writer.uint32(17).double(message.scale);
     }
     return writer;
   },
@@ -1315,7 +1366,7 @@ export const FreeSpace: MessageFns<FreeSpace> = {
               break;
             }
 
-            message.deviation = reader.double();
+            message.scale = reader.double();
             continue;
           }
         }
@@ -1336,7 +1387,7 @@ export const FreeSpace: MessageFns<FreeSpace> = {
   fromPartial(object: DeepPartial<FreeSpace>): FreeSpace {
     const message = createBaseFreeSpace();
     message.start = object.start?.map((e) => e) || [];
-    message.deviation = object.deviation ?? undefined;
+    message.scale = object.scale ?? undefined;
     return message;
   },
 };
@@ -4062,7 +4113,7 @@ export const ImportStudyResponse: MessageFns<ImportStudyResponse> = {
 };
 
 function createBaseOptimizerInfo(): OptimizerInfo {
-  return { name: "", title: "", paper: "", description: "", fields: [] };
+  return { name: "", title: "", paper: "", description: "", fields: [], dimensionsMax: 0, spaces: [] };
 }
 
 export const OptimizerInfo: MessageFns<OptimizerInfo> = {
@@ -4081,6 +4132,12 @@ export const OptimizerInfo: MessageFns<OptimizerInfo> = {
     }
     for (const v of message.fields) {
       StrategyField.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.dimensionsMax !== 0) {
+      writer.uint32(48).int32(message.dimensionsMax);
+    }
+    for (const v of message.spaces) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -4138,6 +4195,22 @@ export const OptimizerInfo: MessageFns<OptimizerInfo> = {
             message.fields.push(StrategyField.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dimensionsMax = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.spaces.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4160,6 +4233,8 @@ export const OptimizerInfo: MessageFns<OptimizerInfo> = {
     message.paper = object.paper ?? "";
     message.description = object.description ?? "";
     message.fields = object.fields?.map((e) => StrategyField.fromPartial(e)) || [];
+    message.dimensionsMax = object.dimensionsMax ?? 0;
+    message.spaces = object.spaces?.map((e) => e) || [];
     return message;
   },
 };
