@@ -7,6 +7,7 @@ import { type Journal, journal } from './journal.ts';
 import { type Models, models } from './models.ts';
 import { type Oracle, oracle } from './oracle.ts';
 import { type Runs, runs } from './runs.ts';
+import { type Studies, studies } from './studies.ts';
 import { type Trainings, trainings } from './trainings.ts';
 
 /** Every call rejects with a ZerothCallError that holds the server's code, reason and fields. */
@@ -17,6 +18,7 @@ export class Zeroth {
   readonly oracle: Oracle;
   readonly journal: Journal;
   readonly trainings: Trainings;
+  readonly studies: Studies;
   readonly #channel: Channel;
 
   constructor(channel: Channel) {
@@ -27,6 +29,7 @@ export class Zeroth {
     this.oracle = oracle(channel);
     this.journal = journal(channel);
     this.trainings = trainings(channel);
+    this.studies = studies(channel);
   }
 
   info(options?: CallOptions): Promise<GetServerInfoResponse> {

@@ -1,5 +1,6 @@
 // zeroth/client: what a program needs that tunes models on a server. It loads nothing that computes; zeroth/local does.
 
+export { StudyState, TrialState } from '../proto/gen/zeroth/v1/study_service.ts';
 export { TrainingState } from '../proto/gen/zeroth/v1/training_service.ts';
 export { ZerothError } from '../server/errors.ts';
 export { bszo } from '../server/strategy/bszo.ts';
@@ -19,6 +20,9 @@ export type { CallOptions, Traffic } from './channel.ts';
 export { connect, Zeroth } from './client.ts';
 export { type CallErrorDetails, ZerothCallError } from './errors.ts';
 export type { ChannelOptions } from './grpc-channel.ts';
+export { Infeasible, type OptimizeOptions } from './optimize.ts';
 export { RETRY, type RetryPolicy } from './retry.ts';
+export { SeedVector } from './seed-vector.ts';
+export type { SearchSpace, StudyOptions } from './study-plan.ts';
 export { toFloat32, toTensor, type Values } from './tensor.ts';
 export { type Budget, type Position, type TrainOptions, type TrainReport, train } from './train.ts';

@@ -13,6 +13,7 @@ export type ErrorKind =
   | 'model-in-use'
   | 'run-in-training'
   | 'training-state'
+  | 'trial-told'
   | 'exhausted'
   | 'unavailable'
   | 'unimplemented'

@@ -13,6 +13,7 @@ import { LocalServer } from './rpc/local-server.ts';
 import { RpcServer } from './rpc/server.ts';
 import { Models } from './run/models.ts';
 import { Runs } from './run/runs.ts';
+import { Studies } from './study/studies.ts';
 import { Trainings } from './training/trainings.ts';
 import { VERSION } from './version.ts';
 
@@ -39,7 +40,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack): Pr
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
-  return { config, journal, datasets, models, runs, trainings };
+  const studies = new Studies(context);
+  return { config, journal, datasets, models, runs, trainings, studies };
 }
 
 /** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */
@@ -94,7 +96,7 @@ async function openCheckpoints(config: Config, journal: Journal, log: Log): Prom
 }
 
 /** What an earlier process had loaded. A model that cannot be had leaves its runs asleep, and the server up. */
-async function restore({ models, runs, trainings, journal }: Parts, log: Log): Promise<void> {
+async function restore({ models, runs, trainings, studies, journal }: Parts, log: Log): Promise<void> {
   runs.load();
   for (const record of journal.models()) {
     try {
@@ -106,6 +108,7 @@ async function restore({ models, runs, trainings, journal }: Parts, log: Log): P
     }
   }
   trainings.load();
+  studies.load();
 }
 
 /** `zeroth serve`. Resolves when the server has been asked to stop and has stopped. */

@@ -114,6 +114,18 @@ export const settings = {
   snapshotsPerRunMax: countLimit(1024, 'snapshots of one run'),
   trainingsMax: countLimit(1024, 'trainings that the server runs or has run'),
   trainingEventsMax: countLimit(100_000, 'steps of one training whose events are kept'),
+  studiesMax: countLimit(1024, 'studies'),
+  trialsPerStudyMax: countLimit(10_000_000, 'trials of one study'),
+  trialsOpenMax: countLimit(
+    1024,
+    'trials of one study that are offered and not told yet, and values in one request',
+  ),
+  // Full CMA-ES has a bound of its own; what is left works in as many numbers as there are dimensions.
+  studyDimensionsMax: countLimit(10_000, 'dimensions of a study whose trials are vectors'),
+  studyBytesMax: bytesLimit(4 * GiB, 'of one study that is imported'),
+  leaseMs: countLimit(60_000, 'milliseconds that a trial is leased for where the client does not say'),
+  leaseMsMax: countLimit(86_400_000, 'milliseconds that a trial may be leased for'),
+  askWaitMsMax: countLimit(30_000, 'milliseconds that a client may wait for a trial'),
   watchersMax: countLimit(256, 'streams that watch journals, and as many that watch trainings'),
   pageSizeMax: countLimit(1000, 'items on one page of a list', 1000),
 } as const satisfies Record<string, Setting>;
@@ -136,6 +148,7 @@ export const relations: readonly Relation[] = [
   { smaller: 'chunkBytes', larger: 'messageBytesMax', room: MESSAGE_ROOM_BYTES },
   { smaller: 'replyBytesMax', larger: 'messageBytesMax', room: MESSAGE_ROOM_BYTES },
   { smaller: 'queuePerRunMax', larger: 'queuePerModelMax' },
+  { smaller: 'leaseMs', larger: 'leaseMsMax' },
 ];
 
 export function flagOf(name: SettingName): string {

@@ -61,10 +61,10 @@ const doors: readonly (readonly [string, string[]])[] = [
   ['kernel alone knows the compiled kernel', through(/^server\//, /kernel\.wasm/, /^server\/kernel\//)],
   ['the server never imports the client', through(/^server\//, /^client\//)],
   [
-    'of the server the client imports strategies, shifts and errors; its command and zeroth/local start a server',
+    'of the server the client imports strategies, shifts, noise and errors; its command and zeroth/local start a server',
     through(
       /^client\//,
-      /^server\/(?!strategy\/|shift\.ts|errors\.ts|version\.ts)/,
+      /^server\/(?!strategy\/|noise\/|shift\.ts|errors\.ts|version\.ts)/,
       /^client\/(zeroth|local|local-channel)\.ts$/,
     ),
   ],
@@ -82,6 +82,22 @@ const doors: readonly (readonly [string, string[]])[] = [
   [
     'training asks runs, and knows no wire, model or weight',
     through(/^server\/training\//, /^server\/(rpc|model|weights|kernel|noise|onnx|runtime)\//),
+  ],
+  [
+    'optimizers of studies are pure: errors, what strategies share, and eigenvalues',
+    through(
+      /^server\/study\/(optimizer|optimizers|check|space|parameters?|box|eigen|covariance|(full|diagonal)-covariance|evolution|stop|restarts|generations|(sep-)?cma-es|sobol(-numbers)?|random(-numbers)?)\.ts$/,
+      /^(?!server\/(study\/|errors\.ts|strategy\/(fields|seeds|options|state)\.ts)|ml-matrix$)/,
+    ),
+  ],
+  ['eigen alone imports ml-matrix', through(/./, /^ml-matrix$/, /^server\/study\/eigen\.ts$/)],
+  [
+    'seed-vector alone knows the noise in the client',
+    through(/^client\//, /^server\/noise\//, /^client\/seed-vector\.ts$/),
+  ],
+  [
+    'studies know no wire, model, run or weight',
+    through(/^server\/study\//, /^server\/(rpc|model|weights|kernel|onnx|runtime|worker)\//),
   ],
   [
     'strategies never see weights, models or runs',

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { ZerothError } from '../errors.ts';
+import { STUDY_SCHEMA } from './study-log.ts';
 import { TRAINING_SCHEMA } from './training-log.ts';
 
 /** "ZRTH"; `file` and `PRAGMA application_id` tell a journal from other SQLite databases by it. */
@@ -49,7 +50,7 @@ const SCHEMA = `
 `;
 
 /** What each version of the schema added; a journal of an earlier one is brought up when it is opened. */
-const ADDED: readonly string[] = [SCHEMA, TRAINING_SCHEMA];
+const ADDED: readonly string[] = [SCHEMA, TRAINING_SCHEMA, STUDY_SCHEMA];
 
 /** A prepared statement whose failures are explained; `Row` is what its SELECT returns. */
 export type Statement<Row> = {

@@ -1,5 +1,6 @@
 // What has happened, durably. An entry is on disk before anybody hears of it.
 import type { Decay, Shift } from '../shift.ts';
+import type { StudyLog } from './study-log.ts';
 import type { TrainingLog } from './training-log.ts';
 
 /** What one revision did to the weights (docs/journal.md). */
@@ -144,6 +145,7 @@ export interface Journal {
   /** What happens within `work` is durable together, or not at all. It may append to this run alone. */
   together<T>(run: string, work: () => T): T;
   readonly trainings: TrainingLog;
+  readonly studies: StudyLog;
   putModel(record: ModelRecord): void;
   deleteModel(name: string): void;
   models(): ModelRecord[];

@@ -4,6 +4,7 @@ import { Database } from './database.ts';
 import { chainDigest, decodeChange, encodeChange } from './encode.ts';
 import type { Append, Entry, Journal, ModelRecord, RunRecord, Snapshot } from './journal.ts';
 import { type EntryRow, prepareStatements } from './statements.ts';
+import { openStudyLog, type StudyLog } from './study-log.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
 /**
@@ -25,6 +26,7 @@ type Tail = { readonly id: number; head: number; digest: Uint8Array; bytes: numb
 
 class SqliteJournal implements Journal {
   readonly trainings: TrainingLog;
+  readonly studies: StudyLog;
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #tails = new Map<string, Tail>();
@@ -33,6 +35,7 @@ class SqliteJournal implements Journal {
     this.#database = database;
     this.#sql = prepareStatements(database);
     this.trainings = openTrainingLog(database);
+    this.studies = openStudyLog(database);
   }
 
   createRun(record: RunRecord): void {

@@ -45,7 +45,11 @@ export function isInRange(magnitude: number, grid: Grid): boolean {
 }
 
 /** SPEC.md "Grid": w = floor(w / q + 0.5) q in float64; a regrid does the same with a coarser q. */
-export function snap(values: Float32Array, grid: Grid, into: Float32Array = values): void {
+export function snap<Values extends Float32Array | Float64Array>(
+  values: Values,
+  grid: Grid,
+  into: Values = values,
+): void {
   const q = step(grid);
   for (let i = 0; i < values.length; i++) into[i] = Math.floor(values[i] / q + 0.5) * q;
 }

@@ -36,9 +36,9 @@ export function shiftSteps(
   return steps;
 }
 
-/** SPEC.md "Shift", third line: w <- w + k q, `times` times over (negative: undone so often). */
+/** SPEC.md "Shift", third line: w <- w + k q, `times` times over (negative: undone so often). In float64 the same, as k q and w are on the grid. */
 export function moveBy(
-  values: Float32Array,
+  values: Float32Array | Float64Array,
   table: Float32Array,
   move: Shift & { readonly times: number },
   tensor: number,

@@ -21,6 +21,8 @@ const CALL_OVER = new ZerothError('cancelled', 'the caller has gone');
 export type Call = {
   /** Aborted when the caller has gone, and for watchers when the server drains. */
   readonly signal: AbortSignal;
+  /** Aborted when the server drains: who waits for something to come need not wait longer. */
+  readonly draining: AbortSignal;
   /** Adds fields to the call's line in the log; seeds as strings. */
   readonly note: (fields: Record<string, unknown>) => void;
 };
@@ -193,7 +195,7 @@ export class Adapter {
     try {
       const refusal = this.#options.closedBecause();
       if (refusal !== undefined) throw refusal;
-      const result = await work({ signal, note });
+      const result = await work({ signal, draining: this.#options.draining, note });
       this.#log(fields, began, undefined);
       return result;
     } catch (error) {

@@ -57,7 +57,7 @@ function caseOf(name: string): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function snake(name: string): string {
+export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
@@ -85,7 +85,7 @@ function fromOption(type: FieldType, value: unknown): unknown {
   return fromOptions(type.fields, value as Readonly<Record<string, unknown>>);
 }
 
-function toFieldInfos(fields: Fields): StrategyField[] {
+export function toFieldInfos(fields: Fields): StrategyField[] {
   return Object.entries(fields).map(([name, field]) => toFieldInfo(snake(name), field));
 }
 

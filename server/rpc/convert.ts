@@ -10,10 +10,12 @@ import {
   type Tensor as WireTensor,
   type TensorSpec as WireTensorSpec,
 } from '../../proto/gen/zeroth/v1/common.ts';
+import { NoiseTable } from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
+import type { TableKind } from '../noise/table.ts';
 import { checkName, checkSnapshotName } from '../run/names.ts';
 import type { BatchRequest } from '../run/requests.ts';
 import type { Anchor, Point, Shift } from '../shift.ts';
@@ -220,4 +222,20 @@ export function toNoise(noise: string): 'noise/1' {
     field: 'noise',
     reason: 'UNKNOWN_NOISE',
   });
+}
+
+export function toTable(table: NoiseTable, field: string): TableKind {
+  switch (table) {
+    case NoiseTable.NOISE_TABLE_UNSPECIFIED:
+    case NoiseTable.NOISE_TABLE_GAUSSIAN:
+      return 'gaussian';
+    case NoiseTable.NOISE_TABLE_RADEMACHER:
+      return 'rademacher';
+    default:
+      throw invalid(field, 'gaussian (1) or rademacher (2)', String(table));
+  }
+}
+
+export function fromTable(table: TableKind): NoiseTable {
+  return table === 'gaussian' ? NoiseTable.NOISE_TABLE_GAUSSIAN : NoiseTable.NOISE_TABLE_RADEMACHER;
 }

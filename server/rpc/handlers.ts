@@ -6,6 +6,7 @@ import { ModelServiceService } from '../../proto/gen/zeroth/v1/model_service.ts'
 import { OracleServiceService } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import { RunServiceService } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.ts';
+import { StudyServiceService } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { TrainingServiceService } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Log } from '../log.ts';
 import { Adapter } from './adapter.ts';
@@ -17,6 +18,7 @@ import { oracleService } from './oracle-service.ts';
 import { runService } from './run-service.ts';
 import { serverService } from './server-service.ts';
 import type { Services } from './services.ts';
+import { studyService } from './study-service.ts';
 import { trainingService } from './training-service.ts';
 
 export type Parts = Omit<Services, 'adapter'>;
@@ -37,5 +39,6 @@ export function handlersOf(parts: Parts, gate: Gate, log: Log): readonly Handler
     [OracleServiceService, oracleService(services)],
     [JournalServiceService, journalService(services)],
     [TrainingServiceService, trainingService(services)],
+    [StudyServiceService, studyService(services)],
   ];
 }

@@ -2,7 +2,6 @@ import { Parameter as WireParameter } from '../../proto/gen/zeroth/v1/common.ts'
 import {
   ExportFormat,
   type ExportRunResponse,
-  NoiseTable,
   type ReadWeightsResponse,
   type RunServiceServer,
   RunState,
@@ -10,18 +9,19 @@ import {
   type Run as WireRun,
 } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../errors.ts';
-import type { TableKind } from '../noise/table.ts';
 import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import { fromAdditions, toAdditions } from './additions.ts';
 import {
   fromObjective,
   fromParameter,
+  fromTable,
   toNoise,
   toObjective,
   toOptionalRevision,
   toPoint,
   toRevision,
+  toTable,
 } from './convert.ts';
 import { toChangeConditions } from './oracle-service.ts';
 import { page } from './page.ts';
@@ -40,7 +40,7 @@ export function runService(services: Services): RunServiceServer {
         id: request.runId === '' ? '' : checkId(request.runId, 'run_id'),
         include: request.trainable?.include ?? [],
         exclude: request.trainable?.exclude ?? [],
-        table: toTable(request.table),
+        table: toTable(request.table, 'table'),
         objective: toObjective(request.objective),
         additions: toAdditions(request),
       });
@@ -133,18 +133,6 @@ export function runService(services: Services): RunServiceServer {
   };
 }
 
-function toTable(table: NoiseTable): TableKind {
-  switch (table) {
-    case NoiseTable.NOISE_TABLE_UNSPECIFIED:
-    case NoiseTable.NOISE_TABLE_GAUSSIAN:
-      return 'gaussian';
-    case NoiseTable.NOISE_TABLE_RADEMACHER:
-      return 'rademacher';
-    default:
-      throw invalid('table', 'gaussian (1) or rademacher (2)', String(table));
-  }
-}
-
 function toFormat(format: ExportFormat): 'onnx' | 'onnx-merged' | 'safetensors' | 'journal' {
   switch (format) {
     case ExportFormat.EXPORT_FORMAT_UNSPECIFIED:
@@ -189,7 +177,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     revision: BigInt(history.head),
     trainable: size.trainable.length > 0 ? size.trainable.map(fromParameter) : record.trainable.map(unsized),
     noise: 'noise/1',
-    table: record.table === 'gaussian' ? NoiseTable.NOISE_TABLE_GAUSSIAN : NoiseTable.NOISE_TABLE_RADEMACHER,
+    table: fromTable(record.table),
     objective: fromObjective(record.objective),
     baseSha256: record.baseSha256,
     snapshots: history.snapshots.map((snapshot) => toWireSnapshot(run.name, snapshot)),

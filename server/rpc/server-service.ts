@@ -2,8 +2,10 @@ import type { ServerServiceServer } from '../../proto/gen/zeroth/v1/server_servi
 import { limitsOf } from '../config.ts';
 import { objectiveNames } from '../model/objectives.ts';
 import { strategyNames } from '../strategy/index.ts';
+import { optimizerNames } from '../study/optimizers.ts';
 import { VERSION } from '../version.ts';
 import { toStrategyInfo } from './convert-strategy.ts';
+import { toOptimizerInfo } from './convert-study.ts';
 import type { Services } from './services.ts';
 
 export function serverService({ adapter, config, models }: Services): ServerServiceServer {
@@ -13,6 +15,7 @@ export function serverService({ adapter, config, models }: Services): ServerServ
       noiseSpecs: ['noise/1'],
       strategies: [...strategyNames],
       strategyInfos: strategyNames.map(toStrategyInfo),
+      optimizerInfos: optimizerNames.map(toOptimizerInfo),
       objectives: [...objectiveNames],
       devices: [models.device],
       limits: Object.fromEntries(

@@ -6,6 +6,7 @@ import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import type { Runs } from '../run/runs.ts';
+import type { Studies } from '../study/studies.ts';
 import type { Trainings } from '../training/trainings.ts';
 import type { Adapter, Call } from './adapter.ts';
 
@@ -17,6 +18,7 @@ export type Services = {
   readonly models: Models;
   readonly runs: Runs;
   readonly trainings: Trainings;
+  readonly studies: Studies;
 };
 
 /**

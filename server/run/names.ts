@@ -5,7 +5,7 @@ import { invalid } from '../errors.ts';
 const ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const RULE = '1 to 63 lower-case letters, digits and hyphens, no hyphen at either end';
 
-export type Collection = 'models' | 'datasets' | 'runs';
+export type Collection = 'models' | 'datasets' | 'runs' | 'studies';
 
 /** @throws ZerothError naming `field` where `name` is not `collection/id`. */
 export function checkName(name: string, collection: Collection, field: string): string {

@@ -67,12 +67,12 @@ describe('a journal file', () => {
   });
 
   test('of a later version is refused and left as it was', () => {
-    const path = tampered(1, 'PRAGMA user_version = 3');
+    const path = tampered(1, 'PRAGMA user_version = 4');
     const before = readFileSync(path);
     const error = errorOf(() => open(path));
     expect(error.kind).toBe('unimplemented');
     expect(error.message).toBe(
-      `${path}: expected journal schema 1 to 2, got 3; open it with the version of Zeroth that wrote it, or a later one`,
+      `${path}: expected journal schema 1 to 3, got 4; open it with the version of Zeroth that wrote it, or a later one`,
     );
     expect(readFileSync(path).equals(before)).toBe(true);
   });

@@ -11,6 +11,7 @@ import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
 import { Runs } from '../../server/run/runs.ts';
+import { Studies } from '../../server/study/studies.ts';
 import { Trainings } from '../../server/training/trainings.ts';
 import { type FixtureServer, OBJECTIVE, startFixture } from '../support/fixture-server.ts';
 
@@ -102,7 +103,8 @@ test('a server that replays its journals says so, and when to come back', async 
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = new Trainings(context, runs);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings }, log);
+  const studies = new Studies(context);
+  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies }, log);
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   await using zeroth = connect(`127.0.0.1:${await rpc.listen()}`, { retry });
   expect(await refusal(zeroth.info())).toMatchObject({

@@ -11,6 +11,7 @@ import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
 import { Runs } from '../../server/run/runs.ts';
+import { Studies } from '../../server/study/studies.ts';
 import { Trainings } from '../../server/training/trainings.ts';
 import { OBJECTIVE, tinyModel } from './fixture-server.ts';
 import { temporaryFolder } from './server-process.ts';
@@ -37,7 +38,8 @@ export async function startParts(flags: readonly string[] = []) {
   const context = { config, journal, datasets, checkpoints, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings }, log);
+  const studies = new Studies(context);
+  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies }, log);
   opened.adopt(rpc, (each) => each.close());
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   const zeroth = opened.use(connect(`127.0.0.1:${await rpc.listen()}`, { retry }));
@@ -63,7 +65,7 @@ export async function startParts(flags: readonly string[] = []) {
 function interrupted(journal: Journal, before: Before): Journal {
   return new Proxy(journal, {
     get: (target, key: keyof Journal) => {
-      if (key === 'trainings') return target.trainings;
+      if (key === 'trainings' || key === 'studies') return target[key];
       return (first: unknown, second: unknown, third: unknown) => {
         before[key]?.((first as { name?: string })?.name ?? String(first), second);
         return (target[key] as (...args: unknown[]) => unknown)(first, second, third);

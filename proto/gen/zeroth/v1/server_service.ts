@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { StrategyInfo } from "./strategy.ts";
+import { OptimizerInfo } from "./study_service.ts";
 
 export const protobufPackage = "zeroth.v1";
 
@@ -38,6 +39,8 @@ export interface GetServerInfoResponse {
   limits: { [key: string]: bigint };
   /** Those of strategies, in that order, each with its options. */
   strategyInfos: StrategyInfo[];
+  /** What studies in the vector form are searched by. */
+  optimizerInfos: OptimizerInfo[];
 }
 
 export interface GetServerInfoResponse_LimitsEntry {
@@ -89,7 +92,16 @@ export const GetServerInfoRequest: MessageFns<GetServerInfoRequest> = {
 };
 
 function createBaseGetServerInfoResponse(): GetServerInfoResponse {
-  return { version: "", noiseSpecs: [], strategies: [], objectives: [], devices: [], limits: {}, strategyInfos: [] };
+  return {
+    version: "",
+    noiseSpecs: [],
+    strategies: [],
+    objectives: [],
+    devices: [],
+    limits: {},
+    strategyInfos: [],
+    optimizerInfos: [],
+  };
 }
 
 export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
@@ -114,6 +126,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     });
     for (const v of message.strategyInfos) {
       StrategyInfo.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.optimizerInfos) {
+      OptimizerInfo.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -190,6 +205,14 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
             message.strategyInfos.push(StrategyInfo.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.optimizerInfos.push(OptimizerInfo.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -222,6 +245,7 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
       {},
     );
     message.strategyInfos = object.strategyInfos?.map((e) => StrategyInfo.fromPartial(e)) || [];
+    message.optimizerInfos = object.optimizerInfos?.map((e) => OptimizerInfo.fromPartial(e)) || [];
     return message;
   },
 };

@@ -1,0 +1,109 @@
+// The vector of a client in a study of the seed form: moved by lists of shifts, by the reference of noise/1, so that every client that
+// began with the same values has the same bits.
+import { type Grid, gridFor, isInRange, regridLimit, snap } from '../server/noise/grid.ts';
+import { moveBy } from '../server/noise/shift.ts';
+import { noiseTable, type TableKind } from '../server/noise/table.ts';
+import type { Shift } from '../server/shift.ts';
+
+export type Vector = Float32Array | Float64Array;
+
+export type Update = { readonly revision: bigint; readonly shifts: readonly Shift[] };
+
+/** noise/1 numbers tensors; this is the only one. */
+const TENSOR = 0;
+
+export class SeedVector<Values extends Vector = Float32Array> {
+  readonly values: Values;
+  readonly #table: Float32Array;
+  #grid: Grid;
+  #revision = 0n;
+
+  /**
+   * Takes the values as its own: rounds them to float32, and then to the grid of noise/1 that fits their largest magnitude, a millionth of
+   * it or less. On the grid float64 holds the numbers of float32.
+   * @param revision of the study that the values belong to.
+   * @throws Error where one of them is not a finite number.
+   */
+  constructor(values: Values, { table = 'gaussian', revision = 0n }: SeedVectorOptions = {}) {
+    this.values = values;
+    this.#table = noiseTable(table);
+    this.#revision = revision;
+    for (let i = 0; i < values.length; i++) values[i] = Math.fround(values[i]);
+    this.#grid = gridFor(largestMagnitude(values));
+    snap<Vector>(values, this.#grid);
+  }
+
+  /** Updates of the study that the values are behind. */
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  /** Those that it has are passed over. @throws Error where one is missing before the first that it has not. */
+  apply(updates: readonly Update[]): void {
+    for (const { revision, shifts } of updates) {
+      if (revision <= this.#revision) continue;
+      if (revision !== this.#revision + 1n)
+        throw new Error(`updates: expected revision ${this.#revision + 1n}, got ${revision}`);
+      this.#move(shifts, 1);
+      this.#revision = revision;
+      this.#regrid();
+    }
+  }
+
+  /**
+   * What `look` makes of the values where the shifts are added; they are undone without a trace.
+   * @throws RangeError where a value would leave the range of its grid; the values are then as they were.
+   */
+  async at<Result>(
+    shifts: readonly Shift[],
+    look: (values: Values) => Promise<Result> | Result,
+  ): Promise<Result> {
+    const before = this.#isFar(shifts) ? this.values.slice() : undefined;
+    this.#move(shifts, 1);
+    try {
+      this.#checkRange();
+      return await look(this.values);
+    } finally {
+      if (before === undefined) this.#move(shifts, -1);
+      else this.values.set(before);
+    }
+  }
+
+  #move(shifts: readonly Shift[], times: 1 | -1): void {
+    for (const shift of shifts) moveBy(this.values, this.#table, { ...shift, times }, TENSOR, this.#grid);
+  }
+
+  /** As a run does (docs/journal.md): beyond half the range the grid becomes coarser. A function of the values, so all clients do the same. */
+  #regrid(): void {
+    this.#checkRange();
+    const largest = largestMagnitude(this.values);
+    if (largest <= regridLimit(this.#grid)) return;
+    this.#grid = gridFor(largest);
+    snap<Vector>(this.values, this.#grid);
+  }
+
+  /** Whether shifts may move a value by more than a quarter of the range, on top of at most half of it. */
+  #isFar(shifts: readonly Shift[]): boolean {
+    const way = shifts.reduce((sum, { scale }) => sum + Math.abs(scale), 0);
+    return way * LARGEST_ENTRY > regridLimit(this.#grid) / 2;
+  }
+
+  #checkRange(): void {
+    if (!isInRange(largestMagnitude(this.values), this.#grid))
+      throw new RangeError('the vector leaves the range of its grid: scales are too large');
+  }
+}
+
+export type SeedVectorOptions = { readonly table?: TableKind; readonly revision?: bigint };
+
+/** Above every |z| of both tables (the Gaussian's largest is 5.5). */
+const LARGEST_ENTRY = 6;
+
+function largestMagnitude(values: Vector): number {
+  let largest = 0;
+  for (const value of values) {
+    if (!Number.isFinite(value)) return Number.NaN;
+    largest = Math.max(largest, Math.abs(value));
+  }
+  return largest;
+}

@@ -1,0 +1,198 @@
+// StudyService: black-box problems that the client evaluates.
+import { randomUUID } from 'node:crypto';
+import {
+  AskRequest,
+  type AskResponse,
+  CreateStudyRequest,
+  type DeepPartial,
+  ListTrialsRequest,
+  type Study,
+  StudyServiceService,
+  type StudyUpdate,
+  TellRequest,
+  type TellResponse,
+  type ToldValue,
+  type Trial,
+} from '../proto/gen/zeroth/v1/study_service.ts';
+import type { CallOptions, Channel } from './channel.ts';
+import { optimizing } from './optimize.ts';
+import { pages } from './pages.ts';
+import { type Point, type StudyOptions, toPlan, toPoint, toWirePoint } from './study-plan.ts';
+
+export type Studies = ReturnType<typeof studies>;
+
+/** A trial to evaluate, or one that was. */
+export type ClientTrial = Omit<Trial, 'point'> & { readonly point: Point };
+
+/** `value: undefined` says that there is none. */
+export type Tell = ({ readonly trial: bigint } | { readonly point: Point }) &
+  ({ readonly value: number } | { readonly infeasible: string });
+
+export type AskOptions = CallOptions & {
+  /** Who asks; the same after a restart. */
+  readonly clientId: string;
+  /** Default: one of its own, so that a retry gets the same trials. */
+  readonly requestId?: string;
+  /** At most. Default 1. */
+  readonly count?: number;
+  /** Default: the server's. */
+  readonly leaseMs?: number;
+  /** How long the server waits for a trial where there is none. Default 0. */
+  readonly waitMs?: number;
+  /** Seed form: the updates that the client has; the answer has those after it. */
+  readonly revision?: bigint;
+};
+
+export type Asked = Omit<AskResponse, 'trials'> & { readonly trials: readonly ClientTrial[] };
+export type ToldAnswer = Omit<TellResponse, 'asked'> & { readonly asked: Asked | undefined };
+
+export function studies(channel: Channel) {
+  const service = StudyServiceService;
+
+  const ask = async (study: string, options: AskOptions): Promise<Asked> =>
+    toAsked(await channel.idempotent(service.ask, toAskRequest(study, options), options));
+
+  /** Values in any order and number, and the next trials with the same message where `ask` says so. */
+  const tell = async (
+    study: string,
+    values: readonly Tell[],
+    {
+      ask: next,
+      requestId = randomUUID(),
+      ...options
+    }: CallOptions & { ask?: AskOptions; requestId?: string } = {},
+  ): Promise<ToldAnswer> => {
+    const message = TellRequest.fromPartial({
+      study,
+      values: values.map(toToldValue),
+      ask: next && toAskRequest(study, next),
+      requestId,
+    });
+    const { asked, ...answer } = await channel.idempotent(service.tell, message, options);
+    return { ...answer, asked: asked && toAsked(asked) };
+  };
+
+  /** What a client's vector is to be moved by, after a revision, in order. */
+  async function* updates(
+    study: string,
+    afterRevision = 0n,
+    options?: CallOptions,
+  ): AsyncGenerator<StudyUpdate, void> {
+    for (let after = afterRevision; ; ) {
+      const answer = await channel.idempotent(service.listUpdates, { study, afterRevision: after }, options);
+      yield* answer.updates;
+      after = answer.updates.at(-1)?.revision ?? answer.revision;
+      if (after >= answer.revision) return;
+    }
+  }
+
+  return {
+    /**
+     * @example
+     * await zeroth.studies.create({
+     *   space: { rate: { min: 1e-6, max: 1e-2, scale: 'log' }, layers: { min: 1, max: 8, whole: true } },
+     *   optimizer: { name: 'cma-es', options: { seed: 1 } },
+     * });
+     */
+    async create(request: StudyOptions, options?: CallOptions): Promise<Study> {
+      const message = CreateStudyRequest.fromPartial({
+        studyId: request.studyId ?? '',
+        plan: toPlan(request),
+      });
+      const { study } = await channel.unary(service.createStudy, message, options);
+      return study!;
+    },
+
+    async get(name: string, options?: CallOptions): Promise<Study> {
+      const { study } = await channel.idempotent(service.getStudy, { name }, options);
+      return study!;
+    },
+
+    list: (options: CallOptions = {}): AsyncIterable<Study> =>
+      pages(
+        (page) => channel.idempotent(service.listStudies, page, options),
+        (response) => response.studies,
+      ),
+
+    async delete(name: string, options?: CallOptions): Promise<void> {
+      await channel.unary(service.deleteStudy, { name }, options);
+    },
+
+    ask,
+    tell,
+    updates,
+
+    /** Undefined before there is a value. */
+    async best(study: string, options?: CallOptions): Promise<ClientTrial | undefined> {
+      const { best } = await channel.idempotent(service.getBest, { study }, options);
+      return best && toTrial(best);
+    },
+
+    /** In the order of their numbers. */
+    trials: (study: string, options: CallOptions = {}): AsyncIterable<ClientTrial> =>
+      pages(
+        (page) =>
+          channel.idempotent(service.listTrials, ListTrialsRequest.fromPartial({ study, ...page }), options),
+        (response) => response.trials.map(toTrial),
+      ),
+
+    /** All of it, as lines of text (docs/studies.md). */
+    async export(study: string, options?: CallOptions): Promise<Buffer> {
+      const pieces = [];
+      for await (const { data } of channel.serverStream(service.exportStudy, { study }, options))
+        pieces.push(data);
+      return Buffer.concat(pieces);
+    },
+
+    async import(
+      data: Uint8Array,
+      {
+        studyId = '',
+        chunkBytes = 2 ** 20,
+        ...options
+      }: CallOptions & { studyId?: string; chunkBytes?: number } = {},
+    ): Promise<Study> {
+      const { study } = await channel.clientStream(
+        service.importStudy,
+        async (write) => {
+          await write({ part: { $case: 'header', value: { studyId } } });
+          for (let start = 0; start < data.length; start += chunkBytes) {
+            const piece = Buffer.from(data.subarray(start, start + chunkBytes));
+            await write({ part: { $case: 'data', value: piece } });
+          }
+        },
+        options,
+      );
+      return study!;
+    },
+
+    /** Evaluates trials until the study is completed (client/optimize.ts). */
+    ...optimizing({ ask, tell, updates }),
+  };
+}
+
+function toAskRequest(study: string, options: AskOptions): AskRequest {
+  const { clientId, requestId = randomUUID(), count = 1, leaseMs = 0, waitMs = 0, revision } = options;
+  const times = { leaseMs: BigInt(leaseMs), waitMs: BigInt(waitMs) };
+  return AskRequest.fromPartial({ study, clientId, requestId, count, ...times, revision });
+}
+
+function toAsked({ trials, ...answer }: AskResponse): Asked {
+  return { ...answer, trials: trials.map(toTrial) };
+}
+
+function toTrial({ point, ...trial }: Trial): ClientTrial {
+  return { ...trial, point: toPoint(point) };
+}
+
+function toToldValue(told: Tell): DeepPartial<ToldValue> {
+  const of =
+    'trial' in told
+      ? ({ $case: 'trial', value: told.trial } as const)
+      : ({ $case: 'point', value: toWirePoint(told.point) } as const);
+  const outcome =
+    'value' in told
+      ? ({ $case: 'value', value: told.value } as const)
+      : ({ $case: 'infeasible', value: told.infeasible } as const);
+  return { of, outcome };
+}

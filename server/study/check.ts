@@ -1,0 +1,48 @@
+// Checks of what optimizers are told, the same for all of them.
+import { invalid } from '../errors.ts';
+import { checkCount } from '../strategy/options.ts';
+import type { Domain, Told } from './optimizer.ts';
+
+/** One call asks for so many candidates at most: they are made in one piece. */
+export const CANDIDATES_MAX = 4096;
+
+/** @throws ZerothError naming `count`. */
+export function checkAsk(count: number): void {
+  checkCount('count', count, 1);
+  if (count > CANDIDATES_MAX) throw invalid('count', `at most ${CANDIDATES_MAX}`, String(count));
+}
+
+/** @param asked candidates so far: their ids are below. @throws ZerothError naming the value at fault. */
+export function checkTold(domain: Domain, asked: number, values: readonly Told[]): void {
+  for (const [i, { id, vector }] of values.entries()) {
+    if (id !== undefined && !(Number.isSafeInteger(id) && id >= 0 && id < asked))
+      throw invalid(`values[${i}].id`, `the id of one of ${asked} candidates`, String(id));
+    checkVector(domain, `values[${i}].vector`, vector);
+  }
+}
+
+/** @throws ZerothError naming `field`, or its component at fault. */
+export function checkVector(domain: Domain, field: string, vector: readonly number[]): void {
+  const { length } = domain.start;
+  if (vector.length !== length) throw invalid(field, `${length} numbers`, String(vector.length));
+  const isBox = domain.kind === 'box';
+  for (const [i, x] of vector.entries()) {
+    if (Number.isFinite(x) && !(isBox && (x < 0 || x > 1))) continue;
+    throw invalid(`${field}[${i}]`, isBox ? 'a number from 0 to 1' : 'a finite number', String(x));
+  }
+}
+
+/** Of a domain that came from outside. @throws ZerothError naming the field. */
+export function checkDomain(domain: Domain, dimensionMax: number): void {
+  const { length } = domain.start;
+  if (length < 1 || length > dimensionMax)
+    throw invalid('dimension', `1 to ${dimensionMax} for this optimizer`, String(length));
+  checkVector(domain, 'start', domain.start);
+  if (domain.kind === 'vector' && !(Number.isFinite(domain.scale) && domain.scale > 0))
+    throw invalid('scale', 'a finite number above 0', String(domain.scale));
+}
+
+/** The value as a state keeps it: null is infeasible. */
+export function feasible(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value + 0 : null;
+}

@@ -1,0 +1,63 @@
+// CMA-ES (Hansen's tutorial, arXiv 1604.00772v2) with IPOP restarts (Auger and Hansen 2005).
+import {
+  type Fields,
+  flag,
+  integer,
+  number,
+  type OptionsOf,
+  optional,
+  positive,
+  readOptions,
+  seed,
+} from '../strategy/fields.ts';
+import { checkDomain } from './check.ts';
+import { type FullCovariance, fullCovariance } from './full-covariance.ts';
+import { type GenerationsState, generations } from './generations.ts';
+import type { Domain, Optimizer } from './optimizer.ts';
+import { defaultPopulation } from './parameters.ts';
+import { POPULATION_MAX } from './restarts.ts';
+
+export const cmaEsFields = {
+  initialStep: positive(
+    'sigma, the first deviation: of a box whose sides are 1, or times the scale of a vector.',
+    0.3,
+  ),
+  populationSize: optional(
+    integer({ minimum: 2, maximum: POPULATION_MAX }, 'lambda; left out, it is 4 + floor(3 ln n).'),
+  ),
+  populationFactor: number(
+    { minimum: 1, maximum: 16 },
+    'What lambda is multiplied by with every restart.',
+    2,
+  ),
+  active: flag('Whether the worst candidates count against the directions that led to them.', true),
+  seed: seed('Every candidate follows from it.'),
+} satisfies Fields;
+
+export type CmaEsOptions = OptionsOf<typeof cmaEsFields>;
+export type CmaEsState = GenerationsState<FullCovariance>;
+
+/** Numbers of a state grow with its square, and what an update costs with its third power: 3 ms at 100. */
+export const CMA_ES_DIMENSION_MAX = 100;
+
+/**
+ * The whole covariance, learned from the ranks of lambda candidates a generation. Where a run ends (stop.ts)
+ * another one begins with twice the population.
+ * @param domain 1 to 100 dimensions.
+ * @throws ZerothError naming the option, or the field of the domain.
+ */
+export function cmaEs(options: CmaEsOptions, domain: Domain): Optimizer<CmaEsState> {
+  const settings = readOptions(cmaEsFields, options);
+  checkDomain(domain, CMA_ES_DIMENSION_MAX);
+  const { initialStep, populationFactor, active } = settings;
+  const lambda = settings.populationSize ?? defaultPopulation(domain.start.length);
+  const course = {
+    kind: fullCovariance,
+    domain,
+    seed: settings.seed,
+    lambda,
+    factor: populationFactor,
+    initialStep,
+  };
+  return generations('cma-es', course, { active, learning: 1 });
+}

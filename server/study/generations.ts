@@ -1,0 +1,143 @@
+// CMA-ES as an optimizer that is asked and told: candidates are drawn by their ids, values are held
+// until a generation is whole, points of others are taken in.
+import { fold, intoBox, outOfBox } from './box.ts';
+import { checkAsk, checkTold, feasible } from './check.ts';
+import { clipped, evolve } from './evolution.ts';
+import type { Candidate, Optimizer, Told } from './optimizer.ts';
+import { type Parameters, parametersOf, type Variant } from './parameters.ts';
+import { normals, uniforms } from './random-numbers.ts';
+import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
+import { remembered, whyStopped } from './stop.ts';
+
+/** What was told of the generation that is under way. A candidate of it is drawn again when it is needed. */
+type Held = {
+  /** null: never asked for. */
+  readonly id: number | null;
+  /** Of what this generation has not drawn. */
+  readonly vector: readonly number[] | null;
+  readonly value: number | null;
+};
+
+export type GenerationsState<C> = {
+  /** Candidates so far: the next id. */
+  readonly asked: number;
+  readonly held: readonly Held[];
+  readonly run: Run<C>;
+};
+
+/** Candidates are drawn with this `purpose` of `uniforms`. */
+const CANDIDATES = 0;
+
+/**
+ * A generation is the first lambda values that come. Those of this generation's candidates give the
+ * same next one in any order. Late values, of candidates drawn before the last update, and
+ * points that were never asked for count as injected (Hansen 2011): their steps are clipped. What is left
+ * over from an earlier run says nothing about this one and is dropped, as are infeasible points never
+ * asked for. Infeasible candidates rank last; a generation with nothing else is dropped and drawn anew.
+ */
+export function generations<C>(
+  name: string,
+  course: Course<C>,
+  variant: Variant,
+): Optimizer<GenerationsState<C>> {
+  const n = course.domain.start.length;
+  const parametersFor = remembering((lambda) => parametersOf(n, lambda, variant));
+
+  return {
+    name,
+    start: () => ({ asked: 0, held: [], run: firstRun(course) }),
+
+    ask(state, count) {
+      checkAsk(count);
+      const candidates = Array.from({ length: count }, (_, i): Candidate => {
+        const id = state.asked + i;
+        return { id, vector: drawn(course, state.run, id).vector };
+      });
+      return { state: { ...state, asked: state.asked + count }, candidates };
+    },
+
+    tell(state, values) {
+      checkTold(course.domain, state.asked, values);
+      const inOrder = values.toSorted((a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0);
+      let current = state;
+      let held = [...state.held];
+      for (const told of inOrder) {
+        const each = holdable(current, told);
+        if (each !== undefined) held.push(each);
+        if (held.length < current.run.lambda) continue;
+        current = concluded(course, parametersFor(current.run.lambda), { ...current, held });
+        held = [];
+      }
+      return { ...current, held };
+    },
+  };
+}
+
+function holdable<C>({ run }: GenerationsState<C>, { id, vector, value }: Told): Held | undefined {
+  const known = feasible(value);
+  if (id === undefined) return known === null ? undefined : { id: null, vector, value: known };
+  if (id < run.since) return undefined;
+  return { id, vector: id < run.first ? vector : null, value: known };
+}
+
+/** The state behind a whole generation: the next one, or another run. */
+function concluded<C>(
+  course: Course<C>,
+  parameters: Parameters,
+  { asked, held, run }: GenerationsState<C>,
+): GenerationsState<C> {
+  const ranked = rankedOf(held);
+  const values = ranked.flatMap(({ value }) => (value === null ? [] : [value]));
+  if (values.length === 0) return { asked, held: [], run: { ...run, first: asked } };
+  const steps = ranked.map((each) => stepOf(course, run, each));
+  const distribution = evolve(course.kind, parameters, run.distribution, steps);
+  const { lambda, firstSigma } = run;
+  const history = remembered(run.history, values, lambda, parameters.n, distribution.generation);
+  const stop = whyStopped(course.kind, { lambda, distribution, firstSigma, history, values });
+  const next = { ...run, first: asked, distribution, history };
+  return { asked, held: [], run: stop === undefined ? next : nextRun(course, run, asked, stop) };
+}
+
+/** The best first; equal values by id, points of others behind them as they came. */
+function rankedOf(held: readonly Held[]): Held[] {
+  return held
+    .toSorted((a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0)
+    .sort((a, b) => (a.value ?? Infinity) - (b.value ?? Infinity) || 0);
+}
+
+/** y = (x - m) / sigma. */
+function stepOf<C>(course: Course<C>, run: Run<C>, { id, vector }: Held): readonly number[] {
+  if (vector === null) return drawn(course, run, id as number).y;
+  const { mean, sigma, covariance } = run.distribution;
+  const isBox = course.domain.kind === 'box';
+  const y = vector.map((x, i) => ((isBox ? outOfBox(x) : x) - mean[i]) / sigma + 0);
+  return clipped(course.kind, covariance, y);
+}
+
+/** Candidate `id`, as this distribution draws it (38 to 40). */
+function drawn<C>(
+  { kind, domain, seed }: Course<C>,
+  { distribution: { mean, sigma, covariance } }: Run<C>,
+  id: number,
+): { readonly y: readonly number[]; readonly vector: readonly number[] } {
+  const normal = normals(uniforms(seed, id, CANDIDATES));
+  const z = mean.map(() => normal());
+  const y = kind.stretch(covariance, z);
+  const x = mean.map((m, i) => m + sigma * y[i]);
+  if (domain.kind === 'vector') return { y, vector: x };
+  // What is bent back is learned from as if it had been drawn there.
+  const bent = y.map((each, i) => {
+    const folded = fold(x[i]);
+    return folded === x[i] ? each : (folded - mean[i]) / sigma;
+  });
+  return { y: bent, vector: x.map(intoBox) };
+}
+
+/** Parameters change with lambda alone, from run to run. */
+function remembering(make: (lambda: number) => Parameters): (lambda: number) => Parameters {
+  let last: Parameters | undefined;
+  return (lambda) => {
+    if (last?.lambda !== lambda) last = make(lambda);
+    return last;
+  };
+}

@@ -1,0 +1,34 @@
+// What a study asks for points and tells losses: an optimizer over vectors, or a strategy over seeds. Pure, over plain state.
+import type { Shift } from '../shift.ts';
+import type { StudyPlan, TrialPoint } from './plan.ts';
+import { seedMethod } from './seed-form.ts';
+import { vectorMethod } from './vector-form.ts';
+
+/** id: 0, 1, 2, ... in the order in which they were asked for. */
+export type Asked = { readonly id: number; readonly point: TrialPoint };
+
+export type ToldLoss = {
+  /** Undefined where the point was never asked for. */
+  readonly id: number | undefined;
+  readonly point: TrialPoint;
+  /** To be minimized; NaN where there is none. */
+  readonly loss: number;
+};
+
+export interface Method<State> {
+  start(): State;
+  /** At most `count` new points. None where it waits for losses first, or where there is no room among the `left` trials of the budget. */
+  ask(state: State, count: number, left: number): { readonly state: State; readonly asked: readonly Asked[] };
+  /** Losses of points that are out, each once, in any order; and what the clients' vectors are moved by, where they keep them. */
+  tell(
+    state: State,
+    losses: readonly ToldLoss[],
+  ): { readonly state: State; readonly updates: readonly (readonly Shift[])[] };
+  /** Whether there are no more new points within the budget, once everything that is out is told. */
+  isSpent(state: State, left: number): boolean;
+}
+
+/** @throws ZerothError naming an option. */
+export function methodOf({ form }: Pick<StudyPlan, 'form'>): Method<unknown> {
+  return (form.kind === 'vector' ? vectorMethod(form) : seedMethod(form)) as Method<unknown>;
+}

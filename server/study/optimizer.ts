@@ -1,0 +1,38 @@
+// A black-box optimizer decides which points to try next, from the values of those that were tried.
+// It does no I/O and keeps its state as plain data (strategy/state.ts), so that it goes on the same
+// after a restart.
+
+/** id: 0, 1, 2, ... in the order of asking. vector: in [0, 1]^d of a box, else in R^d. */
+export type Candidate = { readonly id: number; readonly vector: readonly number[] };
+
+export type Told = {
+  /** Left out for a point that was never asked for (an injected solution). */
+  readonly id: number | undefined;
+  /** As it was asked for: what an optimizer has drawn itself it may draw again instead of reading it here. */
+  readonly vector: readonly number[];
+  /** Left out, NaN or infinite: infeasible, worse than any number. */
+  readonly value: number | undefined;
+};
+
+/** Minimizes, as ask and tell over plain data. */
+export interface Optimizer<State> {
+  readonly name: string;
+  start(): State;
+  /**
+   * `count` new candidates, or fewer but never none. One that works by generations draws more of the
+   * same distribution where all of a generation are out.
+   * @throws ZerothError naming `count`.
+   */
+  ask(state: State, count: number): { readonly state: State; readonly candidates: readonly Candidate[] };
+  /**
+   * In any order and number; each candidate once, which is the caller's to see to.
+   * @throws ZerothError naming `values[i].id` or `values[i].vector`.
+   */
+  tell(state: State, values: readonly Told[]): State;
+}
+
+/** Where an optimizer searches, and from where. */
+export type Domain =
+  | { readonly kind: 'box'; readonly start: readonly number[] }
+  /** R^d; the optimum is expected within a few times `scale` of the start in each coordinate. */
+  | { readonly kind: 'vector'; readonly start: readonly number[]; readonly scale: number };

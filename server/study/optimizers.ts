@@ -1,0 +1,71 @@
+// The optimizers by name: a new one is a file, an entry here and a test.
+import type { Fields } from '../strategy/fields.ts';
+import { CMA_ES_DIMENSION_MAX, cmaEs, cmaEsFields } from './cma-es.ts';
+import type { Domain, Optimizer } from './optimizer.ts';
+import { RANDOM_DIMENSION_MAX, random, randomFields } from './random.ts';
+import { SEP_CMA_ES_DIMENSION_MAX, sepCmaEs } from './sep-cma-es.ts';
+import { sobol, sobolFields } from './sobol.ts';
+import { SOBOL_DIMENSION_MAX } from './sobol-numbers.ts';
+
+export type OptimizerEntry = {
+  readonly title: string;
+  readonly paper: string;
+  /** What it does, in a sentence. */
+  readonly doc: string;
+  readonly domains: readonly Domain['kind'][];
+  readonly dimensionMax: number;
+  readonly fields: Fields;
+  /** Takes what came from a wire: every option and the domain are checked. @throws ZerothError naming the field. */
+  readonly create: (options: Readonly<Record<string, unknown>>, domain: Domain) => Optimizer<unknown>;
+};
+
+/** `create` checks all that it is given, so that nothing is taken on trust. */
+function entry<Options, State>(
+  create: (options: Options, domain: Domain) => Optimizer<State>,
+  about: Omit<OptimizerEntry, 'create'>,
+): OptimizerEntry {
+  return { ...about, create: create as OptimizerEntry['create'] };
+}
+
+const optimizers = {
+  'cma-es': entry(cmaEs, {
+    title: 'CMA-ES',
+    paper: 'arXiv 1604.00772v2; restarts: Auger and Hansen 2005',
+    doc: 'Learns the whole covariance of good steps, and begins anew with a larger population where a run ends.',
+    domains: ['box', 'vector'],
+    dimensionMax: CMA_ES_DIMENSION_MAX,
+    fields: cmaEsFields,
+  }),
+  'sep-cma-es': entry(sepCmaEs, {
+    title: 'Separable CMA-ES',
+    paper: 'Ros and Hansen 2008, PPSN X; restarts: Auger and Hansen 2005',
+    doc: 'CMA-ES with a diagonal covariance: learns faster, and nothing of how parameters depend on each other.',
+    domains: ['box', 'vector'],
+    dimensionMax: SEP_CMA_ES_DIMENSION_MAX,
+    fields: cmaEsFields,
+  }),
+  sobol: entry(sobol, {
+    title: 'Sobol sequence',
+    paper: 'Joe and Kuo 2008, SIAM J. Sci. Comput. 30; Burley 2020, JCGT 9',
+    doc: 'Fills a box evenly, whatever the values.',
+    domains: ['box'],
+    dimensionMax: SOBOL_DIMENSION_MAX,
+    fields: sobolFields,
+  }),
+  random: entry(random, {
+    title: 'Random search',
+    paper: 'Bergstra and Bengio 2012, JMLR 13',
+    doc: 'Uniform in a box, normal around the start of a vector, whatever the values.',
+    domains: ['box', 'vector'],
+    dimensionMax: RANDOM_DIMENSION_MAX,
+    fields: randomFields,
+  }),
+} as const satisfies Readonly<Record<string, OptimizerEntry>>;
+
+export type OptimizerName = keyof typeof optimizers;
+
+export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[];
+
+export function optimizerOf(name: OptimizerName): OptimizerEntry {
+  return optimizers[name];
+}

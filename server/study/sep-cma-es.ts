@@ -1,0 +1,37 @@
+// Separable CMA-ES (Ros and Hansen 2008, PPSN X), with IPOP restarts (Auger and Hansen 2005).
+import { readOptions } from '../strategy/fields.ts';
+import { checkDomain } from './check.ts';
+import { type CmaEsOptions, cmaEsFields } from './cma-es.ts';
+import { type DiagonalCovariance, diagonalCovariance } from './diagonal-covariance.ts';
+import { type GenerationsState, generations } from './generations.ts';
+import type { Domain, Optimizer } from './optimizer.ts';
+import { defaultPopulation } from './parameters.ts';
+
+export type SepCmaEsState = GenerationsState<DiagonalCovariance>;
+
+/** A state has four numbers a dimension, and an update draws lambda times as many anew: some ms at 2,000. */
+export const SEP_CMA_ES_DIMENSION_MAX = 2000;
+
+/**
+ * CMA-ES with a diagonal covariance, which it learns (n + 2) / 3 times as fast. It is the better of the
+ * two where the scales of the parameters differ and the parameters hardly depend on each other, or
+ * where there are too many of them.
+ * @param domain 1 to 2,000 dimensions.
+ * @throws ZerothError naming the option, or the field of the domain.
+ */
+export function sepCmaEs(options: CmaEsOptions, domain: Domain): Optimizer<SepCmaEsState> {
+  const settings = readOptions(cmaEsFields, options);
+  checkDomain(domain, SEP_CMA_ES_DIMENSION_MAX);
+  const n = domain.start.length;
+  const { initialStep, populationFactor, active } = settings;
+  const lambda = settings.populationSize ?? defaultPopulation(n);
+  const course = {
+    kind: diagonalCovariance,
+    domain,
+    seed: settings.seed,
+    lambda,
+    factor: populationFactor,
+    initialStep,
+  };
+  return generations('sep-cma-es', course, { active, learning: (n + 2) / 3 });
+}

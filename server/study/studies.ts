@@ -1,0 +1,206 @@
+// All studies of this server: begun, found, asked, told and forgotten.
+import type { Config } from '../config.ts';
+import { notFound, ZerothError } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import { randomId } from '../run/names.ts';
+import { decode, encode } from '../training/text.ts';
+import { checkPlan } from './check-plan.ts';
+import { Commits } from './commits.ts';
+import { openLedger } from './ledger.ts';
+import { methodOf } from './method.ts';
+import type { AskRequest, StudyPlan, Trial, Value } from './plan.ts';
+import { type Header, type Line, notAnExport, readLines } from './portable.ts';
+import { toStored } from './stored.ts';
+import { type PlacedValue, Study } from './study.ts';
+
+export type StudiesContext = {
+  readonly config: Pick<
+    Config,
+    | 'studiesMax'
+    | 'studyDimensionsMax'
+    | 'studyBytesMax'
+    | 'trialsOpenMax'
+    | 'trialsPerStudyMax'
+    | 'shiftsPerRequestMax'
+  >;
+  readonly journal: Pick<Journal, 'studies'>;
+  readonly now: () => number;
+};
+
+export type TellRequest = {
+  readonly values: readonly Value[];
+  /** Not empty where there are points that nobody asked for. */
+  readonly requestId: string;
+  readonly ask: AskRequest | undefined;
+};
+
+export type Told = { readonly trials: readonly number[]; readonly asked: readonly Trial[] | undefined };
+
+/** Taken in one turn of the event loop: two generations of CMA-ES in a hundred dimensions. */
+const VALUES_PER_TURN = 32;
+
+/** Of a study that is imported, written in one transaction. */
+const ROWS_PER_TURN = 200;
+
+export class Studies {
+  readonly #context: StudiesContext;
+  readonly #commits: Commits;
+  readonly #studies = new Map<string, Study>();
+  /** Names of those that are being imported. */
+  readonly #beginning = new Set<string>();
+
+  constructor(context: StudiesContext) {
+    this.#context = context;
+    this.#commits = new Commits(context.journal.studies);
+  }
+
+  /** Each is read when somebody first asks for it. */
+  load(): void {
+    const { studies } = this.#context.journal;
+    studies.forgetUnfinished();
+    for (const { name, plan, createTimeMs } of studies.list()) this.#add(name, decode(plan), createTimeMs);
+  }
+
+  get(name: string): Study {
+    const study = this.#studies.get(name);
+    if (study === undefined) throw notFound(name);
+    return study;
+  }
+
+  /** In the order of their names. */
+  list(): Study[] {
+    return [...this.#studies.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** @param id empty means one is chosen. @throws ZerothError naming the field of the request that cannot be. */
+  create(id: string, plan: StudyPlan): Study {
+    const { config, journal, now } = this.#context;
+    checkPlan(plan, config);
+    const name = this.#nameFor(id);
+    const createTimeMs = now();
+    const ledger = encode(openLedger(methodOf(plan)));
+    journal.studies.create({ name, plan: encode(plan), ledger, changes: 0, createTimeMs });
+    return this.#add(name, plan, createTimeMs);
+  }
+
+  /** All of an export, or nothing. @throws ZerothError as `readLines`, or naming the field of its plan. */
+  async import(id: string, pieces: AsyncIterable<Uint8Array>): Promise<Study> {
+    const { config, journal } = this.#context;
+    const name = this.#nameFor(id);
+    if (this.#beginning.has(name) || this.#studies.has(name))
+      throw new ZerothError('already-exists', `${name} exists already`, { resource: name });
+    this.#beginning.add(name);
+    try {
+      const header = await this.#bringIn(name, readLines(pieces, config.studyBytesMax));
+      journal.studies.complete(name);
+      return this.#add(name, header.plan, header.createTimeMs);
+    } catch (error) {
+      if (journal.studies.has(name)) journal.studies.delete(name);
+      throw error;
+    } finally {
+      this.#beginning.delete(name);
+    }
+  }
+
+  delete(study: Study): void {
+    this.#context.journal.studies.delete(study.name);
+    this.#studies.delete(study.name);
+    study.close();
+  }
+
+  /** Waits for a trial as long as the request says, and no longer than the signal. */
+  async ask(study: Study, request: AskRequest, signal: AbortSignal): Promise<readonly Trial[]> {
+    return this.#wait(study, request, signal, await this.#commits.add(study, () => study.offer(request)));
+  }
+
+  /** Values by parts, each durable: who tells them all again after an error tells nothing twice. */
+  async tell(study: Study, { values, requestId, ask }: TellRequest, signal: AbortSignal): Promise<Told> {
+    const placed = placedOf(values);
+    if (placed.length > VALUES_PER_TURN) study.check(placed, requestId);
+    const trials: number[] = [];
+    for (let start = 0; ; start += VALUES_PER_TURN) {
+      const part = placed.slice(start, start + VALUES_PER_TURN);
+      const isLast = start + VALUES_PER_TURN >= placed.length;
+      const { numbers, offered } = await this.#commits.add(study, () => ({
+        numbers: study.take(part, requestId),
+        offered: isLast && ask !== undefined ? study.offer(ask) : undefined,
+      }));
+      trials.push(...numbers);
+      study.announce();
+      if (!isLast) continue;
+      const asked = offered && (await this.#wait(study, ask!, signal, offered));
+      return { trials, asked };
+    }
+  }
+
+  /** Of a study that is about to be. @throws ZerothError where there are too many. */
+  #nameFor(id: string): string {
+    const { studiesMax } = this.#context.config;
+    if (this.#studies.size + this.#beginning.size >= studiesMax)
+      throw new ZerothError('exhausted', `${studiesMax} studies exist (studiesMax); delete one first`);
+    return `studies/${id === '' ? randomId('study') : id}`;
+  }
+
+  /** Rows by parts; nobody sees them before the study is whole. */
+  async #bringIn(name: string, lines: AsyncIterable<Line>): Promise<Header> {
+    const { studies } = this.#context.journal;
+    let header: Header | undefined;
+    let [trials, revision] = [0, 0];
+    let rows: (() => void)[] = [];
+    const write = () => {
+      studies.together(() => {
+        for (const row of rows) row();
+      });
+      rows = [];
+    };
+    for await (const line of lines) {
+      if (header === undefined) {
+        if (!('format' in line)) throw notAnExport();
+        checkPlan(line.plan, this.#context.config);
+        const [plan, ledger] = [encode(line.plan), encode(line.ledger)];
+        studies.begin({ name, plan, ledger, changes: 0, createTimeMs: line.createTimeMs });
+        header = line;
+      } else if ('trial' in line) {
+        if (line.trial.number !== ++trials) throw notAnExport();
+        const stored = toStored(line.trial, '', line.trial.outcome === undefined ? null : 0);
+        rows.push(() => studies.addTrial(name, stored));
+      } else if ('update' in line) {
+        if (line.update.revision !== ++revision) throw notAnExport();
+        rows.push(() => studies.addUpdate(name, line.update.revision, encode(line.update.shifts)));
+      } else if ('format' in line) throw notAnExport();
+      if (rows.length >= ROWS_PER_TURN) write();
+    }
+    write();
+    if (header === undefined || trials !== header.ledger.trials || revision !== header.ledger.revision)
+      throw notAnExport();
+    return header;
+  }
+
+  async #wait(
+    study: Study,
+    request: AskRequest,
+    signal: AbortSignal,
+    first: readonly Trial[],
+  ): Promise<readonly Trial[]> {
+    const { now } = this.#context;
+    const untilMs = now() + request.waitMs;
+    let trials = first;
+    while (trials.length === 0 && !study.isComplete && !signal.aborted && now() < untilMs) {
+      await study.changed(untilMs, signal);
+      trials = await this.#commits.add(study, () => study.offer(request));
+    }
+    return trials;
+  }
+
+  #add(name: string, plan: StudyPlan, createTimeMs: number): Study {
+    const { journal, config, now } = this.#context;
+    const study = new Study({ name, plan, createTimeMs, log: journal.studies, limits: config, now });
+    this.#studies.set(name, study);
+    return study;
+  }
+}
+
+function placedOf(values: readonly Value[]): PlacedValue[] {
+  let place = 0;
+  return values.map((value, index) => ({ ...value, index, place: 'point' in value.of ? place++ : -1 }));
+}

@@ -1,0 +1,27 @@
+// Studies whose trials are points of a search space.
+import type { Method } from './method.ts';
+import { optimizerOf } from './optimizers.ts';
+import type { VectorForm } from './plan.ts';
+import { domainOf } from './space.ts';
+
+/** @throws ZerothError naming an option. */
+export function vectorMethod({ space, optimizer: { name, options } }: VectorForm): Method<unknown> {
+  const optimizer = optimizerOf(name).create(options, domainOf(space));
+  return {
+    start: () => optimizer.start(),
+    ask(state, count, left) {
+      if (left < 1) return { state, asked: [] };
+      const { state: next, candidates } = optimizer.ask(state, Math.min(count, left));
+      const asked = candidates.map(({ id, vector }) => ({ id, point: { kind: 'vector', vector } as const }));
+      return { state: next, asked };
+    },
+    tell(state, losses) {
+      const told = losses.map(({ id, point, loss }) => {
+        if (point.kind !== 'vector') throw new Error(`tell: expected a vector, got a point by ${point.kind}`);
+        return { id, vector: point.vector, value: Number.isNaN(loss) ? undefined : loss };
+      });
+      return { state: optimizer.tell(state, told), updates: [] };
+    },
+    isSpent: (_, left) => left < 1,
+  };
+}
