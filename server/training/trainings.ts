@@ -95,9 +95,10 @@ export class Trainings {
   async delete(training: Training): Promise<void> {
     if (training.status.state === 'running')
       throw precondition(training, 'expected one that is not running; StopTraining ends it');
+    // First: where it stays in the journal, it stays.
+    this.#context.journal.trainings.delete(training.name);
     this.#trainings.delete(training.name);
     await training.abandon();
-    this.#context.journal.trainings.delete(training.name);
   }
 
   /** The run is about to be deleted, and its trainings with it. */

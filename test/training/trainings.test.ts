@@ -75,6 +75,20 @@ describe('a training whose journal cannot be written', () => {
     expect(parts.journal.digestAt('runs/full', 60)).toEqual(parts.journal.digestAt('runs/never-full', 60));
   });
 
+  test('is not half deleted', async () => {
+    const { training } = await begin('kept', planOf('mezo', { learningRate: 1e-2 }, { steps: 1 }));
+    await over(training);
+    const { trainings } = parts.journal;
+    const { delete: forget } = trainings;
+    trainings.delete = diskFull;
+    await expect(parts.trainings.delete(training)).rejects.toThrow('the disk is full');
+    trainings.delete = forget;
+    expect(parts.trainings.get(training.name)).toBe(training);
+    await parts.trainings.delete(training);
+    expect(() => parts.trainings.get(training.name)).toThrow('does not exist');
+    expect(trainings.list().map(({ name }) => name)).not.toContain(training.name);
+  });
+
   test('is over once it was out of patience, whatever came between', async () => {
     const evaluation = { patience: 2, restoreBest: true };
     // A rate at which nothing gets better.
