@@ -5,7 +5,7 @@ import * as multimodal from './multimodal.ts';
 import * as smooth from './smooth.ts';
 
 /** One function in n dimensions: where its optimum is, and how far above it f is. */
-export type Made = {
+type Made = {
   readonly best: readonly number[];
   readonly excess: (x: readonly number[]) => number;
 };

@@ -1,5 +1,16 @@
 // Functions 15 to 24 of BBOB: multi-modal, with and without a global structure.
-import { dot, gauss, mixing, OTHER, optimum, rotation, scaled, through, transposed, uniform } from './draws.ts';
+import {
+  dot,
+  gauss,
+  mixing,
+  OTHER,
+  optimum,
+  rotation,
+  scaled,
+  through,
+  transposed,
+  uniform,
+} from './draws.ts';
 import type { Make } from './functions.ts';
 import {
   asymmetric,

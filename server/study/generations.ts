@@ -75,9 +75,10 @@ export function generations<C>(
 
 function holdable<C>({ run }: GenerationsState<C>, { id, vector, value }: Told): Held | undefined {
   const known = feasible(value);
-  if (id === undefined) return known === null ? undefined : { id: null, vector, value: known };
-  if (id < run.since) return undefined;
-  return { id, vector: id < run.first ? vector : null, value: known };
+  if (id !== undefined && id >= run.first) return { id, vector: null, value: known };
+  const isOfUse = id === undefined ? known !== null : id >= run.since;
+  // + 0: a state has no -0.
+  return isOfUse ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
 }
 
 /** The state behind a whole generation: the next one, or another run. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { decodeState, encodeState } from '../../server/strategy/state.ts';
 import { type CmaEsOptions, cmaEs } from '../../server/study/cma-es.ts';
 import type { GenerationsState } from '../../server/study/generations.ts';
 import type { Domain, Optimizer, Told } from '../../server/study/optimizer.ts';
@@ -91,6 +92,18 @@ describe.each(makers)('%s', (_, make) => {
     };
     expect(run(true)).toBeLessThan(run(false) / 2);
   });
+});
+
+it('points from the ends of what may be told leave a state that can be stored', () => {
+  const optimizer = cmaEs(
+    { seed: 1n, initialStep: 1e-6 },
+    { kind: 'vector', start: [1e50, -1e50], scale: 1e-30 },
+  );
+  const far = [1e100, -1e100, 1e-300, 0].map((x, value): Told => ({ id: undefined, vector: [x, -x], value }));
+  let state = optimizer.start();
+  for (let round = 0; round < 50; round++) state = optimizer.tell(state, far);
+  expect(decodeState(encodeState(state))).toEqual(state);
+  expect(optimizer.ask(state, 10).candidates.every(({ vector: x }) => x.every(Number.isFinite))).toBe(true);
 });
 
 it('the whole covariance turns with the axes, a diagonal does not', () => {

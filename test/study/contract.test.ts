@@ -34,5 +34,9 @@ describe.each(optimizerNames)('the listing says of %s', (name) => {
     expect(() => create({ seed: 1n }, { kind: 'box', start: [2] })).toThrow(
       'start[0]: expected a number from 0 to 1, got 2',
     );
+    if (!(domains as readonly string[]).includes('vector')) return;
+    const scaled = (scale: number) => () => create({ seed: 1n }, { kind: 'vector', start: [0], scale });
+    for (const scale of [0, Number.NaN, 1e-31, Infinity])
+      expect(scaled(scale)).toThrow(`scale: expected a number from 1e-30 to 1e+50, got ${scale}`);
   });
 });
