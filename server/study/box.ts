@@ -9,14 +9,8 @@ const MARGIN = 1 / 20;
 const LOWEST = -MARGIN;
 const HIGHEST = 1 + MARGIN;
 
-/** Into [-1/20, 21/20] by reflection at its ends: what `intoBox` maps to the same point. */
-export function fold(x: number): number {
-  if (x >= LOWEST && x <= HIGHEST) return x;
-  const width = HIGHEST - LOWEST;
-  const phase = (((x - LOWEST) % (2 * width)) + 2 * width) % (2 * width);
-  const folded = LOWEST + (phase > width ? 2 * width - phase : phase);
-  return Math.min(HIGHEST, Math.max(LOWEST, folded));
-}
+/** From a point to its mirror image's: what the map repeats itself after. */
+const PERIOD = 2 * (HIGHEST - LOWEST);
 
 /** Of anything in R; exact away from the margins. */
 export function intoBox(x: number): number {
@@ -26,8 +20,24 @@ export function intoBox(x: number): number {
   return y;
 }
 
-/** The inverse of `intoBox` on [-1/20, 21/20]. */
-export function outOfBox(x: number): number {
+/** Into [-1/20, 21/20] by reflection at its ends. */
+function fold(x: number): number {
+  if (x >= LOWEST && x <= HIGHEST) return x;
+  const phase = (((x - LOWEST) % PERIOD) + PERIOD) % PERIOD;
+  return Math.min(HIGHEST, LOWEST + Math.min(phase, PERIOD - phase));
+}
+
+/** Of what `intoBox` maps to x, what is nearest to `near`: a mean may have passed through a bound. */
+export function outOfBox(x: number, near: number): number {
+  const y = inverse(x);
+  const [same, mirrored] = [y, 2 * LOWEST - y].map(
+    (each) => each + PERIOD * Math.round((near - each) / PERIOD),
+  );
+  return Math.abs(same - near) <= Math.abs(mirrored - near) ? same : mirrored;
+}
+
+/** In [-1/20, 21/20]. */
+function inverse(x: number): number {
   if (x < MARGIN) return LOWEST + 2 * Math.sqrt(MARGIN * x);
   if (x > 1 - MARGIN) return HIGHEST - 2 * Math.sqrt(MARGIN * (1 - x));
   return x;

@@ -4,7 +4,12 @@ import { checkCount } from '../strategy/options.ts';
 import type { Domain, Told } from './optimizer.ts';
 
 /** One call asks for so many candidates at most: they are made in one piece. */
-export const CANDIDATES_MAX = 4096;
+const CANDIDATES_MAX = 4096;
+
+/** Without a box: squares of distances in units of the shortest step stay finite within these. */
+const START_MAX = 1e50;
+const SCALE_MIN = 1e-30;
+const TOLD_MAX = 1e100;
 
 /** @throws ZerothError naming `count`. */
 export function checkAsk(count: number): void {
@@ -22,14 +27,14 @@ export function checkTold(domain: Domain, asked: number, values: readonly Told[]
 }
 
 /** @throws ZerothError naming `field`, or its component at fault. */
-export function checkVector(domain: Domain, field: string, vector: readonly number[]): void {
+function checkVector(domain: Domain, field: string, vector: readonly number[], largest = TOLD_MAX): void {
   const { length } = domain.start;
   if (vector.length !== length) throw invalid(field, `${length} numbers`, String(vector.length));
   const isBox = domain.kind === 'box';
-  for (const [i, x] of vector.entries()) {
-    if (Number.isFinite(x) && !(isBox && (x < 0 || x > 1))) continue;
-    throw invalid(`${field}[${i}]`, isBox ? 'a number from 0 to 1' : 'a finite number', String(x));
-  }
+  const [low, high] = isBox ? [0, 1] : [-largest, largest];
+  for (const [i, x] of vector.entries())
+    if (!(x >= low && x <= high))
+      throw invalid(`${field}[${i}]`, `a number from ${low} to ${high}`, String(x));
 }
 
 /** Of a domain that came from outside. @throws ZerothError naming the field. */
@@ -37,9 +42,9 @@ export function checkDomain(domain: Domain, dimensionMax: number): void {
   const { length } = domain.start;
   if (length < 1 || length > dimensionMax)
     throw invalid('dimension', `1 to ${dimensionMax} for this optimizer`, String(length));
-  checkVector(domain, 'start', domain.start);
-  if (domain.kind === 'vector' && !(Number.isFinite(domain.scale) && domain.scale > 0))
-    throw invalid('scale', 'a finite number above 0', String(domain.scale));
+  checkVector(domain, 'start', domain.start, START_MAX);
+  if (domain.kind === 'vector' && !(domain.scale >= SCALE_MIN && domain.scale <= START_MAX))
+    throw invalid('scale', `a number from ${SCALE_MIN} to ${START_MAX}`, String(domain.scale));
 }
 
 /** The value as a state keeps it: null is infeasible. */

@@ -6,7 +6,6 @@ import {
   number,
   type OptionsOf,
   optional,
-  positive,
   readOptions,
   seed,
 } from '../strategy/fields.ts';
@@ -18,7 +17,8 @@ import { defaultPopulation } from './parameters.ts';
 import { POPULATION_MAX } from './restarts.ts';
 
 export const cmaEsFields = {
-  initialStep: positive(
+  initialStep: number(
+    { minimum: 1e-6, maximum: 1000 },
     'sigma, the first deviation: of a box whose sides are 1, or times the scale of a vector.',
     0.3,
   ),

@@ -1,6 +1,6 @@
 // CMA-ES as an optimizer that is asked and told: candidates are drawn by their ids, values are held
 // until a generation is whole, points of others are taken in.
-import { fold, intoBox, outOfBox } from './box.ts';
+import { intoBox, outOfBox } from './box.ts';
 import { checkAsk, checkTold, feasible } from './check.ts';
 import { clipped, evolve } from './evolution.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
@@ -75,9 +75,10 @@ export function generations<C>(
 
 function holdable<C>({ run }: GenerationsState<C>, { id, vector, value }: Told): Held | undefined {
   const known = feasible(value);
-  if (id === undefined) return known === null ? undefined : { id: null, vector, value: known };
-  if (id < run.since) return undefined;
-  return { id, vector: id < run.first ? vector : null, value: known };
+  if (id !== undefined && id >= run.first) return { id, vector: null, value: known };
+  const isOfUse = id === undefined ? known !== null : id >= run.since;
+  // + 0: a state has no -0.
+  return isOfUse ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
 }
 
 /** The state behind a whole generation: the next one, or another run. */
@@ -110,7 +111,7 @@ function stepOf<C>(course: Course<C>, run: Run<C>, { id, vector }: Held): readon
   if (vector === null) return drawn(course, run, id as number).y;
   const { mean, sigma, covariance } = run.distribution;
   const isBox = course.domain.kind === 'box';
-  const y = vector.map((x, i) => ((isBox ? outOfBox(x) : x) - mean[i]) / sigma + 0);
+  const y = vector.map((x, i) => ((isBox ? outOfBox(x, mean[i]) : x) - mean[i]) / sigma + 0);
   return clipped(course.kind, covariance, y);
 }
 
@@ -125,12 +126,7 @@ function drawn<C>(
   const y = kind.stretch(covariance, z);
   const x = mean.map((m, i) => m + sigma * y[i]);
   if (domain.kind === 'vector') return { y, vector: x };
-  // What is bent back is learned from as if it had been drawn there.
-  const bent = y.map((each, i) => {
-    const folded = fold(x[i]);
-    return folded === x[i] ? each : (folded - mean[i]) / sigma;
-  });
-  return { y: bent, vector: x.map(intoBox) };
+  return { y, vector: x.map(intoBox) };
 }
 
 /** Parameters change with lambda alone, from run to run. */

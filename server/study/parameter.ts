@@ -1,7 +1,7 @@
 // One parameter of a search space, to and from coordinates in [0, 1].
 import { invalid } from '../errors.ts';
 
-export type FloatParameter = {
+type FloatParameter = {
   readonly kind: 'float';
   readonly min: number;
   readonly max: number;
@@ -12,7 +12,7 @@ export type FloatParameter = {
   readonly start?: number | undefined;
 };
 
-export type IntegerParameter = {
+type IntegerParameter = {
   readonly kind: 'integer';
   /** Both are in. */
   readonly min: number;
@@ -25,7 +25,7 @@ export type IntegerParameter = {
  * A coordinate for each choice; the highest wins, the first of equals. Every optimizer of boxes takes it:
  * a uniform draw gives each choice the same chance, and CMA-ES learns a mean for each of them.
  */
-export type CategoryParameter = {
+type CategoryParameter = {
   readonly kind: 'category';
   readonly choices: readonly string[];
   readonly start?: string | undefined;
@@ -35,7 +35,7 @@ export type Parameter = FloatParameter | IntegerParameter | CategoryParameter;
 export type ParameterValue = number | string;
 
 /** Names of choices, and coordinates of them. */
-export const CHOICES_MAX = 256;
+const CHOICES_MAX = 256;
 
 /** Where a choice that was made and one that was not have their coordinates: neither on a bound. */
 const CHOSEN = 0.75;

@@ -14,8 +14,14 @@ export type Draw = () => number;
  */
 export function uniforms(seed: bigint, index: number, purpose = 0): Draw {
   const words = [seedFor(seed, index, 2 * purpose), seedFor(seed, index, 2 * purpose + 1)];
-  let [a, b, c, d] = words.flatMap((word) => [Number(word & LOW) | 0, Number(word >> 32n) | 0]);
-  const next = () => {
+  const next = xoshiro128(words.flatMap((word) => [Number(word & LOW), Number(word >> 32n)]));
+  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
+}
+
+/** Whole numbers of 32 bits. @param state four of them, not all 0. */
+export function xoshiro128(state: readonly number[]): Draw {
+  let [a, b, c, d] = state.map((word) => word | 0);
+  return () => {
     const sum = (a + d) | 0;
     const result = (((sum << 7) | (sum >>> 25)) + a) >>> 0;
     const shifted = b << 9;
@@ -27,7 +33,6 @@ export function uniforms(seed: bigint, index: number, purpose = 0): Draw {
     d = (d << 11) | (d >>> 21);
     return result;
   };
-  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
 }
 
 /**

@@ -71,5 +71,5 @@ function runFrom<C>(course: Course<C>, { index, lambda, asked, after }: Beginnin
 function startOf<C>({ domain, seed }: Course<C>, index: number): number[] {
   if (domain.kind === 'vector') return domain.start.map((each) => each + 0);
   const draw = uniforms(seed, index, STARTS);
-  return domain.start.map((each) => outOfBox(index === 0 ? each + 0 : draw()));
+  return domain.start.map((each) => outOfBox(index === 0 ? each + 0 : draw(), 0.5));
 }

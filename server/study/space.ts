@@ -8,7 +8,7 @@ import { type Parameter, type ParameterValue, parameterKinds } from './parameter
 export type BoxSpace = { readonly kind: 'box'; readonly parameters: Readonly<Record<string, Parameter>> };
 
 /** No names: a vector is its own point. The optimum is expected within a few times `scale` of `start`. */
-export type VectorSpace = {
+type VectorSpace = {
   readonly kind: 'vector';
   readonly start: readonly number[];
   readonly scale: number;
