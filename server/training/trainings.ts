@@ -70,6 +70,7 @@ export class Trainings {
     try {
       await this.#tryOut(run, plan);
       const name = `${run.name}/trainings/${id === '' ? randomId('training') : id}`;
+      if (!this.#trainings.has(name)) this.#checkUnused(run, id);
       const training = this.#create(run, name, plan);
       training.go();
       return training;
@@ -121,6 +122,14 @@ export class Trainings {
     if (running === undefined && !this.#beginning.has(run.name)) return;
     const message = `${run.name} is being trained already${running === undefined ? '' : ` by ${running.name}`}`;
     throw new ZerothError('run-in-training', message, { resource: run.name });
+  }
+
+  /** Its updates would be taken for those of an earlier training. */
+  #checkUnused(run: Run, id: string): void {
+    const known = id === '' ? undefined : this.#context.journal.findRequest(run.name, `${id}/1`);
+    if (known === undefined) return;
+    const message = `training_id: expected one that ${run.name} has not seen, got that of revision ${known.revision}`;
+    throw new ZerothError('request-id-reused', message, { field: 'training_id', resource: run.name });
   }
 
   /** Whatever can be wrong with a plan is told now, and not after a thousand steps: a row of each dataset is evaluated. */

@@ -284,6 +284,11 @@ describe('a training', () => {
     await zeroth.trainings.delete(name);
     expect(await refusal(zeroth.trainings.get(name))).toMatchObject({ code: 'NOT_FOUND' });
 
+    expect(await refusal(zeroth.trainings.start({ run, trainingId: 'one', plan }))).toMatchObject({
+      reason: 'REQUEST_ID_REUSED',
+      message: `training_id: expected one that ${run} has not seen, got that of revision 1`,
+    });
+
     const next = await zeroth.trainings.start({ run, trainingId: 'two', plan });
     const watching = refusal(eventsOf(next.name));
     await zeroth.runs.delete(run);

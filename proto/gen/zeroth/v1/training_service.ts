@@ -84,7 +84,7 @@ export interface Training {
   step: bigint;
   /** Examples forwarded by those; evaluations do not count. */
   examplesForwarded: bigint;
-  /** The head of the run behind them. */
+  /** That of their last update; regrids may follow it. */
   revision: bigint;
   /** Unset before there is one. */
   lastEvaluation:
@@ -227,7 +227,7 @@ export interface StepEvent {
   examples: bigint;
   /** Of all steps so far. */
   examplesForwarded: bigint;
-  /** Where the losses were measured, and the head behind the step. */
+  /** Where the losses were measured, and what the step's update made; regrids may follow it. */
   measuredAtRevision: bigint;
   revision: bigint;
   /** Of the evaluations, and of the update before them. */
