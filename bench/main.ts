@@ -14,6 +14,7 @@ import { restartBenches } from './restart.ts';
 import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
+import { studyBenches } from './study.ts';
 import { wireBenches } from './wire.ts';
 
 const benches: readonly Bench[] = [
@@ -23,6 +24,7 @@ const benches: readonly Bench[] = [
   ...positionsBenches,
   ...journalBenches,
   ...wireBenches,
+  ...studyBenches,
   ...sessionBenches,
   ...stepBenches,
   ...memoryBenches,
