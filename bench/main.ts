@@ -15,6 +15,7 @@ import { restartBenches } from './restart.ts';
 import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
+import { studyBenches } from './study.ts';
 import { wireBenches } from './wire.ts';
 
 const benches: readonly Bench[] = [
@@ -24,6 +25,7 @@ const benches: readonly Bench[] = [
   ...positionsBenches,
   ...journalBenches,
   ...wireBenches,
+  ...studyBenches,
   ...sessionBenches,
   ...stepBenches,
   ...memoryBenches,
