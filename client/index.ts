@@ -19,6 +19,7 @@ export type { CallOptions, Traffic } from './channel.ts';
 export { connect, Zeroth } from './client.ts';
 export { type CallErrorDetails, ZerothCallError } from './errors.ts';
 export type { ChannelOptions } from './grpc-channel.ts';
+export type { Losses, Scored, ScoreFunction, ServedObjective, ServeOptions } from './judges.ts';
 export { RETRY, type RetryPolicy } from './retry.ts';
 export { toFloat32, toTensor, type Values } from './tensor.ts';
 export { type Budget, type Position, type TrainOptions, type TrainReport, train } from './train.ts';

@@ -17,6 +17,8 @@ export type ErrorKind =
   | 'unavailable'
   | 'unimplemented'
   | 'data-loss'
+  | 'deadline-exceeded'
+  | 'objective-failed'
   | 'cancelled'
   | 'internal';
 

@@ -6,14 +6,14 @@ import { VERSION } from '../version.ts';
 import { toStrategyInfo } from './convert-strategy.ts';
 import type { Services } from './services.ts';
 
-export function serverService({ adapter, config, models }: Services): ServerServiceServer {
+export function serverService({ adapter, config, models, judges }: Services): ServerServiceServer {
   return {
     getServerInfo: adapter.unary(() => ({
       version: VERSION,
       noiseSpecs: ['noise/1'],
       strategies: [...strategyNames],
       strategyInfos: strategyNames.map(toStrategyInfo),
-      objectives: [...objectiveNames],
+      objectives: [...objectiveNames, ...judges.names.sort()],
       devices: [models.device],
       limits: Object.fromEntries(
         Object.entries(limitsOf(config)).map(([name, value]) => [name, BigInt(value)]),

@@ -1,6 +1,7 @@
 // What every service is built from.
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
+import type { Judges } from '../judge/judges.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
@@ -17,6 +18,7 @@ export type Services = {
   readonly models: Models;
   readonly runs: Runs;
   readonly trainings: Trainings;
+  readonly judges: Judges;
 };
 
 /**

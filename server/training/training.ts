@@ -10,7 +10,7 @@ import { strategyOf } from '../strategy/index.ts';
 import type { Book } from './book.ts';
 import { afterLook, isDue, isOutOfPatience } from './looks.ts';
 import type { TrainingPlan, TrainingState, TrainingStatus } from './plan.ts';
-import { Teller } from './teller.ts';
+import { NotWanted, Teller } from './teller.ts';
 
 export type TrainingParts = {
   /** "runs/*\/trainings/*" */
@@ -20,6 +20,7 @@ export type TrainingParts = {
   readonly createTimeMs: number;
   readonly book: Book;
   readonly log: Log;
+  readonly remoteWaitMs: number;
   /** @throws ZerothError not-found. */
   readonly rowsOf: (dataset: string) => number;
 };
@@ -102,8 +103,16 @@ export class Training {
     try {
       const { run, book } = this.#parts;
       const id = this.name.split('/').at(-1)!;
-      const teller = new Teller(run, book, id, this.#gone.signal);
-      const end = await this.#steps(this.#open(), teller);
+      const teller = new Teller(run, book, {
+        prefix: id,
+        signal: this.#gone.signal,
+        remoteWaitMs: this.#parts.remoteWaitMs,
+        isWanted: () => this.#wanted === 'run',
+      });
+      const end = await this.#steps(this.#open(), teller).catch((error: unknown) => {
+        if (error instanceof NotWanted && this.#wanted !== 'run') return leave(teller, this.#wanted);
+        throw error;
+      });
       if (end !== undefined) this.#enter(end);
     } catch (error) {
       // Otherwise the server goes down, or the run is deleted: the training is as it was.
@@ -205,5 +214,6 @@ function sumOf(a: Timing, b: Timing): Timing {
     journalMs: a.journalMs + b.journalMs,
     movingMs: a.movingMs + b.movingMs,
     forwardMs: a.forwardMs + b.forwardMs,
+    scoringMs: (a.scoringMs ?? 0) + (b.scoringMs ?? 0),
   };
 }

@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import { notFound, ZerothError } from '../errors.ts';
+import { UNSERVED } from '../judge/remote-objective.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { StoredTraining } from '../journal/training-log.ts';
 import type { Log } from '../log.ts';
@@ -18,7 +19,7 @@ import { decode, encode } from './text.ts';
 import { Training } from './training.ts';
 
 export type TrainingsContext = {
-  readonly config: Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs'>;
+  readonly config: Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs' | 'remoteWaitMs'>;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
   readonly log: Log;
@@ -174,6 +175,7 @@ export class Trainings {
       createTimeMs,
       book,
       log,
+      remoteWaitMs: config.remoteWaitMs,
       rowsOf: (dataset) => this.#rowsOf(dataset),
     });
     this.#trainings.set(name, training);
@@ -206,6 +208,8 @@ async function tryRow(
     })
     .catch((error: unknown) => {
       if (!(error instanceof ZerothError)) throw error;
+      // What a client would need is known when it is there: the training waits for it.
+      if (UNSERVED.has(error.details.reason ?? '')) return;
       throw new ZerothError(
         error.kind,
         `${path}: a row of ${dataset}: ${error.message}`,

@@ -86,6 +86,8 @@ export interface Timing {
   moving: number;
   /** Forward passes and objectives, of all points. */
   forward: number;
+  /** Waiting for clients that compute the objective (ObjectiveService), beside forward passes that go on meanwhile. */
+  scoring: number;
 }
 
 export interface PointResult {
@@ -654,7 +656,7 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
 };
 
 function createBaseTiming(): Timing {
-  return { queue: 0, journal: 0, moving: 0, forward: 0 };
+  return { queue: 0, journal: 0, moving: 0, forward: 0, scoring: 0 };
 }
 
 export const Timing: MessageFns<Timing> = {
@@ -670,6 +672,9 @@ export const Timing: MessageFns<Timing> = {
     }
     if (message.forward !== 0) {
       writer.uint32(33).double(message.forward);
+    }
+    if (message.scoring !== 0) {
+      writer.uint32(41).double(message.scoring);
     }
     return writer;
   },
@@ -719,6 +724,14 @@ export const Timing: MessageFns<Timing> = {
             message.forward = reader.double();
             continue;
           }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.scoring = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -740,6 +753,7 @@ export const Timing: MessageFns<Timing> = {
     message.journal = object.journal ?? 0;
     message.moving = object.moving ?? 0;
     message.forward = object.forward ?? 0;
+    message.scoring = object.scoring ?? 0;
     return message;
   },
 };
