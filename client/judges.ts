@@ -111,7 +111,9 @@ export class ServedObjective implements AsyncDisposable {
 
   #serveOnce(): Promise<{ error: unknown; wasServed: boolean }> {
     const { outputs = [''], tensors = [], requests = 1 } = this.#options;
-    const selections = outputs.map((each) => OutputSelection.fromPartial(typeof each === 'string' ? { name: each } : each));
+    const selections = outputs.map((each) =>
+      OutputSelection.fromPartial(typeof each === 'string' ? { name: each } : each),
+    );
     const objective = { name: this.#name, outputs: selections, tensors: [...tensors], requests };
     let wasServed = false;
     return new Promise((resolve) => {
@@ -136,7 +138,8 @@ async function scoreWith(score: ScoreFunction, request: ScoreRequest, signal: Ab
   const { id, ...scored } = request;
   try {
     const losses = await score({ ...scored, signal });
-    if (!('mean' in losses)) return { id, result: { $case: 'losses', value: { values: Array.from(losses) } } };
+    if (!('mean' in losses))
+      return { id, result: { $case: 'losses', value: { values: Array.from(losses) } } };
     const { mean: loss, weight = 0 } = losses;
     return { id, result: { $case: 'mean', value: { loss, weight } } };
   } catch (error) {

@@ -1,6 +1,7 @@
 // Remote objectives by name: who serves them, and what they are asked.
-import { invalid, ZerothError } from '../errors.ts';
+
 import type { Config } from '../config.ts';
+import { invalid, ZerothError } from '../errors.ts';
 import { REMOTE } from '../model/objectives.ts';
 import type { Judge, JudgeParts } from './judge.ts';
 import type { Needs, Question, Score } from './question.ts';
@@ -9,7 +10,12 @@ import { Room } from './room.ts';
 
 export type JudgesOptions = Pick<
   Config,
-  'remoteObjectiveMs' | 'remoteObjectiveBytesMax' | 'remoteClientsMax' | 'remoteRequestsMax' | 'replyBytesMax' | 'queuePerModelMax'
+  | 'remoteObjectiveMs'
+  | 'remoteObjectiveBytesMax'
+  | 'remoteClientsMax'
+  | 'remoteRequestsMax'
+  | 'replyBytesMax'
+  | 'queuePerModelMax'
 >;
 
 /** A client's place among those that serve an objective. */
@@ -70,7 +76,8 @@ export class Judges {
   /** @throws ZerothError where there are too many, or it needs something else than the others of its objective. */
   join(name: string, needs: Needs, requests: number, parts: Omit<JudgeParts, 'requestsMax'>): Place {
     const { remoteClientsMax, remoteRequestsMax } = this.#options;
-    if (!REMOTE.test(name)) throw invalid('objective.name', '"remote/" and lower-case letters, digits and hyphens', `"${name}"`);
+    if (!REMOTE.test(name))
+      throw invalid('objective.name', '"remote/" and lower-case letters, digits and hyphens', `"${name}"`);
     if (this.#clients >= remoteClientsMax) throw tooMany(remoteClientsMax);
     const objective = this.#open(name, needs);
     const requestsMax = Math.min(Math.max(1, requests), remoteRequestsMax);
@@ -98,7 +105,11 @@ export class Judges {
     const isSame = there !== undefined && JSON.stringify(there.needs) === JSON.stringify(needs);
     if (isSame) return there;
     if (there?.isServed === true)
-      throw invalid('objective', `outputs and tensors as the others have them that serve ${name}`, 'other ones');
+      throw invalid(
+        'objective',
+        `outputs and tensors as the others have them that serve ${name}`,
+        'other ones',
+      );
     there?.giveUp(needsChanged(name));
     const objective = new RemoteObjective({ name, needs, answerMs: this.#options.remoteObjectiveMs });
     this.#objectives.set(name, objective);
@@ -106,7 +117,8 @@ export class Judges {
   }
 
   #forgetWhereOver(objective: RemoteObjective): void {
-    if (objective.isOver && this.#objectives.get(objective.name) === objective) this.#objectives.delete(objective.name);
+    if (objective.isOver && this.#objectives.get(objective.name) === objective)
+      this.#objectives.delete(objective.name);
   }
 }
 

@@ -101,7 +101,10 @@ export class RemoteObjective {
         if (this.#haveAllTried(task)) this.#settle(task, () => task.reject(this.#tooSlow()));
         continue;
       }
-      this.#give(task, able.reduce((best, judge) => (judge.room > best.room ? judge : best)));
+      this.#give(
+        task,
+        able.reduce((best, judge) => (judge.room > best.room ? judge : best)),
+      );
     }
   }
 
@@ -145,7 +148,8 @@ export class RemoteObjective {
     const since = performance.now();
     const look = () => {
       const left = Math.max(since, this.#lastSign) + this.#answerMs - performance.now();
-      if (left <= 0) this.#settle(task, () => task.reject(this.isServed ? this.#tooSlow() : noJudge(this.name)));
+      if (left <= 0)
+        this.#settle(task, () => task.reject(this.isServed ? this.#tooSlow() : noJudge(this.name)));
       else task.timer = setTimeout(look, Math.ceil(left));
     };
     task.timer = setTimeout(look, this.#answerMs);
@@ -166,7 +170,12 @@ export class RemoteObjective {
   }
 
   #failed(error: ZerothError): ZerothError {
-    return new ZerothError(error.kind, `${this.name}: ${error.message}`, { ...error.details, resource: this.name }, error);
+    return new ZerothError(
+      error.kind,
+      `${this.name}: ${error.message}`,
+      { ...error.details, resource: this.name },
+      error,
+    );
   }
 
   #tooSlow(): ZerothError {

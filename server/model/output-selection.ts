@@ -80,7 +80,8 @@ function isByRow(positions: Positions): positions is readonly (readonly number[]
 
 function converted(output: Tensor, { dataType, field }: OutputSelection): Tensor {
   if (dataType === undefined || dataType === output.dataType) return output;
-  if (!isScored(output.dataType)) throw invalid(`${field}.data_type`, 'none, as it is no float', describe(output));
+  if (!isScored(output.dataType))
+    throw invalid(`${field}.data_type`, 'none, as it is no float', describe(output));
   const scores = scoresOf(output);
   const { buffer, byteOffset, byteLength } = dataType === 'float16' ? Float16Array.from(scores) : scores;
   return { dataType, shape: output.shape, data: new Uint8Array(buffer, byteOffset, byteLength) };

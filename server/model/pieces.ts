@@ -20,7 +20,10 @@ export type Piece = {
 const PIECE_BYTES = 4096;
 
 export function pieceBytes({ places, outputs, tensors }: Piece): number {
-  const data = [...outputs.values(), ...tensors.values()].reduce((sum, each) => sum + each.data.byteLength, 0);
+  const data = [...outputs.values(), ...tensors.values()].reduce(
+    (sum, each) => sum + each.data.byteLength,
+    0,
+  );
   return PIECE_BYTES + data + places.length * (Int32Array.BYTES_PER_ELEMENT + Float64Array.BYTES_PER_ELEMENT);
 }
 
@@ -29,7 +32,7 @@ export type PieceBounds = {
   readonly pieceBytesMax: number;
   /** One row may have as many. */
   readonly rowBytesMax: number;
-  /** Of all pieces together, by about one and what one forward pass gives; what is left is asked for again. */
+  /** Of one point's pieces together, by about one and what one forward pass gives; what is left is asked for again. */
   readonly bytesMax: number;
 };
 
@@ -53,7 +56,11 @@ export type Read = {
  * Outputs of a batch with the weights where they are, from one micro-batch on. A batch that fits a piece is never cut.
  * @throws ZerothError exhausted where one row is too large; invalid-argument as `evaluate`.
  */
-export async function readOutputs(forward: PositionForward, batch: Batch, options: ReadOptions): Promise<Read> {
+export async function readOutputs(
+  forward: PositionForward,
+  batch: Batch,
+  options: ReadOptions,
+): Promise<Read> {
   const { selections, tensors, isCut, from, bytesMax } = options;
   const names = selections.map(({ name }) => name);
   const writer = new PieceWriter(batch, options);
@@ -141,7 +148,11 @@ class PieceWriter {
     if (this.#open === undefined) return;
     const { columns, places } = this.#open;
     const inGroup = (wanted: Column[0]) =>
-      new Map(columns.flatMap(([group, name, whole]) => (group === wanted ? [[name, upTo(places.length, whole)]] : [])));
+      new Map(
+        columns.flatMap(([group, name, whole]) =>
+          group === wanted ? [[name, upTo(places.length, whole)]] : [],
+        ),
+      );
     this.#pieces.push({
       places: Int32Array.from(places),
       rows: Float64Array.from(places, this.#batch.labels.rowOf),

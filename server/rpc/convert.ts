@@ -3,10 +3,10 @@
 import {
   type Batch,
   type Objective,
-  type OutputSelection as WireSelection,
   DataType as WireDataType,
   type Parameter as WireParameter,
   type Point as WirePoint,
+  type OutputSelection as WireSelection,
   type Shift as WireShift,
   type Tensor as WireTensor,
   type TensorSpec as WireTensorSpec,
@@ -195,7 +195,8 @@ export function toSelections(selections: readonly WireSelection[], field: string
       throw invalid(`${at}.positions_from`, 'none beside positions', `"${positionsFrom}"`);
     return {
       name,
-      positions: positions.length === 0 ? undefined : positions.map((each) => toNumber(each, `${at}.positions`)),
+      positions:
+        positions.length === 0 ? undefined : positions.map((each) => toNumber(each, `${at}.positions`)),
       positionsFrom,
       dataType: toFloat(dataType, `${at}.data_type`),
       field: at,

@@ -39,7 +39,11 @@ export function objectiveService({ adapter, config, judges }: Services): Objecti
           if (isOver) return;
           if (place === undefined) {
             if (part?.$case !== 'objective')
-              throw invalid('objective', 'the objective that is served, first of all', part?.$case ?? 'nothing');
+              throw invalid(
+                'objective',
+                'the objective that is served, first of all',
+                part?.$case ?? 'nothing',
+              );
             call.note({ objective: part.value.name });
             place = join(part.value, partner);
           } else {

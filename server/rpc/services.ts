@@ -1,8 +1,8 @@
 // What every service is built from.
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
-import type { Judges } from '../judge/judges.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Judges } from '../judge/judges.ts';
 import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
 import type { Run } from '../run/run.ts';

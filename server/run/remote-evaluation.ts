@@ -26,7 +26,11 @@ type Part = { readonly loss: number; readonly weight: number };
 /** @throws ZerothError where outputs are to be returned, which is what EvaluateOutputs does. */
 export function checkRemote({ outputs, outputSelections = [] }: EvaluateRequest, objective: string): void {
   if (outputs.length + outputSelections.length > 0)
-    throw invalid('outputs', `none with ${objective}; EvaluateOutputs returns them`, String(outputs.length + outputSelections.length));
+    throw invalid(
+      'outputs',
+      `none with ${objective}; EvaluateOutputs returns them`,
+      String(outputs.length + outputSelections.length),
+    );
 }
 
 /** @param open Reads the first portion, for which there is room then. */
@@ -43,7 +47,10 @@ export async function evaluateRemotely(
   const answers: Promise<void>[] = [];
   let scoringFrom = 0;
 
-  const portion = async <T>(read: () => Promise<T>, piecesOf: (value: T) => readonly PieceOfPoint[]): Promise<T> => {
+  const portion = async <T>(
+    read: () => Promise<T>,
+    piecesOf: (value: T) => readonly PieceOfPoint[],
+  ): Promise<T> => {
     await room.take(portionBytes, signal);
     let taken = 0;
     try {
@@ -79,7 +86,14 @@ export async function evaluateRemotely(
     const { reading } = first;
     scoringFrom = performance.now();
     ask(reading, first.pieces);
-    while (!reading.isDone) ask(reading, await portion(() => reading.next(), (pieces) => pieces));
+    while (!reading.isDone)
+      ask(
+        reading,
+        await portion(
+          () => reading.next(),
+          (pieces) => pieces,
+        ),
+      );
     await Promise.all(answers);
     const { revision, head, queueMs, journalMs } = reading.facts;
     const { movingMs, forwardMs } = reading;
@@ -120,13 +134,18 @@ class Scores {
     const rows = places.length;
     if (score.kind === 'mean') {
       if (this.#asked.perExampleLosses)
-        throw invalid('per_example_losses', 'an objective with a loss for each example', 'one whose clients answer means');
+        throw invalid(
+          'per_example_losses',
+          'an objective with a loss for each example',
+          'one whose clients answer means',
+        );
       this.#parts[point][place] = { loss: score.loss, weight: score.weight || rows };
       return;
     }
     const { losses } = score;
     this.#parts[point][place] = { loss: losses.reduce((sum, loss) => sum + loss) / rows, weight: rows };
-    if (this.#asked.perExampleLosses) for (const [i, at] of places.entries()) this.#perExample[point][at] = losses[i];
+    if (this.#asked.perExampleLosses)
+      for (const [i, at] of places.entries()) this.#perExample[point][at] = losses[i];
   }
 
   results(rows: number): Evaluation[] {

@@ -4,8 +4,8 @@ import type { CheckpointStore } from '../checkpoint/store.ts';
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import { notFound, ZerothError } from '../errors.ts';
-import type { Judges } from '../judge/judges.ts';
 import type { Journal, RunRecord, Snapshot } from '../journal/journal.ts';
+import type { Judges } from '../judge/judges.ts';
 import type { Log } from '../log.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
@@ -164,7 +164,11 @@ export class Run {
   /** The first portion of outputs, at the revision that a change made if there is one; the others are read in turns of their own. */
   async openOutputs(
     request: OutputsRequest,
-    { change, signal, beside }: Partial<Pick<Turn, 'signal' | 'beside'>> & { change?: ChangeRequest | undefined } = {},
+    {
+      change,
+      signal,
+      beside,
+    }: Partial<Pick<Turn, 'signal' | 'beside'>> & { change?: ChangeRequest | undefined } = {},
   ): Promise<OutputsReading> {
     const source = await this.#openBatch(request.batch);
     const evenDiverged = change?.change.kind === 'rollback';
@@ -174,9 +178,25 @@ export class Run {
       const { change: done, head } = await this.#changeFirst(model, change, request, turn);
       const journalMs = change === undefined ? 0 : performance.now() - asking - turn.queueMs;
       const { revision, points } = this.#pin(request, head);
-      const { selections: outputs, tensors, perExampleLosses, pieceBytesMax, rowBytesMax, bytesMax } = request;
+      const {
+        selections: outputs,
+        tensors,
+        perExampleLosses,
+        pieceBytesMax,
+        rowBytesMax,
+        bytesMax,
+      } = request;
       const bounds = { pieceBytesMax, rowBytesMax, bytesMax };
-      const asked = { run: this.name, points, batch: source, outputs, tensors, perExampleLosses, from: 0, ...bounds };
+      const asked = {
+        run: this.name,
+        points,
+        batch: source,
+        outputs,
+        tensors,
+        perExampleLosses,
+        from: 0,
+        ...bounds,
+      };
       const first = await model.worker.call('outputs', asked, signal);
       const facts = { revision, head: this.history.head, change: done, queueMs: turn.queueMs, journalMs };
       return new OutputsReading(facts, asked, first, (more) =>

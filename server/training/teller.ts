@@ -2,6 +2,7 @@
 // transaction as the state of the strategy behind it. So a restart repeats at most the evaluation that was under way.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZerothError } from '../errors.ts';
+import { UNSERVED } from '../judge/remote-objective.ts';
 import type {
   BatchRequest,
   Beside,
@@ -10,7 +11,6 @@ import type {
   EvaluateRequest,
   Timing,
 } from '../run/requests.ts';
-import { UNSERVED } from '../judge/remote-objective.ts';
 import type { Run, StepOutcome } from '../run/run.ts';
 import type { Done } from '../strategy/driver.ts';
 import type { Book, Draft } from './book.ts';

@@ -2,9 +2,9 @@
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import { notFound, ZerothError } from '../errors.ts';
-import { UNSERVED } from '../judge/remote-objective.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { StoredTraining } from '../journal/training-log.ts';
+import { UNSERVED } from '../judge/remote-objective.ts';
 import type { Log } from '../log.ts';
 import { randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';

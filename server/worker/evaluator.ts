@@ -98,8 +98,8 @@ export function evaluatorFor(
       bytesLeftOfPoint(work, rows, options.replyBytesMax);
       const isCut = selections.every(({ name }) => withoutPadding.rows.has(name));
       const onMicroBatch = () => caller.checkThere();
-      const read = (from: number, bytesMax: number) =>
-        readOutputs(forward, batch, { ...work, selections, tensors, isCut, from, bytesMax, onMicroBatch }).catch(
+      const read = (from: number) =>
+        readOutputs(forward, batch, { ...work, selections, tensors, isCut, from, onMicroBatch }).catch(
           (error: unknown) => {
             throw tellingOfTokens(error, options.tokensInFront);
           },
@@ -120,7 +120,11 @@ function tellingOfTokens(error: unknown, tokensInFront = 0): unknown {
  * What is left of a reply for the outputs of each point, once the losses are in it.
  * @throws ZerothError exhausted where the losses alone are too much: before any of them is computed.
  */
-function bytesLeftOfPoint(work: Pick<EvaluateWork, 'points' | 'perExampleLosses'>, rows: number, replyBytesMax: number): number {
+function bytesLeftOfPoint(
+  work: Pick<EvaluateWork, 'points' | 'perExampleLosses'>,
+  rows: number,
+  replyBytesMax: number,
+): number {
   const points = work.points.length;
   const losses = work.perExampleLosses ? rows * Float64Array.BYTES_PER_ELEMENT : 0;
   const bytes = points * (losses + RESULT_BYTES);

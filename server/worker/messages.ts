@@ -75,7 +75,7 @@ export type OutputsWork = PieceBounds & {
   readonly perExampleLosses: boolean;
 };
 
-/** Pieces of points, as many as `bytesMax` lets there be. */
+/** Pieces of points, with at most about twice `bytesMax`. */
 export type Portion = {
   readonly pieces: readonly PieceOfPoint[];
   /** Points that are not through yet, by their numbers: the first from a micro-batch on. */

@@ -38,7 +38,7 @@ export type PreparedOutputs = {
   /** Of the batch. */
   readonly rows: number;
   /** Outputs with the weights where they are, from a micro-batch on. */
-  readonly read: (from: number, bytesMax: number) => Promise<Read>;
+  readonly read: (from: number) => Promise<Read>;
 };
 
 export class OpenRun {
@@ -112,7 +112,10 @@ export class OpenRun {
     return { results, movingMs, forwardMs };
   }
 
-  /** Point by point, and ends behind the piece with which there are enough bytes. */
+  /**
+   * Point by point, until there are enough bytes. How a point's rows are cut into pieces does not depend on those before it: what a client
+   * makes of a piece may.
+   */
   async outputs(work: OutputsWork): Promise<Portion> {
     const { points, bytesMax } = work;
     const { rows, read } = this.#parts.prepareOutputs(work);
@@ -123,7 +126,7 @@ export class OpenRun {
       const begun = performance.now();
       this.#moveTo(points[point], `points[${point}]`);
       const moved = performance.now();
-      const { pieces: more, next } = await read(from, bytesMax - bytes);
+      const { pieces: more, next } = await read(from);
       movingMs += moved - begun;
       forwardMs += performance.now() - moved;
       pieces.push(...more.map((piece) => ({ ...piece, point })));
