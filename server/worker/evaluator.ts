@@ -95,7 +95,7 @@ export function evaluatorFor(
         extras: { ...tensors, ...positionTensors(selections) },
       });
       const { rows } = batch;
-      bytesLeftOfPoint(work, rows, options.replyBytesMax);
+      if (work.perExampleLosses) bytesLeftOfPoint(work, rows, options.replyBytesMax);
       const isCut = selections.every(({ name }) => withoutPadding.rows.has(name));
       const onMicroBatch = () => caller.checkThere();
       const read = (from: number) =>

@@ -48,7 +48,9 @@ async function outcome(zeroth: Zeroth) {
   return { state, stateReason, step, lastEvaluation, revision, weightsSha256, entries };
 }
 
-test('a training by a remote objective survives kill -9, and its judge comes back', { timeout: 300_000 }, async () => {
+test('a training by a remote objective survives kill -9, and its judge comes back', {
+  timeout: 300_000,
+}, async () => {
   const steps = 100n;
   const trained = async (kills: number) => {
     await using folder = await temporaryFolder();
