@@ -4,6 +4,7 @@ import type { CallOptions, Channel, Traffic } from './channel.ts';
 import { type Datasets, datasets } from './datasets.ts';
 import { type ChannelOptions, GrpcChannel } from './grpc-channel.ts';
 import { type Journal, journal } from './journal.ts';
+import { type Judges, judges } from './judges.ts';
 import { type Models, models } from './models.ts';
 import { type Oracle, oracle } from './oracle.ts';
 import { type Runs, runs } from './runs.ts';
@@ -19,6 +20,7 @@ export class Zeroth {
   readonly journal: Journal;
   readonly trainings: Trainings;
   readonly studies: Studies;
+  readonly objectives: Judges;
   readonly #channel: Channel;
 
   constructor(channel: Channel) {
@@ -30,6 +32,7 @@ export class Zeroth {
     this.journal = journal(channel);
     this.trainings = trainings(channel);
     this.studies = studies(channel);
+    this.objectives = judges(channel);
   }
 
   info(options?: CallOptions): Promise<GetServerInfoResponse> {

@@ -20,6 +20,7 @@ export type { CallOptions, Traffic } from './channel.ts';
 export { connect, Zeroth } from './client.ts';
 export { type CallErrorDetails, ZerothCallError } from './errors.ts';
 export type { ChannelOptions } from './grpc-channel.ts';
+export type { Losses, Scored, ScoreFunction, ServedObjective, ServeOptions } from './judges.ts';
 export { Infeasible, type OptimizeOptions } from './optimize.ts';
 export { RETRY, type RetryPolicy } from './retry.ts';
 export { SeedVector } from './seed-vector.ts';

@@ -1,6 +1,8 @@
 // OracleService.
 import {
   type DeepPartial,
+  EvaluateOutputsRequest,
+  type EvaluateOutputsResponse,
   EvaluateRequest,
   type EvaluateResponse,
   OracleServiceService,
@@ -24,6 +26,16 @@ export function oracle(channel: Channel) {
 
     evaluate: (request: DeepPartial<EvaluateRequest>, options?: CallOptions): Promise<EvaluateResponse> =>
       channel.idempotent(service.evaluate, EvaluateRequest.fromPartial(request), options),
+
+    /**
+     * Model outputs in pieces, of every row of every point: for a loss of one's own. One attempt: a stream that breaks is not
+     * tried again.
+     */
+    outputs: (
+      request: DeepPartial<EvaluateOutputsRequest>,
+      options?: CallOptions,
+    ): AsyncGenerator<EvaluateOutputsResponse, void> =>
+      channel.serverStream(service.evaluateOutputs, EvaluateOutputsRequest.fromPartial(request), options),
 
     /** Tried again only with a request id: without one a lost answer could be applied twice. */
     update(request: DeepPartial<UpdateRequest>, options?: CallOptions): Promise<UpdateResponse> {

@@ -18,6 +18,8 @@ export type ErrorKind =
   | 'unavailable'
   | 'unimplemented'
   | 'data-loss'
+  | 'deadline-exceeded'
+  | 'objective-failed'
   | 'cancelled'
   | 'internal';
 

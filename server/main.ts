@@ -7,6 +7,7 @@ import { openDatasetStore } from './dataset/store.ts';
 import { ZerothError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
 import { openJournal } from './journal/sqlite.ts';
+import { Judges } from './judge/judges.ts';
 import { type Log, openLog } from './log.ts';
 import type { Parts } from './rpc/handlers.ts';
 import { LocalServer } from './rpc/local-server.ts';
@@ -37,11 +38,12 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack): Pr
   const onLost = (name: string) => runs.sleepAll(name);
   const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
   await models.chooseDevice();
-  const context = { config, journal, datasets, checkpoints, log, now: Date.now };
+  const judges = new Judges(config);
+  const context = { config, journal, datasets, checkpoints, judges, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
   const studies = new Studies(context);
-  return { config, journal, datasets, models, runs, trainings, studies };
+  return { config, journal, datasets, models, runs, trainings, studies, judges };
 }
 
 /** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */

@@ -111,6 +111,18 @@ export const settings = {
   driveWindowMax: countLimit(64, 'steps under way on one Drive stream'),
   queuePerRunMax: countLimit(256, 'requests that wait for one run'),
   queuePerModelMax: countLimit(1024, 'requests that wait for one model, all runs together'),
+  // Long enough for a judge that is a large language model itself; short enough that one that hangs is noticed.
+  remoteObjectiveMs: countLimit(
+    60_000,
+    'milliseconds that a client may take to score a request of ServeObjective',
+  ),
+  remoteWaitMs: countLimit(
+    600_000,
+    'milliseconds that a training waits for a client that serves its objective',
+  ),
+  remoteObjectiveBytesMax: bytesLimit(256 * MiB, 'of model outputs that wait to be scored by clients'),
+  remoteRequestsMax: countLimit(64, 'requests under way at one client that serves an objective'),
+  remoteClientsMax: countLimit(256, 'clients that serve objectives'),
   snapshotsPerRunMax: countLimit(1024, 'snapshots of one run'),
   trainingsMax: countLimit(1024, 'trainings that the server runs or has run'),
   trainingEventsMax: countLimit(100_000, 'steps of one training whose events are kept'),
@@ -126,7 +138,10 @@ export const settings = {
   leaseMs: countLimit(60_000, 'milliseconds that a trial is leased for where the client does not say'),
   leaseMsMax: countLimit(86_400_000, 'milliseconds that a trial may be leased for'),
   askWaitMsMax: countLimit(30_000, 'milliseconds that a client may wait for a trial'),
-  watchersMax: countLimit(256, 'streams that watch journals, and as many that watch trainings'),
+  watchersMax: countLimit(
+    256,
+    'streams that watch journals, and as many that watch trainings, or read outputs',
+  ),
   pageSizeMax: countLimit(1000, 'items on one page of a list', 1000),
 } as const satisfies Record<string, Setting>;
 
@@ -147,6 +162,7 @@ type Relation = {
 export const relations: readonly Relation[] = [
   { smaller: 'chunkBytes', larger: 'messageBytesMax', room: MESSAGE_ROOM_BYTES },
   { smaller: 'replyBytesMax', larger: 'messageBytesMax', room: MESSAGE_ROOM_BYTES },
+  { smaller: 'replyBytesMax', larger: 'remoteObjectiveBytesMax' },
   { smaller: 'queuePerRunMax', larger: 'queuePerModelMax' },
   { smaller: 'leaseMs', larger: 'leaseMsMax' },
 ];

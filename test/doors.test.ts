@@ -100,6 +100,10 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^server\/study\//, /^server\/(rpc|model|weights|kernel|onnx|runtime|worker)\//),
   ],
   [
+    'judge knows no wire, run or weight',
+    through(/^server\/judge\//, /^server\/(rpc|run|training|journal|weights|kernel|noise|onnx|runtime)\//),
+  ],
+  [
     'strategies never see weights, models or runs',
     through(/^server\/strategy\//, /^server\/(weights|model|run|worker)\//),
   ],

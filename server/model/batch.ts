@@ -21,8 +21,9 @@ export type Batch = {
    * Every row once, within the limits or as many at a time as the model fixes: in order, or, where
    * `isCut`, by length and without the padding that all of a micro-batch have. A micro-batch holds
    * until the next one is taken.
+   * @param from Passes over so many.
    */
-  microBatches(isCut: boolean): Iterable<MicroBatch>;
+  microBatches(isCut: boolean, from?: number): Iterable<MicroBatch>;
 };
 
 export type BatchOptions = MicroBatchLimits & {
@@ -36,13 +37,13 @@ export type BatchOptions = MicroBatchLimits & {
 /**
  * Checks a batch against the model before any of it is run.
  * @param wanted What the model wants; -1 is a free dimension, an empty shape one that is not known.
- * @param labelsName The tensor that holds the labels; an empty name means "labels".
+ * @param labelsName The tensor that holds the labels; an empty name means "labels"; undefined where nothing is scored here.
  * @throws ZerothError invalid-argument naming the tensor, what was expected and what came.
  */
 export function openBatch(
   source: BatchSource,
   wanted: readonly InputSpec[],
-  labelsName: string,
+  labelsName: string | undefined,
   options: BatchOptions,
 ): Batch {
   const constants = wanted
@@ -51,7 +52,10 @@ export function openBatch(
     .filter(isThere);
   const inputs = wanted.filter(({ name }) => !constants.some((constant) => constant.name === name));
   const columns = columnsFor(source, inputs);
-  const labels = findColumn(source, labelsName === '' ? 'labels' : labelsName, 'the labels');
+  const labels =
+    labelsName === undefined
+      ? noLabels(columns)
+      : findColumn(source, labelsName === '' ? 'labels' : labelsName, 'the labels');
   inputs.forEach((input, i) => {
     checkInput(columns[i], input);
   });
@@ -88,7 +92,7 @@ export function openBatch(
     rows: rows.count,
     extraFields: Object.fromEntries(Object.entries(extras).map(([role, column]) => [role, column.field])),
     labels: { field, dataType, shape: [rows.count, ...shape.slice(1)], rowOf: rows.rowOf },
-    microBatches: (isCut) => ((isCut ? cut() : undefined) ?? whole())(),
+    microBatches: (isCut, from = 0) => ((isCut ? cut() : undefined) ?? whole())(from),
   };
 }
 
@@ -102,6 +106,12 @@ function columnsFor(source: BatchSource, inputs: readonly InputSpec[]): Column[]
     const found = given.find(({ name }) => name === input.name) ?? fillIn(input, given);
     return found ?? findColumn(source, input.name, role);
   });
+}
+
+/** A column without a byte, so that nothing else has to know that there are none. */
+function noLabels([first]: readonly Column[]): Column {
+  const shape = [first.shape[0], 0];
+  return { name: 'labels', field: 'batch', dataType: 'bool', shape, data: new Uint8Array(), rowBytes: 0 };
 }
 
 function constantOf(input: InputSpec) {

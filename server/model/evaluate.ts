@@ -2,11 +2,13 @@
 import { invalid } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
-import { OutputCollector } from './outputs.ts';
+import { OutputCollector, type Wanted } from './outputs.ts';
 import type { PositionForward } from './position-forward.ts';
 import { type Scoring, score } from './score.ts';
 
 export type EvaluateOptions = Scoring & {
+  /** What of the outputs is returned; undefined means all of them whole. */
+  readonly wanted?: Wanted | undefined;
   /** Whether to return the loss of every example. */
   readonly perExample: boolean;
   /** Whether rows go by length and without padding, which the model has to be known for (padding.ts). */
@@ -40,7 +42,8 @@ export async function evaluate(
   const { objective, perExample, isCut } = options;
   if (perExample && objective.corpusLoss !== undefined)
     throw invalid('per_example_losses', 'an objective with a loss for each example', objective.name);
-  const collector = new OutputCollector(options.outputs, batch.rows, options.replyBytesMax);
+  const { wanted = { selections: options.outputs.map((name) => ({ name, field: 'outputs' })) } } = options;
+  const collector = new OutputCollector(wanted, batch.rows, options.replyBytesMax);
   const losses = new Float64Array(batch.rows);
   let tokens: Int32Array | undefined;
   let width = 0;

@@ -48,13 +48,13 @@ type Memory = (name: string, bytes: number) => Uint8Array;
 
 /**
  * @param plan Names the memory; what is handed out of one plan holds while another is handed out.
- * @returns what hands the micro-batches out, any number of times.
+ * @returns what hands the micro-batches out from one of them on, any number of times.
  */
 export function gather(
   contents: Contents,
   plan: { readonly name: string; readonly passes: readonly Pass[] },
   buffers: BatchBuffers,
-): () => Iterable<MicroBatch> {
+): (from: number) => Iterable<MicroBatch> {
   const { name, passes } = plan;
   const bytes = passes.reduce((sum, pass) => sum + bytesOf(contents, pass), 0);
   const isKept = passes.length === 1 || bytes <= KEPT_BYTES_MAX;
@@ -62,9 +62,9 @@ export function gather(
     ? carve(() => buffers.get(name, bytes))
     : (column, wanted) => buffers.get(`${name} ${column}`, wanted);
   const kept: MicroBatch[] = [];
-  return function* () {
-    for (const [i, pass] of passes.entries()) {
-      const microBatch = kept[i] ?? microBatchOf(contents, pass, memory);
+  return function* (from) {
+    for (let i = from; i < passes.length; i++) {
+      const microBatch = kept[i] ?? microBatchOf(contents, passes[i], memory);
       if (isKept) kept[i] = microBatch;
       yield microBatch;
     }

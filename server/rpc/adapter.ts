@@ -56,6 +56,23 @@ export type DuplexParts<Request, Response> = {
   readonly toAnswer: (request: Request, error: unknown) => Response;
 };
 
+/** The other side of a conversation. */
+export type Partner<Response> = {
+  /** Without bound: how much may be under way is for who sends to know. */
+  readonly send: (response: Response) => void;
+  readonly end: () => void;
+};
+
+/** This side of a conversation. */
+export type Speaker<Request> = {
+  /** What it throws ends the conversation. */
+  receive(request: Request): void;
+  /** The server goes down: ends when it can. */
+  drain(): void;
+  /** It is over, one way or another. */
+  leave(): void;
+};
+
 export class Adapter {
   readonly #options: AdapterOptions;
 
@@ -152,6 +169,46 @@ export class Adapter {
       });
       call.on('end', end);
       call.write(parts.first);
+    };
+  }
+
+  /**
+   * A stream on which both sides speak when they have something to say. It ends when the client has ended its half or has gone, when
+   * `receive` throws, which is its status, or when the speaker says so; at the latest some time after the server drains.
+   */
+  conversation<Request, Response>(
+    begin: (partner: Partner<Response>, call: Call) => Speaker<Request>,
+  ): handleBidiStreamingCall<Request, Response> {
+    const { draining, closedBecause } = this.#options;
+    return (call) => {
+      const work = async (context: Call) => {
+        const { promise: over, resolve: end, reject: fail } = Promise.withResolvers<void>();
+        const partner = { send: (response: Response) => void call.write(response), end };
+        const speaker = begin(partner, context);
+        const drain = () => speaker.drain();
+        call.on('data', (request: Request) => {
+          try {
+            speaker.receive(request);
+          } catch (error) {
+            fail(error);
+          }
+        });
+        call.on('end', end);
+        context.signal.addEventListener('abort', () => end(), { once: true });
+        draining.addEventListener('abort', drain, { once: true });
+        try {
+          await over;
+        } finally {
+          draining.removeEventListener('abort', drain);
+          speaker.leave();
+        }
+        const refusal = draining.aborted ? closedBecause() : undefined;
+        if (refusal !== undefined) throw refusal;
+      };
+      this.#answer(call, work, {
+        succeed: () => call.end(),
+        fail: (error) => void call.emit('error', error),
+      });
     };
   }
 

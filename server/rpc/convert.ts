@@ -6,6 +6,7 @@ import {
   DataType as WireDataType,
   type Parameter as WireParameter,
   type Point as WirePoint,
+  type OutputSelection as WireSelection,
   type Shift as WireShift,
   type Tensor as WireTensor,
   type TensorSpec as WireTensorSpec,
@@ -15,6 +16,7 @@ import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
+import type { OutputSelection } from '../model/output-selection.ts';
 import type { TableKind } from '../noise/table.ts';
 import { checkName, checkSnapshotName } from '../run/names.ts';
 import type { BatchRequest } from '../run/requests.ts';
@@ -159,6 +161,10 @@ export function fromTensor(tensor: Tensor): WireTensor {
   };
 }
 
+export function fromTensors(tensors: ReadonlyMap<string, Tensor>): Record<string, WireTensor> {
+  return Object.fromEntries([...tensors].map(([name, tensor]) => [name, fromTensor(tensor)]));
+}
+
 export function toTensorSpec(spec: WireTensorSpec, field: string): TensorSpec {
   const shape = spec.shape.map((dimension, i) => toNumber(dimension, `${field}.shape[${i}]`));
   return { name: spec.name, dataType: toDataType(spec.dataType, `${field}.data_type`), shape };
@@ -182,6 +188,29 @@ export function toObjective(objective: Objective): ObjectiveChoice {
   const { name, output, labels, candidates, positions } = objective;
   const words = candidates === '' ? {} : { candidates, positions: positions || 'positions' };
   return { name, output, labels: labels || 'labels', ...words };
+}
+
+export function toSelections(selections: readonly WireSelection[], field: string): OutputSelection[] {
+  return selections.map(({ name, positions, positionsFrom, dataType }, i) => {
+    const at = `${field}[${i}]`;
+    if (positions.length > 0 && positionsFrom !== '')
+      throw invalid(`${at}.positions_from`, 'none beside positions', `"${positionsFrom}"`);
+    return {
+      name,
+      positions:
+        positions.length === 0 ? undefined : positions.map((each) => toNumber(each, `${at}.positions`)),
+      positionsFrom,
+      dataType: toFloat(dataType, `${at}.data_type`),
+      field: at,
+    };
+  });
+}
+
+function toFloat(dataType: WireDataType, field: string): OutputSelection['dataType'] {
+  if (dataType === WireDataType.DATA_TYPE_UNSPECIFIED) return undefined;
+  const name = dataTypeNames.get(dataType);
+  if (name === 'float32' || name === 'float16') return name;
+  throw invalid(field, 'float32 or float16', name ?? String(dataType));
 }
 
 export function toBatch(batch: Batch | undefined, field: string): BatchRequest {

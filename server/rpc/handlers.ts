@@ -3,6 +3,7 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { DatasetServiceService } from '../../proto/gen/zeroth/v1/dataset_service.ts';
 import { JournalServiceService } from '../../proto/gen/zeroth/v1/journal_service.ts';
 import { ModelServiceService } from '../../proto/gen/zeroth/v1/model_service.ts';
+import { ObjectiveServiceService } from '../../proto/gen/zeroth/v1/objective_service.ts';
 import { OracleServiceService } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import { RunServiceService } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.ts';
@@ -14,6 +15,7 @@ import { datasetService } from './dataset-service.ts';
 import type { Gate } from './gate.ts';
 import { journalService } from './journal-service.ts';
 import { modelService } from './model-service.ts';
+import { objectiveService } from './objective-service.ts';
 import { oracleService } from './oracle-service.ts';
 import { runService } from './run-service.ts';
 import { serverService } from './server-service.ts';
@@ -37,6 +39,7 @@ export function handlersOf(parts: Parts, gate: Gate, log: Log): readonly Handler
     [DatasetServiceService, datasetService(services)],
     [RunServiceService, runService(services)],
     [OracleServiceService, oracleService(services)],
+    [ObjectiveServiceService, objectiveService(services)],
     [JournalServiceService, journalService(services)],
     [TrainingServiceService, trainingService(services)],
     [StudyServiceService, studyService(services)],

@@ -2,6 +2,8 @@ import type { Decay as WireDecay } from '../../proto/gen/zeroth/v1/common.ts';
 import type {
   DriveRequest,
   DriveResponse,
+  EvaluateOutputsRequest,
+  EvaluateOutputsResponse,
   EvaluateResponse,
   OracleServiceServer,
   StepRequest,
@@ -12,7 +14,8 @@ import type {
   PointResult as WirePointResult,
   Timing as WireTiming,
 } from '../../proto/gen/zeroth/v1/oracle_service.ts';
-import { invalid } from '../errors.ts';
+import type { Config } from '../config.ts';
+import { invalid, ZerothError } from '../errors.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import { decayedTensors } from '../run/decayed-tensors.ts';
 import type {
@@ -20,20 +23,24 @@ import type {
   ChangeRequest,
   EvaluateOutcome,
   EvaluateRequest,
+  OutputsRequest,
   Timing,
 } from '../run/requests.ts';
 import type { Run } from '../run/run.ts';
 import type { Decay } from '../shift.ts';
+import type { PieceOfPoint } from '../worker/messages.ts';
 import type { Call } from './adapter.ts';
 import {
   checkSeed,
-  fromTensor,
+  fromTensors,
   type RequestLimits,
   toBatch,
+  toNumber,
   toObjective,
   toOptionalRevision,
   toPoint,
   toPoints,
+  toSelections,
   toShifts,
 } from './convert.ts';
 import { writeHandle } from './handle.ts';
@@ -42,6 +49,7 @@ import { toWireStatus } from './status.ts';
 
 export function oracleService(services: Services): OracleServiceServer {
   const { adapter, config } = services;
+  let readers = 0;
 
   const step = async ({ update, evaluate }: StepRequest, call: Call): Promise<StepResponse> => {
     const name = update?.run ?? evaluate?.run;
@@ -96,6 +104,22 @@ export function oracleService(services: Services): OracleServiceServer {
       },
       toAnswer: ({ tag }, error) => ({ tag, answer: { $case: 'error', value: toWireStatus(error) } }),
     }),
+
+    evaluateOutputs: adapter.serverStream(async function* (request, call) {
+      const run = getRun(services, call, request.run, 'run');
+      if (request.outputs.length === 0) throw invalid('outputs', 'at least one output', 'none');
+      if (readers >= config.watchersMax) throw tooManyReaders(config.watchersMax);
+      readers++;
+      try {
+        const { signal } = call;
+        const reading = await run.openOutputs(toOutputs(request, config), { signal });
+        const { revision } = reading.facts;
+        call.note({ revision, points: request.points.length, examples: reading.rows });
+        while (!reading.isDone) for (const piece of await reading.next()) yield fromPiece(piece, revision);
+      } finally {
+        readers--;
+      }
+    }),
   };
 }
 
@@ -148,7 +172,41 @@ function toEvaluation(request: WireEvaluateRequest, path: string, limits: Reques
     revision: toOptionalRevision(request.revision, `${path}revision`),
     perExampleLosses: request.perExampleLosses,
     outputs: request.outputs,
+    outputSelections: toSelections(request.outputSelections, `${path}output_selections`),
+    outputPlaces: toPlaces(request.outputRows, `${path}output_rows`),
   };
+}
+
+function toOutputs(
+  request: EvaluateOutputsRequest,
+  limits: RequestLimits & Pick<Config, 'chunkBytes' | 'replyBytesMax'>,
+): OutputsRequest {
+  return {
+    points: toPoints(request.points, 'points', request.run, limits),
+    batch: toBatch(request.batch, 'batch'),
+    revision: toOptionalRevision(request.revision, 'revision'),
+    perExampleLosses: false,
+    selections: toSelections(request.outputs, 'outputs'),
+    tensors: [],
+    pieceBytesMax: limits.chunkBytes,
+    rowBytesMax: limits.replyBytesMax,
+    bytesMax: limits.replyBytesMax,
+  };
+}
+
+function fromPiece({ point, places, outputs }: PieceOfPoint, revision: number): EvaluateOutputsResponse {
+  const wire = { point, places: Array.from(places, BigInt), outputs: fromTensors(outputs) };
+  return { ...wire, revision: BigInt(revision) };
+}
+
+function tooManyReaders(watchersMax: number): ZerothError {
+  const message = `${watchersMax} streams read outputs already (watchersMax)`;
+  return new ZerothError('exhausted', message, { retryAfterMs: 1000 });
+}
+
+/** None means all. */
+function toPlaces(places: readonly bigint[], field: string): number[] | undefined {
+  return places.length === 0 ? undefined : places.map((place, i) => toNumber(place, `${field}[${i}]`));
 }
 
 function fromEvaluation(outcome: EvaluateOutcome): EvaluateResponse {
@@ -160,18 +218,17 @@ function fromEvaluation(outcome: EvaluateOutcome): EvaluateResponse {
   };
 }
 
-export function fromTiming({ queueMs, journalMs, movingMs, forwardMs }: Timing): WireTiming {
-  return { queue: queueMs, journal: journalMs, moving: movingMs, forward: forwardMs };
+export function fromTiming({ queueMs, journalMs, movingMs, forwardMs, scoringMs = 0 }: Timing): WireTiming {
+  return { queue: queueMs, journal: journalMs, moving: movingMs, forward: forwardMs, scoring: scoringMs };
 }
 
 function fromResult(result: Evaluation): WirePointResult {
-  const outputs = [...(result.outputs ?? [])].map(([name, tensor]) => [name, fromTensor(tensor)] as const);
   return {
     loss: result.loss,
     finite: Number.isFinite(result.loss),
     examples: BigInt(result.examples),
     perExampleLosses: [...(result.perExampleLosses ?? [])],
-    outputs: Object.fromEntries(outputs),
+    outputs: fromTensors(result.outputs ?? new Map()),
     tokens: BigInt(result.tokens ?? 0),
     perExampleTokens: Array.from(result.perExampleTokens ?? [], BigInt),
   };

@@ -8,7 +8,7 @@ import { toStrategyInfo } from './convert-strategy.ts';
 import { toOptimizerInfo } from './convert-study.ts';
 import type { Services } from './services.ts';
 
-export function serverService({ adapter, config, models }: Services): ServerServiceServer {
+export function serverService({ adapter, config, models, judges }: Services): ServerServiceServer {
   return {
     getServerInfo: adapter.unary(() => ({
       version: VERSION,
@@ -16,7 +16,7 @@ export function serverService({ adapter, config, models }: Services): ServerServ
       strategies: [...strategyNames],
       strategyInfos: strategyNames.map(toStrategyInfo),
       optimizerInfos: optimizerNames.map(toOptimizerInfo),
-      objectives: [...objectiveNames],
+      objectives: [...objectiveNames, ...judges.names.sort()],
       devices: [models.device],
       limits: Object.fromEntries(
         Object.entries(limitsOf(config)).map(([name, value]) => [name, BigInt(value)]),

@@ -11,7 +11,7 @@ import { addReflection } from './reflection.ts';
 /** Health is per process: every service is there or none is. */
 const NAMES = [
   '',
-  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Journal', 'Training'].map(
+  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Objective', 'Journal', 'Training'].map(
     (s) => `zeroth.v1.${s}Service`,
   ),
 ];

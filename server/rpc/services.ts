@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Judges } from '../judge/judges.ts';
 import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
@@ -19,6 +20,7 @@ export type Services = {
   readonly runs: Runs;
   readonly trainings: Trainings;
   readonly studies: Studies;
+  readonly judges: Judges;
 };
 
 /**

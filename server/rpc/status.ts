@@ -26,6 +26,8 @@ export const statusOf: Record<ErrorKind, { readonly code: status; readonly reaso
   unavailable: { code: status.UNAVAILABLE, reason: 'UNAVAILABLE' },
   unimplemented: { code: status.UNIMPLEMENTED, reason: 'UNIMPLEMENTED' },
   'data-loss': { code: status.DATA_LOSS, reason: 'DATA_LOSS' },
+  'deadline-exceeded': { code: status.DEADLINE_EXCEEDED, reason: 'DEADLINE_EXCEEDED' },
+  'objective-failed': { code: status.UNKNOWN, reason: 'OBJECTIVE_FAILED' },
   cancelled: { code: status.CANCELLED, reason: 'CANCELLED' },
   internal: { code: status.INTERNAL, reason: 'INTERNAL' },
 };

@@ -4,6 +4,8 @@ import { ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { RowSelection } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
+import type { OutputSelection } from '../model/output-selection.ts';
+import type { PieceBounds } from '../model/pieces.ts';
 import type { Decay, Point } from '../shift.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';
@@ -21,7 +23,19 @@ export type EvaluateRequest = {
   readonly revision: number | undefined;
   readonly perExampleLosses: boolean;
   readonly outputs: readonly string[];
+  /** More of them, chosen more closely. */
+  readonly outputSelections?: readonly OutputSelection[];
+  /** Of which rows, as places in the batch; undefined means of all. */
+  readonly outputPlaces?: readonly number[] | undefined;
 };
+
+/** Outputs alone, in pieces. */
+export type OutputsRequest = Pick<EvaluateRequest, 'points' | 'batch' | 'revision' | 'perExampleLosses'> &
+  PieceBounds & {
+    readonly selections: readonly OutputSelection[];
+    /** Names of batch tensors that go along. */
+    readonly tensors: readonly string[];
+  };
 
 export type EvaluateOutcome = {
   readonly results: readonly Evaluation[];
@@ -38,6 +52,8 @@ export type Timing = {
   readonly journalMs: number;
   readonly movingMs: number;
   readonly forwardMs: number;
+  /** Waiting for clients that compute the objective, beside what is left to forward meanwhile. */
+  readonly scoringMs?: number;
 };
 
 /** What a change is durable together with. */

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import { notFound, ZerothError } from '../errors.ts';
 import type { Journal, RunRecord, Snapshot } from '../journal/journal.ts';
+import type { Judges } from '../judge/judges.ts';
 import type { Log } from '../log.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Parameter } from '../model/graph.ts';
@@ -14,6 +15,7 @@ import type {
   Evaluated,
   EvaluateWork,
   ExportFormat,
+  ObjectiveChoice,
   PinnedPoint,
   Regrid,
   WorkerCalls,
@@ -23,6 +25,8 @@ import { RunCheckpoints } from './checkpoints.ts';
 import { History } from './history.ts';
 import { journalFile } from './journal-file.ts';
 import type { LoadedModel } from './models.ts';
+import { OutputsReading } from './outputs-reading.ts';
+import { checkRemote, evaluateRemotely } from './remote-evaluation.ts';
 import { replay } from './replay.ts';
 import type {
   BatchRequest,
@@ -31,6 +35,7 @@ import type {
   ChangeRequest,
   EvaluateOutcome,
   EvaluateRequest,
+  OutputsRequest,
   Timing,
 } from './requests.ts';
 
@@ -45,6 +50,7 @@ export type RunContext = {
   readonly journal: Journal;
   readonly datasets: DatasetStore;
   readonly checkpoints: CheckpointStore;
+  readonly judges: Judges;
   readonly log: Log;
   readonly now: () => number;
 };
@@ -144,11 +150,59 @@ export class Run {
     signal?: AbortSignal,
     beside?: Beside,
   ): Promise<StepOutcome> {
+    const objective = evaluation && (evaluation.objective ?? this.record.objective);
+    if (objective !== undefined && this.#context.judges.isRemote(objective.name))
+      return this.#stepRemotely(change, evaluation!, objective, { signal, beside });
     const asked = evaluation && { ...evaluation, source: await this.#openBatch(evaluation.batch) };
     const evenDiverged = change?.change.kind === 'rollback';
     const asking = performance.now();
     const work = (model: LoadedModel) =>
       this.#step(model, change, asked, { signal, beside, queueMs: performance.now() - asking });
+    return this.#schedule(work, { signal, evenDiverged });
+  }
+
+  /** The first portion of outputs, at the revision that a change made if there is one; the others are read in turns of their own. */
+  async openOutputs(
+    request: OutputsRequest,
+    {
+      change,
+      signal,
+      beside,
+    }: Partial<Pick<Turn, 'signal' | 'beside'>> & { change?: ChangeRequest | undefined } = {},
+  ): Promise<OutputsReading> {
+    const source = await this.#openBatch(request.batch);
+    const evenDiverged = change?.change.kind === 'rollback';
+    const asking = performance.now();
+    const work = async (model: LoadedModel) => {
+      const turn = { signal, beside, queueMs: performance.now() - asking };
+      const { change: done, head } = await this.#changeFirst(model, change, request, turn);
+      const journalMs = change === undefined ? 0 : performance.now() - asking - turn.queueMs;
+      const { revision, points } = this.#pin(request, head);
+      const {
+        selections: outputs,
+        tensors,
+        perExampleLosses,
+        pieceBytesMax,
+        rowBytesMax,
+        bytesMax,
+      } = request;
+      const bounds = { pieceBytesMax, rowBytesMax, bytesMax };
+      const asked = {
+        run: this.name,
+        points,
+        batch: source,
+        outputs,
+        tensors,
+        perExampleLosses,
+        from: 0,
+        ...bounds,
+      };
+      const first = await model.worker.call('outputs', asked, signal);
+      const facts = { revision, head: this.history.head, change: done, queueMs: turn.queueMs, journalMs };
+      return new OutputsReading(facts, asked, first, (more) =>
+        this.#schedule((there) => there.worker.call('outputs', more, signal), { signal }),
+      );
+    };
     return this.#schedule(work, { signal, evenDiverged });
   }
 
@@ -245,6 +299,47 @@ export class Run {
     return { revision: work.revision, weightsSha256: live };
   }
 
+  /** Clients compute the losses: what they need is known before anything is done. */
+  async #stepRemotely(
+    change: ChangeRequest | undefined,
+    asked: EvaluateRequest,
+    objective: ObjectiveChoice,
+    { signal, beside }: Pick<Turn, 'signal' | 'beside'>,
+  ): Promise<StepOutcome> {
+    const { judges, config } = this.#context;
+    checkRemote(asked, objective.name);
+    const needs = judges.needsOf(objective.name);
+    const request: OutputsRequest = {
+      ...asked,
+      selections: needs.outputs.map((each) => ({ ...each, name: each.name || objective.output })),
+      tensors: needs.tensors,
+      pieceBytesMax: config.replyBytesMax,
+      rowBytesMax: config.replyBytesMax,
+      bytesMax: judges.portionBytes,
+    };
+    const evaluation = { judges, objective: objective.name, needs, run: this.name, asked, signal };
+    const { reading, outcome } = await evaluateRemotely(evaluation, (until) =>
+      this.openOutputs(request, { change, signal: until, beside }),
+    );
+    return { change: reading.facts.change, evaluation: outcome };
+  }
+
+  /** @returns what the change came to, and what "the head" means behind it. */
+  async #changeFirst(
+    model: LoadedModel,
+    change: ChangeRequest | undefined,
+    request: OutputsRequest,
+    turn: Turn,
+  ): Promise<{ change: ChangeOutcome | undefined; head: number }> {
+    if (change === undefined) return { change, head: this.history.head };
+    // Points that cannot be are told before the change is made.
+    if (this.history.findAnswered(change) === undefined)
+      this.#pin(request, this.history.head + 1, turn.beside?.snapshot);
+    const outcome = (await this.#step(model, change, undefined, turn)).change!;
+    const { revision, head, replayed } = outcome;
+    return { change: outcome, head: replayed ? this.history.settledAfter(revision) : head };
+  }
+
   async #step(
     model: LoadedModel,
     change: ChangeRequest | undefined,
@@ -280,10 +375,17 @@ export class Run {
    * @param moved a snapshot that is about to be at the head of now.
    */
   #toWork(asked: Asked, head: number, moved?: string): { revision: number; work: EvaluateWork } {
+    const { revision, points } = this.#pin(asked, head, moved);
+    const { source: batch, objective = this.record.objective, perExampleLosses, outputs } = asked;
+    const { outputSelections, outputPlaces } = asked;
+    const work = { run: this.name, points, batch, objective, perExampleLosses, outputs };
+    return { revision, work: { ...work, outputSelections, outputPlaces } };
+  }
+
+  #pin(asked: Pick<EvaluateRequest, 'points' | 'revision'>, head: number, moved?: string) {
     const revision = this.history.checkRevision(asked.revision ?? head, 'revision', head);
     const points = asked.points.map((point, i) => this.history.pin(point, revision, `points[${i}]`, moved));
-    const { source: batch, objective = this.record.objective, perExampleLosses, outputs } = asked;
-    return { revision, work: { run: this.name, points, batch, objective, perExampleLosses, outputs } };
+    return { revision, points };
   }
 
   /**

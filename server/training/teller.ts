@@ -2,6 +2,7 @@
 // transaction as the state of the strategy behind it. So a restart repeats at most the evaluation that was under way.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZerothError } from '../errors.ts';
+import { UNSERVED } from '../judge/remote-objective.ts';
 import type {
   BatchRequest,
   Beside,
@@ -24,23 +25,36 @@ export type Question = Pick<EvaluateRequest, 'points' | 'objective'> & { readonl
 const TRIES_MAX = 600;
 const TRY_AGAIN_MS = 100;
 
+/** Between two looks at whether a client serves the objective. */
+const LOOK_AGAIN_MS = 200;
+
+export type TellerOptions = {
+  /** Before the number of the step in the ids of requests: that of the training. */
+  readonly prefix: string;
+  readonly signal: AbortSignal;
+  /** How long a client that serves the objective is waited for. */
+  readonly remoteWaitMs: number;
+  /** Whether there is still somebody who wants an answer that is waited for. */
+  readonly isWanted: () => boolean;
+};
+
+/** What is waited for is not wanted any more; all that was told is durable. */
+export class NotWanted extends Error {}
+
 const NOTHING: StepOutcome = { change: undefined, evaluation: undefined };
 
 export class Teller {
   readonly #run: Run;
   readonly #book: Book;
-  /** Before the number of the step in the ids of requests: that of the training. */
-  readonly #prefix: string;
-  readonly #signal: AbortSignal;
+  readonly #options: TellerOptions;
   #told: Told | undefined;
   /** What the next update builds on. */
   #head: number;
 
-  constructor(run: Run, book: Book, prefix: string, signal: AbortSignal) {
+  constructor(run: Run, book: Book, options: TellerOptions) {
     this.#run = run;
     this.#book = book;
-    this.#prefix = prefix;
-    this.#signal = signal;
+    this.#options = options;
     this.#head = run.history.head;
   }
 
@@ -54,12 +68,31 @@ export class Teller {
     this.#told = told;
   }
 
-  /** Points where the step that was told has brought the run. */
+  /**
+   * Points where the step that was told has brought the run.
+   * @throws NotWanted where nobody serves the objective, and the training is to end first.
+   */
   async ask({ points, batch, objective }: Question): Promise<EvaluateOutcome> {
     const request = { points, batch, objective, revision: undefined, perExampleLosses: false, outputs: [] };
-    const { evaluation } = await this.#advance(request);
+    const { evaluation } = await this.#advanceWhereServed(request);
     this.#head = evaluation!.revision;
     return evaluation!;
+  }
+
+  /** Waits where no client serves the objective, for one that does; what was told is made durable first. */
+  async #advanceWhereServed(request: EvaluateRequest): Promise<StepOutcome> {
+    const { remoteWaitMs, isWanted, signal } = this.#options;
+    for (let waited = 0; ; waited += LOOK_AGAIN_MS) {
+      try {
+        return await this.#advance(request);
+      } catch (error) {
+        if (!isUnserved(error)) throw error;
+        if (waited >= remoteWaitMs) throw neverServed(error, remoteWaitMs);
+        await this.settle();
+        if (!isWanted()) throw new NotWanted();
+        await sleep(LOOK_AGAIN_MS, undefined, { signal });
+      }
+    }
   }
 
   async settle(): Promise<void> {
@@ -70,7 +103,7 @@ export class Teller {
   /** Whatever the head is: after a restart it may be there already. */
   async rollBack(toRevision: number): Promise<void> {
     const conditions = { expectedRevision: undefined, measuredAtRevision: undefined, stalenessMax: 0 };
-    const requestId = `${this.#prefix}/best`;
+    const requestId = `${this.#options.prefix}/best`;
     await this.#try({ change: { kind: 'rollback', toRevision }, requestId, ...conditions }, undefined);
     this.#head = this.#run.history.head;
   }
@@ -114,7 +147,7 @@ export class Teller {
     request: EvaluateRequest | undefined,
     beside?: Beside,
   ): Promise<StepOutcome> {
-    return this.#patiently(() => this.#run.step(change, request, this.#signal, beside));
+    return this.#patiently(() => this.#run.step(change, request, this.#options.signal, beside));
   }
 
   /** Waits where the queue is full: others have asked for more than there is room for. */
@@ -125,14 +158,22 @@ export class Teller {
       } catch (error) {
         const isFull = error instanceof ZerothError && error.details.reason?.startsWith('QUEUE_OF_') === true;
         if (!isFull || tries >= TRIES_MAX) throw error;
-        await sleep(error.details.retryAfterMs ?? TRY_AGAIN_MS, undefined, { signal: this.#signal });
+        await sleep(error.details.retryAfterMs ?? TRY_AGAIN_MS, undefined, { signal: this.#options.signal });
       }
     }
   }
 
   #conditions(step: number) {
-    return { requestId: `${this.#prefix}/${step}`, expectedRevision: this.#head };
+    return { requestId: `${this.#options.prefix}/${step}`, expectedRevision: this.#head };
   }
+}
+
+function isUnserved(error: unknown): error is ZerothError {
+  return error instanceof ZerothError && UNSERVED.has(error.details.reason ?? '');
+}
+
+function neverServed({ kind, message, details }: ZerothError, remoteWaitMs: number): ZerothError {
+  return new ZerothError(kind, `${message}; waited for one for ${remoteWaitMs} ms (remoteWaitMs)`, details);
 }
 
 function entryOf({ report, place, measuredAtRevision, timing }: Told, revision: number) {

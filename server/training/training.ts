@@ -11,7 +11,7 @@ import type { Book } from './book.ts';
 import { checkActions, checkPoints, type StepLimits } from './limits.ts';
 import { afterLook, isDue, isOutOfPatience } from './looks.ts';
 import type { TrainingPlan, TrainingState, TrainingStatus } from './plan.ts';
-import { Teller } from './teller.ts';
+import { NotWanted, Teller } from './teller.ts';
 
 export type TrainingParts = {
   /** "runs/*\/trainings/*" */
@@ -22,6 +22,7 @@ export type TrainingParts = {
   readonly book: Book;
   readonly log: Log;
   readonly limits: StepLimits;
+  readonly remoteWaitMs: number;
   /** @throws ZerothError not-found. */
   readonly rowsOf: (dataset: string) => number;
 };
@@ -129,8 +130,16 @@ export class Training {
     try {
       const { run, book } = this.#parts;
       const id = this.name.split('/').at(-1)!;
-      const teller = new Teller(run, book, id, this.#gone.signal);
-      return await this.#steps(this.#open(), teller);
+      const teller = new Teller(run, book, {
+        prefix: id,
+        signal: this.#gone.signal,
+        remoteWaitMs: this.#parts.remoteWaitMs,
+        isWanted: () => this.#wanted === 'run',
+      });
+      return await this.#steps(this.#open(), teller).catch((error: unknown) => {
+        if (error instanceof NotWanted && this.#wanted !== 'run') return leave(teller, this.#wanted);
+        throw error;
+      });
     } catch (error) {
       if (this.#gone.signal.aborted) return undefined;
       this.#parts.log.warn({ training: this.name, err: error }, 'training failed');
@@ -227,5 +236,6 @@ function sumOf(a: Timing, b: Timing): Timing {
     journalMs: a.journalMs + b.journalMs,
     movingMs: a.movingMs + b.movingMs,
     forwardMs: a.forwardMs + b.forwardMs,
+    scoringMs: (a.scoringMs ?? 0) + (b.scoringMs ?? 0),
   };
 }

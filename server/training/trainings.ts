@@ -4,6 +4,7 @@ import type { DatasetStore } from '../dataset/store.ts';
 import { notFound, ZerothError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { StoredTraining } from '../journal/training-log.ts';
+import { UNSERVED } from '../judge/remote-objective.ts';
 import type { Log } from '../log.ts';
 import { randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
@@ -19,7 +20,8 @@ import { decode, encode } from './text.ts';
 import { Training } from './training.ts';
 
 export type TrainingsContext = {
-  readonly config: StepLimits & Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs'>;
+  readonly config: StepLimits &
+    Pick<Config, 'trainingsMax' | 'trainingEventsMax' | 'shutdownGraceMs' | 'remoteWaitMs'>;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
   readonly log: Log;
@@ -193,6 +195,7 @@ export class Trainings {
       book,
       log,
       limits: config,
+      remoteWaitMs: config.remoteWaitMs,
       rowsOf: (dataset) => this.#rowsOf(dataset),
     });
     this.#trainings.set(name, training);
@@ -225,6 +228,8 @@ async function tryRow(
     })
     .catch((error: unknown) => {
       if (!(error instanceof ZerothError)) throw error;
+      // What a client would need is known when it is there: the training waits for it.
+      if (UNSERVED.has(error.details.reason ?? '')) return;
       throw new ZerothError(
         error.kind,
         `${path}: a row of ${dataset}: ${error.message}`,

@@ -4,17 +4,20 @@ import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
 import type { Objective } from '../model/objective.ts';
-import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
-import { findOutput } from '../model/outputs.ts';
+import { findObjective, REMOTE, scoredOutput, scoredWords } from '../model/objectives.ts';
+import { positionTensors } from '../model/output-selection.ts';
+import { findOutput, namedSelections, type Wanted } from '../model/outputs.ts';
 import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
 import type { MicroBatchLimits } from '../model/parts.ts';
+import { readOutputs } from '../model/pieces.ts';
 import type { PositionForward } from '../model/position-forward.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
 import { positionsEnd } from '../model/words.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
-import type { EvaluateWork, ObjectiveChoice, WorkerOptions } from './messages.ts';
+import type { EvaluateWork, ObjectiveChoice, OutputsWork, WorkerOptions } from './messages.ts';
+import type { PreparedOutputs } from './open-run.ts';
 
 /** Of a point in a reply, beside losses by example and outputs: numbers, names, tags. */
 const RESULT_BYTES = 64;
@@ -29,6 +32,8 @@ export type Evaluator = {
   tryPadding(forward: Forward): Promise<void>;
   /** Checks a batch once; each call then gives its mean loss with the weights where they are. */
   prepare(forward: PositionForward, work: EvaluateWork): () => Promise<Evaluation>;
+  /** Checks a batch once; outputs are read with the weights where they are then. */
+  prepareOutputs(forward: PositionForward, work: OutputsWork): PreparedOutputs;
 };
 
 export function evaluatorFor(
@@ -48,32 +53,58 @@ export function evaluatorFor(
     return { objective, output: scored.name, isOfWords };
   };
   return {
-    checkObjective: (objective) => void choose(objective),
+    // What a client needs of the model for its objective is known when it is there.
+    checkObjective: (objective) => void (REMOTE.test(objective.name) || choose(objective)),
     async tryPadding(forward) {
       withoutPadding = await outputsWithoutPadding(forward, inputs, outputs);
     },
     prepare(forward, work) {
       const chosen = choose(work.objective);
-      for (const [i, name] of work.outputs.entries()) findOutput(outputs, name, `outputs[${i}]`);
+      const wanted = wantedOf(work, outputs);
+      const names = wanted.selections.map(({ name }) => name);
       const batch = openBatch(work.batch, inputs, work.objective.labels, {
         ...options,
         buffers,
-        ...(chosen.isOfWords && { extras: extrasOf(work.objective) }),
+        extras: {
+          ...(chosen.isOfWords && extrasOf(work.objective)),
+          ...positionTensors(wanted.selections),
+        },
         ...reachOf(chosen),
       });
       const evaluation = {
         ...chosen,
         programs,
         perExample: work.perExampleLosses,
-        outputs: work.outputs,
-        isCut: mayCut(withoutPadding, chosen, work.outputs),
-        replyBytesMax: outputBytesOfPoint(work, batch.rows, options.replyBytesMax),
+        outputs: names,
+        wanted,
+        isCut: mayCut(withoutPadding, chosen, names),
+        replyBytesMax: bytesLeftOfPoint(work, batch.rows, options.replyBytesMax),
         onMicroBatch: () => caller.checkThere(),
       };
       return () =>
         evaluate(forward, batch, evaluation).catch((error: unknown) => {
           throw tellingOfTokens(error, options.tokensInFront);
         });
+    },
+    prepareOutputs(forward, work) {
+      const selections = namedSelections(work.outputs, outputs);
+      const tensors = Object.fromEntries(work.tensors.map((name) => [`tensors["${name}"]`, name]));
+      const batch = openBatch(work.batch, inputs, undefined, {
+        ...options,
+        buffers,
+        extras: { ...tensors, ...positionTensors(selections) },
+      });
+      const { rows } = batch;
+      if (work.perExampleLosses) bytesLeftOfPoint(work, rows, options.replyBytesMax);
+      const isCut = selections.every(({ name }) => withoutPadding.rows.has(name));
+      const onMicroBatch = () => caller.checkThere();
+      const read = (from: number) =>
+        readOutputs(forward, batch, { ...work, selections, tensors, isCut, from, onMicroBatch }).catch(
+          (error: unknown) => {
+            throw tellingOfTokens(error, options.tokensInFront);
+          },
+        );
+      return { rows, read };
     },
   };
 }
@@ -89,13 +120,27 @@ function tellingOfTokens(error: unknown, tokensInFront = 0): unknown {
  * What is left of a reply for the outputs of each point, once the losses are in it.
  * @throws ZerothError exhausted where the losses alone are too much: before any of them is computed.
  */
-function outputBytesOfPoint(work: EvaluateWork, rows: number, replyBytesMax: number): number {
+function bytesLeftOfPoint(
+  work: Pick<EvaluateWork, 'points' | 'perExampleLosses'>,
+  rows: number,
+  replyBytesMax: number,
+): number {
   const points = work.points.length;
   const losses = work.perExampleLosses ? rows * Float64Array.BYTES_PER_ELEMENT : 0;
   const bytes = points * (losses + RESULT_BYTES);
   if (bytes <= replyBytesMax) return Math.floor((replyBytesMax - bytes) / points);
   const message = `points, per_example_losses: expected a reply of at most ${replyBytesMax} bytes (replyBytesMax), got ${bytes}`;
   throw new ZerothError('exhausted', `${message}; ask for fewer points or rows`);
+}
+
+/** @throws ZerothError naming the field of an output that the model has not, or that is asked for twice. */
+function wantedOf(
+  { outputs: whole, outputSelections = [], outputPlaces: places }: EvaluateWork,
+  outputs: Shape['outputs'],
+): Wanted {
+  const named = [...new Set(whole)].map((name) => ({ name, field: `outputs[${whole.indexOf(name)}]` }));
+  for (const { name, field } of named) findOutput(outputs, name, field);
+  return { selections: namedSelections([...named, ...outputSelections], outputs), places };
 }
 
 /** The batch's tensors beside the labels, by what they are to the objective. */

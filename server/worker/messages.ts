@@ -7,6 +7,8 @@ import type { Additions, Change } from '../journal/journal.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import type { Parameter } from '../model/graph.ts';
+import type { OutputSelection } from '../model/output-selection.ts';
+import type { Piece, PieceBounds } from '../model/pieces.ts';
 import type { WholeHead } from '../model/positions.ts';
 import type { TableKind } from '../noise/table.ts';
 import type { RuntimeName } from '../runtime/open.ts';
@@ -53,6 +55,40 @@ export type EvaluateWork = {
   readonly objective: ObjectiveChoice;
   readonly perExampleLosses: boolean;
   readonly outputs: readonly string[];
+  /** More of them, chosen more closely. */
+  readonly outputSelections?: readonly OutputSelection[] | undefined;
+  /** Of which rows, as places in the batch; undefined means of all. */
+  readonly outputPlaces?: readonly number[] | undefined;
+};
+
+/** What is asked of the outputs themselves, to be scored elsewhere. */
+export type OutputsWork = PieceBounds & {
+  readonly run: string;
+  readonly points: readonly PinnedPoint[];
+  readonly batch: BatchSource;
+  readonly outputs: readonly OutputSelection[];
+  /** Names of batch tensors that go along. */
+  readonly tensors: readonly string[];
+  /** Micro-batches of the first point that are through already; it goes first then. */
+  readonly from: number;
+  /** Whether a loss for each example is to fit the reply. */
+  readonly perExampleLosses: boolean;
+};
+
+/** Pieces of points, with at most about twice `bytesMax`. */
+export type Portion = {
+  readonly pieces: readonly PieceOfPoint[];
+  /** Points that are not through yet, by their numbers: the first from a micro-batch on. */
+  readonly left: { readonly points: readonly number[]; readonly from: number };
+  /** Of the batch. */
+  readonly rows: number;
+  readonly movingMs: number;
+  readonly forwardMs: number;
+};
+
+export type PieceOfPoint = Piece & {
+  /** By its number in the request. */
+  readonly point: number;
 };
 
 /** Of all points, and where their time went. */
@@ -111,6 +147,7 @@ export type WorkerCalls = {
   };
   prepare: { in: { run: string; point: PinnedPoint }; out: null };
   evaluate: { in: EvaluateWork; out: Evaluated };
+  outputs: { in: OutputsWork; out: Portion };
   /** Little-endian float32 of one tensor at a point. */
   read: { in: { run: string; point: PinnedPoint; tensor: number }; out: Uint8Array };
   digest: { in: { run: string; revision: number }; out: string };

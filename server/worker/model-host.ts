@@ -126,6 +126,7 @@ export class ModelHost {
       new OpenRun({
         seat,
         prepare: (work) => bound.evaluator.prepare(forward, work),
+        prepareOutputs: (work) => bound.evaluator.prepareOutputs(forward, work),
         write: (format, values) => this.#write(format, ofRun, values),
         release: () => {
           forward[Symbol.dispose]();

@@ -5,8 +5,19 @@ import { readCheckpoint, type WrittenCheckpoint, writeCheckpoint } from '../chec
 import { invalid, ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { Evaluation } from '../model/evaluate.ts';
+import { pieceBytes, type Read } from '../model/pieces.ts';
 import { WeightsOutOfRange } from '../weights/weights.ts';
-import type { Evaluated, EvaluateWork, ExportFormat, PinnedPoint, Regrid, WorkerCalls } from './messages.ts';
+import type {
+  Evaluated,
+  EvaluateWork,
+  ExportFormat,
+  OutputsWork,
+  PieceOfPoint,
+  PinnedPoint,
+  Portion,
+  Regrid,
+  WorkerCalls,
+} from './messages.ts';
 import { settled } from './outcome.ts';
 import type { Seat } from './seat.ts';
 import { tour } from './tour.ts';
@@ -16,9 +27,18 @@ export type OpenRunParts = {
   readonly seat: Seat;
   /** Checks a batch, and returns the forward passes over it with the weights where the seat has them then. */
   readonly prepare: (work: EvaluateWork) => () => Promise<Evaluation>;
+  /** The same for outputs: what it returns reads them from a micro-batch on, up to so many bytes. */
+  readonly prepareOutputs: (work: OutputsWork) => PreparedOutputs;
   /** The tuned model as a file. */
   readonly write: (format: ExportFormat, values: ReadonlyMap<string, Float32Array>) => Uint8Array;
   readonly release: () => Promise<void>;
+};
+
+export type PreparedOutputs = {
+  /** Of the batch. */
+  readonly rows: number;
+  /** Outputs with the weights where they are, from a micro-batch on. */
+  readonly read: (from: number) => Promise<Read>;
 };
 
 export class OpenRun {
@@ -92,6 +112,34 @@ export class OpenRun {
     return { results, movingMs, forwardMs };
   }
 
+  /**
+   * Point by point, until there are enough bytes. How a point's rows are cut into pieces does not depend on those before it: what a client
+   * makes of a piece may.
+   */
+  async outputs(work: OutputsWork): Promise<Portion> {
+    const { points, bytesMax } = work;
+    const { rows, read } = this.#parts.prepareOutputs(work);
+    const pieces: PieceOfPoint[] = [];
+    const left = new Set(points.keys());
+    let [from, movingMs, forwardMs, bytes] = [work.from, 0, 0, 0];
+    for (const point of this.#orderOf(points, from)) {
+      const begun = performance.now();
+      this.#moveTo(points[point], `points[${point}]`);
+      const moved = performance.now();
+      const { pieces: more, next } = await read(from);
+      movingMs += moved - begun;
+      forwardMs += performance.now() - moved;
+      pieces.push(...more.map((piece) => ({ ...piece, point })));
+      bytes += more.reduce((sum, piece) => sum + pieceBytes(piece), 0);
+      from = next ?? 0;
+      left.delete(point);
+      if (next === undefined && bytes < bytesMax) continue;
+      const first = next === undefined ? [] : [point];
+      return { pieces, left: { points: [...first, ...left], from }, rows, movingMs, forwardMs };
+    }
+    return { pieces, left: { points: [], from: 0 }, rows, movingMs, forwardMs };
+  }
+
   read(point: PinnedPoint, tensor: number): Uint8Array {
     this.#moveTo(point, 'point');
     const values = this.#seat.weights.read(tensor);
@@ -131,6 +179,18 @@ export class OpenRun {
 
   close(): Promise<void> {
     return this.#parts.release();
+  }
+
+  /** Points' numbers, nearest first; where the first is begun already, it goes before all others. */
+  *#orderOf(points: readonly PinnedPoint[], from: number): Generator<number> {
+    const begun = from > 0 ? 1 : 0;
+    if (begun === 1) yield 0;
+    const others = tour({
+      points: points.slice(begun),
+      from: () => this.#seat.position,
+      wayTo: (point: Position) => this.#seat.wayTo(point),
+    });
+    for (const i of others) yield i + begun;
   }
 
   #moveTo(point: PinnedPoint, field: string): void {

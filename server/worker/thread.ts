@@ -1,5 +1,6 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Piece } from '../model/pieces.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { CallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './messages.ts';
 import { ModelHost } from './model-host.ts';
@@ -30,6 +31,7 @@ const handlers: Handlers = {
   reset: ({ run }) => host.run(run).reset(),
   prepare: ({ run, point }) => host.run(run).prepare(point, 'point'),
   evaluate: (work) => host.run(work.run).evaluate(work),
+  outputs: (work) => host.run(work.run).outputs(work),
   read: ({ run, point, tensor }) => host.run(run).read(point, tensor),
   digest: ({ run, revision }) => host.run(run).digest(revision),
   restoreCheckpoint: ({ run, path, identity }) => host.run(run).restoreCheckpoint(path, identity),
@@ -56,7 +58,16 @@ async function answer({ id, name, payload }: WorkerRequest): Promise<void> {
 
 /** Files and tensors change hands instead of being copied, where their memory is theirs alone. */
 function ownedBuffers(value: unknown): ArrayBuffer[] {
-  const bytes = value instanceof Uint8Array ? value : (value as { file?: unknown } | null)?.file;
-  if (!(bytes instanceof Uint8Array) || !(bytes.buffer instanceof ArrayBuffer)) return [];
-  return bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : [];
+  const { file, pieces = [] } = (value ?? {}) as { file?: unknown; pieces?: readonly Piece[] };
+  const inPieces = pieces.flatMap(({ outputs, tensors }) => [...outputs.values(), ...tensors.values()]);
+  const bytes = [value instanceof Uint8Array ? value : file, ...inPieces.map(({ data }) => data)];
+  return [...new Set(bytes.filter(isOwned).map(({ buffer }) => buffer))];
+}
+
+function isOwned(bytes: unknown): bytes is Uint8Array<ArrayBuffer> {
+  return (
+    bytes instanceof Uint8Array &&
+    bytes.buffer instanceof ArrayBuffer &&
+    bytes.byteLength === bytes.buffer.byteLength
+  );
 }

@@ -7,6 +7,7 @@ import { openCheckpointStore } from '../../server/checkpoint/store.ts';
 import { loadConfig } from '../../server/config.ts';
 import { openDatasetStore } from '../../server/dataset/store.ts';
 import { openJournal } from '../../server/journal/sqlite.ts';
+import { Judges } from '../../server/judge/judges.ts';
 import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
@@ -100,11 +101,12 @@ test('a server that replays its journals says so, and when to come back', async 
   const datasets = await openDatasetStore({ ...config, now: Date.now });
   const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
   const models = new Models({ config, journal, log, onLost: () => undefined });
-  const context = { config, journal, datasets, checkpoints, log, now: Date.now };
+  const judges = new Judges(config);
+  const context = { config, journal, datasets, checkpoints, judges, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = new Trainings(context, runs);
   const studies = new Studies(context);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies }, log);
+  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies, judges }, log);
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   await using zeroth = connect(`127.0.0.1:${await rpc.listen()}`, { retry });
   expect(await refusal(zeroth.info())).toMatchObject({

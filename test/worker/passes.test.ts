@@ -47,6 +47,7 @@ function openRun() {
   const run = new OpenRun({
     seat,
     prepare: () => async () => ({ loss: loss(), examples: 1 }),
+    prepareOutputs: () => ({ rows: 1, read: async () => ({ pieces: [], next: undefined }) }),
     write: () => new Uint8Array(),
     release: async () => undefined,
   });

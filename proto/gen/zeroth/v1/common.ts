@@ -170,6 +170,7 @@ export interface Objective {
    * "masked_lm": scores for each position of a sequence, and labels [rows, sequence], int64 or int32, -100 where there is none;
    * of causal_lm, position t predicts the label of t + 1. "exact_match": labels of causal_lm; 0 where each position's best
    * score is its token's, which is when greedy decoding would write them, else 1. GetServerInfo lists them.
+   * "remote/<id>": one that a client computes (ObjectiveService); of the fields below only output means anything to it.
    */
   name: string;
   /** The model output that is scored; empty where the model has one output. */
@@ -184,6 +185,21 @@ export interface Objective {
   candidates: string;
   /** With candidates: the batch tensor with the position of each row, int64 or int32 [rows]; empty means "positions". */
   positions: string;
+}
+
+/** A model output, or what of it is wanted, and how. */
+export interface OutputSelection {
+  /** Empty where the model has one output. */
+  name: string;
+  /**
+   * Places along the second dimension, such as the tokens of a sequence, the same for every row; negative ones count from the end. None, and
+   * no positions_from, means all of them.
+   */
+  positions: bigint[];
+  /** The batch tensor that says them for each row: int64 or int32, [rows] or [rows, k]; negative ones count from the end. */
+  positionsFrom: string;
+  /** DATA_TYPE_FLOAT32 or DATA_TYPE_FLOAT16, of an output that is one of the two; unset means as the model has it. */
+  dataType: DataType;
 }
 
 function createBaseTensor(): Tensor {
@@ -1407,6 +1423,114 @@ export const Objective: MessageFns<Objective> = {
     message.labels = object.labels ?? "";
     message.candidates = object.candidates ?? "";
     message.positions = object.positions ?? "";
+    return message;
+  },
+};
+
+function createBaseOutputSelection(): OutputSelection {
+  return { name: "", positions: [], positionsFrom: "", dataType: 0 };
+}
+
+export const OutputSelection: MessageFns<OutputSelection> = {
+  encode(message: OutputSelection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.positions.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.positions) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field positions of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.positionsFrom !== "") {
+      writer.uint32(26).string(message.positionsFrom);
+    }
+    if (message.dataType !== 0) {
+      writer.uint32(32).int32(message.dataType);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OutputSelection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOutputSelection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.positions.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.positions.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.positionsFrom = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.dataType = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OutputSelection>): OutputSelection {
+    return OutputSelection.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OutputSelection>): OutputSelection {
+    const message = createBaseOutputSelection();
+    message.name = object.name ?? "";
+    message.positions = object.positions?.map((e) => BigInt(e)) || [];
+    message.positionsFrom = object.positionsFrom ?? "";
+    message.dataType = object.dataType ?? 0;
     return message;
   },
 };

@@ -12,8 +12,10 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
   type handleBidiStreamingCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -21,7 +23,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Status } from "../../google/rpc/status.ts";
-import { Batch, Decay, Objective, Point, Shift, Tensor } from "./common.ts";
+import { Batch, Decay, Objective, OutputSelection, Point, Shift, Tensor } from "./common.ts";
 
 export const protobufPackage = "zeroth.v1";
 
@@ -59,6 +61,10 @@ export interface EvaluateRequest {
   perExampleLosses: boolean;
   /** Names of model outputs to return. */
   outputs: string[];
+  /** The same, chosen more closely: each output once. */
+  outputSelections: OutputSelection[];
+  /** Of which rows outputs are returned, as places in the batch; none means of all. Losses are of all rows. */
+  outputRows: bigint[];
 }
 
 export interface EvaluateResponse {
@@ -80,6 +86,8 @@ export interface Timing {
   moving: number;
   /** Forward passes and objectives, of all points. */
   forward: number;
+  /** Waiting for clients that compute the objective (ObjectiveService), beside forward passes that go on meanwhile. */
+  scoring: number;
 }
 
 export interface PointResult {
@@ -175,6 +183,40 @@ export interface DriveResponse {
 /** What is under way at a time; further steps wait unread. */
 export interface DriveWindow {
   steps: number;
+}
+
+export interface EvaluateOutputsRequest {
+  /** "runs/*" */
+  run: string;
+  /** At least one. */
+  points: Point[];
+  /** Needs no labels. */
+  batch:
+    | Batch
+    | undefined;
+  /** What "the head" means for these points; unset means the head when the work begins. */
+  revision?:
+    | bigint
+    | undefined;
+  /** At least one, each output once. */
+  outputs: OutputSelection[];
+}
+
+/** Every row of every point comes once. Rows come in the order of the forward passes: with an attention mask by length. */
+export interface EvaluateOutputsResponse {
+  /** Which point. */
+  point: number;
+  /** Of these rows, as places in the batch. */
+  places: bigint[];
+  /** By name, each with a row for each place. About chunkBytes (GetServerInfo) together, or one row, of at most replyBytesMax. */
+  outputs: { [key: string]: Tensor };
+  /** What "the head" meant for these points. */
+  revision: bigint;
+}
+
+export interface EvaluateOutputsResponse_OutputsEntry {
+  key: string;
+  value: Tensor | undefined;
 }
 
 function createBasePerturbRequest(): PerturbRequest {
@@ -338,6 +380,8 @@ function createBaseEvaluateRequest(): EvaluateRequest {
     revision: undefined,
     perExampleLosses: false,
     outputs: [],
+    outputSelections: [],
+    outputRows: [],
   };
 }
 
@@ -366,6 +410,19 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
     }
     for (const v of message.outputs) {
       writer.uint32(58).string(v!);
+    }
+    for (const v of message.outputSelections) {
+      OutputSelection.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.outputRows.length !== 0) {
+      writer.uint32(74).fork();
+      for (const v of message.outputRows) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field outputRows of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -439,6 +496,32 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
             message.outputs.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.outputSelections.push(OutputSelection.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag === 72) {
+              message.outputRows.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 74) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.outputRows.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -467,6 +550,8 @@ export const EvaluateRequest: MessageFns<EvaluateRequest> = {
       : undefined;
     message.perExampleLosses = object.perExampleLosses ?? false;
     message.outputs = object.outputs?.map((e) => e) || [];
+    message.outputSelections = object.outputSelections?.map((e) => OutputSelection.fromPartial(e)) || [];
+    message.outputRows = object.outputRows?.map((e) => BigInt(e)) || [];
     return message;
   },
 };
@@ -571,7 +656,7 @@ export const EvaluateResponse: MessageFns<EvaluateResponse> = {
 };
 
 function createBaseTiming(): Timing {
-  return { queue: 0, journal: 0, moving: 0, forward: 0 };
+  return { queue: 0, journal: 0, moving: 0, forward: 0, scoring: 0 };
 }
 
 export const Timing: MessageFns<Timing> = {
@@ -587,6 +672,9 @@ export const Timing: MessageFns<Timing> = {
     }
     if (message.forward !== 0) {
       writer.uint32(33).double(message.forward);
+    }
+    if (message.scoring !== 0) {
+      writer.uint32(41).double(message.scoring);
     }
     return writer;
   },
@@ -636,6 +724,14 @@ export const Timing: MessageFns<Timing> = {
             message.forward = reader.double();
             continue;
           }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.scoring = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -657,6 +753,7 @@ export const Timing: MessageFns<Timing> = {
     message.journal = object.journal ?? 0;
     message.moving = object.moving ?? 0;
     message.forward = object.forward ?? 0;
+    message.scoring = object.scoring ?? 0;
     return message;
   },
 };
@@ -1522,6 +1619,305 @@ export const DriveWindow: MessageFns<DriveWindow> = {
   },
 };
 
+function createBaseEvaluateOutputsRequest(): EvaluateOutputsRequest {
+  return { run: "", points: [], batch: undefined, revision: undefined, outputs: [] };
+}
+
+export const EvaluateOutputsRequest: MessageFns<EvaluateOutputsRequest> = {
+  encode(message: EvaluateOutputsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== "") {
+      writer.uint32(10).string(message.run);
+    }
+    for (const v of message.points) {
+      Point.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.batch !== undefined) {
+      Batch.encode(message.batch, writer.uint32(26).fork()).join();
+    }
+    if (message.revision !== undefined) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(32).int64(message.revision);
+    }
+    for (const v of message.outputs) {
+      OutputSelection.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EvaluateOutputsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvaluateOutputsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.points.push(Point.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.batch = Batch.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.outputs.push(OutputSelection.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EvaluateOutputsRequest>): EvaluateOutputsRequest {
+    return EvaluateOutputsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EvaluateOutputsRequest>): EvaluateOutputsRequest {
+    const message = createBaseEvaluateOutputsRequest();
+    message.run = object.run ?? "";
+    message.points = object.points?.map((e) => Point.fromPartial(e)) || [];
+    message.batch = (object.batch !== undefined && object.batch !== null) ? Batch.fromPartial(object.batch) : undefined;
+    message.revision = (object.revision !== undefined && object.revision !== null)
+      ? BigInt(object.revision)
+      : undefined;
+    message.outputs = object.outputs?.map((e) => OutputSelection.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEvaluateOutputsResponse(): EvaluateOutputsResponse {
+  return { point: 0, places: [], outputs: {}, revision: 0n };
+}
+
+export const EvaluateOutputsResponse: MessageFns<EvaluateOutputsResponse> = {
+  encode(message: EvaluateOutputsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.point !== 0) {
+      writer.uint32(8).int32(message.point);
+    }
+    if (message.places.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.places) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field places of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    globalThis.Object.entries(message.outputs).forEach(([key, value]: [string, Tensor]) => {
+      EvaluateOutputsResponse_OutputsEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(32).int64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EvaluateOutputsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvaluateOutputsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.point = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.places.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.places.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = EvaluateOutputsResponse_OutputsEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.outputs[entry3.key] = entry3.value;
+            }
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EvaluateOutputsResponse>): EvaluateOutputsResponse {
+    return EvaluateOutputsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EvaluateOutputsResponse>): EvaluateOutputsResponse {
+    const message = createBaseEvaluateOutputsResponse();
+    message.point = object.point ?? 0;
+    message.places = object.places?.map((e) => BigInt(e)) || [];
+    message.outputs = (globalThis.Object.entries(object.outputs ?? {}) as [string, Tensor][]).reduce(
+      (acc: { [key: string]: Tensor }, [key, value]: [string, Tensor]) => {
+        if (value !== undefined) {
+          acc[key] = Tensor.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
+function createBaseEvaluateOutputsResponse_OutputsEntry(): EvaluateOutputsResponse_OutputsEntry {
+  return { key: "", value: undefined };
+}
+
+export const EvaluateOutputsResponse_OutputsEntry: MessageFns<EvaluateOutputsResponse_OutputsEntry> = {
+  encode(message: EvaluateOutputsResponse_OutputsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Tensor.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EvaluateOutputsResponse_OutputsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvaluateOutputsResponse_OutputsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Tensor.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EvaluateOutputsResponse_OutputsEntry>): EvaluateOutputsResponse_OutputsEntry {
+    return EvaluateOutputsResponse_OutputsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EvaluateOutputsResponse_OutputsEntry>): EvaluateOutputsResponse_OutputsEntry {
+    const message = createBaseEvaluateOutputsResponse_OutputsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Tensor.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
 /** Perturb, evaluate, update: zeroth-order optimization keyed by seed. */
 export type OracleServiceService = typeof OracleServiceService;
 export const OracleServiceService = {
@@ -1591,6 +1987,21 @@ export const OracleServiceService = {
     responseSerialize: (value: DriveResponse): Buffer => Buffer.from(DriveResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DriveResponse => DriveResponse.decode(value),
   },
+  /**
+   * Model outputs of points in pieces, however many rows there are: for a client that computes the loss itself. Pure, as Evaluate. It is
+   * computed as it is read, so a slow reader costs no memory.
+   */
+  evaluateOutputs: {
+    path: "/zeroth.v1.OracleService/EvaluateOutputs" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: EvaluateOutputsRequest): Buffer =>
+      Buffer.from(EvaluateOutputsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EvaluateOutputsRequest => EvaluateOutputsRequest.decode(value),
+    responseSerialize: (value: EvaluateOutputsResponse): Buffer =>
+      Buffer.from(EvaluateOutputsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EvaluateOutputsResponse => EvaluateOutputsResponse.decode(value),
+  },
 } as const;
 
 export interface OracleServiceServer extends UntypedServiceImplementation {
@@ -1620,6 +2031,11 @@ export interface OracleServiceServer extends UntypedServiceImplementation {
    * begin in the order in which they came. An error answers its own step and leaves the stream open.
    */
   drive: handleBidiStreamingCall<DriveRequest, DriveResponse>;
+  /**
+   * Model outputs of points in pieces, however many rows there are: for a client that computes the loss itself. Pure, as Evaluate. It is
+   * computed as it is read, so a slow reader costs no memory.
+   */
+  evaluateOutputs: handleServerStreamingCall<EvaluateOutputsRequest, EvaluateOutputsResponse>;
 }
 
 export interface OracleServiceClient extends Client {
@@ -1704,6 +2120,19 @@ export interface OracleServiceClient extends Client {
   drive(): ClientDuplexStream<DriveRequest, DriveResponse>;
   drive(options: Partial<CallOptions>): ClientDuplexStream<DriveRequest, DriveResponse>;
   drive(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<DriveRequest, DriveResponse>;
+  /**
+   * Model outputs of points in pieces, however many rows there are: for a client that computes the loss itself. Pure, as Evaluate. It is
+   * computed as it is read, so a slow reader costs no memory.
+   */
+  evaluateOutputs(
+    request: EvaluateOutputsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<EvaluateOutputsResponse>;
+  evaluateOutputs(
+    request: EvaluateOutputsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<EvaluateOutputsResponse>;
 }
 
 export const OracleServiceClient = makeGenericClientConstructor(

@@ -1,0 +1,149 @@
+// ObjectiveService: objectives that this process computes for the server.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { type DeepPartial, OutputSelection, type Tensor } from '../proto/gen/zeroth/v1/common.ts';
+import type { Score, ScoreRequest } from '../proto/gen/zeroth/v1/objective_service.ts';
+import type { Channel } from './channel.ts';
+import { JudgeStream } from './judge-stream.ts';
+import { isWorthRetrying } from './retry.ts';
+
+export type Judges = ReturnType<typeof judges>;
+
+export type ServeOptions = {
+  /** Model outputs to score: names, or more closely what of them. Default: the one that the objective names, or the model's only one. */
+  readonly outputs?: readonly (string | DeepPartial<OutputSelection>)[];
+  /** Tensors of the batch to have beside them, such as labels. Default: none. */
+  readonly tensors?: readonly string[];
+  /** Requests to score at a time. Default 1. */
+  readonly requests?: number;
+};
+
+/** Rows at one point, to be scored. They are all rows of the evaluation where `batchRows` says so. */
+export type Scored = {
+  /** By name, a row for each of `rows`. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** Their numbers in the dataset, or in the tensors that were sent along. */
+  readonly rows: readonly bigint[];
+  readonly batchRows: bigint;
+  /** "runs/*" */
+  readonly run: string;
+  readonly revision: bigint;
+  /** Which of the evaluation's points. */
+  readonly point: number;
+  /** "datasets/*"; empty where the batch was sent along. */
+  readonly dataset: string;
+  /** Aborted where nobody waits for this score any more. */
+  readonly signal: AbortSignal;
+};
+
+/** One loss for each row, or one for all of them; `weight` is theirs within the evaluation, their number by default. */
+export type Losses = ArrayLike<number> | { readonly mean: number; readonly weight?: number };
+
+export type ScoreFunction = (scored: Scored) => Losses | Promise<Losses>;
+
+export function judges(channel: Channel) {
+  return {
+    /**
+     * Serves an objective until it is closed: whatever evaluates or trains with `{ name }` is scored by `score`. Where the connection breaks,
+     * or the server restarts, it comes back by itself. What `score` throws is the error of the evaluation that asked.
+     * @param name "remote/" and lower-case letters, digits and hyphens.
+     * @example
+     * await using judge = zeroth.objectives.serve('remote/length', { outputs: ['logits'] }, ({ outputs, rows }) => ...);
+     * await judge.served;
+     */
+    serve: (name: string, options: ServeOptions, score: ScoreFunction): ServedObjective =>
+      new ServedObjective(channel, name, options, score),
+  };
+}
+
+export class ServedObjective implements AsyncDisposable {
+  readonly #channel: Channel;
+  readonly #name: string;
+  readonly #options: ServeOptions;
+  readonly #score: ScoreFunction;
+  readonly #served = Promise.withResolvers<void>();
+  readonly #closing = new AbortController();
+  /** Resolves when it has been closed. Rejects with a ZerothCallError where the server refuses it for good. */
+  readonly over: Promise<void>;
+  #stream: JudgeStream | undefined;
+
+  constructor(channel: Channel, name: string, options: ServeOptions, score: ScoreFunction) {
+    this.#channel = channel;
+    this.#name = name;
+    this.#options = options;
+    this.#score = score;
+    this.over = this.#live();
+    // Whoever waits for `served` alone hears of a refusal there.
+    this.over.catch(this.#served.reject);
+    this.#served.promise.catch(() => {});
+  }
+
+  /** Resolves when the server may send requests, for the first time. */
+  get served(): Promise<void> {
+    return this.#served.promise;
+  }
+
+  /** Answers what is under way, and goes. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#stream?.end();
+    await this.over.catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #live(): Promise<void> {
+    const { delayMs, delayMsMax } = this.#channel.retry;
+    const [first, most] = [Math.max(delayMs, DELAY_MS_MIN), Math.max(delayMsMax, DELAY_MS_MIN)];
+    const { signal } = this.#closing;
+    let wait = first;
+    while (!signal.aborted) {
+      const { error, wasServed } = await this.#serveOnce();
+      if (signal.aborted) return;
+      if (error !== undefined && !isWorthRetrying(error)) throw error;
+      wait = wasServed ? first : Math.min(wait * 2, most);
+      await sleep(wait, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  #serveOnce(): Promise<{ error: unknown; wasServed: boolean }> {
+    const { outputs = [''], tensors = [], requests = 1 } = this.#options;
+    const selections = outputs.map((each) =>
+      OutputSelection.fromPartial(typeof each === 'string' ? { name: each } : each),
+    );
+    const objective = { name: this.#name, outputs: selections, tensors: [...tensors], requests };
+    let wasServed = false;
+    return new Promise((resolve) => {
+      this.#stream = new JudgeStream(this.#channel, {
+        objective,
+        score: (request, signal) => scoreWith(this.#score, request, signal),
+        onServed: () => {
+          wasServed = true;
+          this.#served.resolve();
+        },
+        onOver: (error) => resolve({ error, wasServed }),
+      });
+    });
+  }
+}
+
+/** Even where a channel never waits before it tries again. */
+const DELAY_MS_MIN = 50;
+
+/** Never rejects: what goes wrong is the answer. */
+async function scoreWith(score: ScoreFunction, request: ScoreRequest, signal: AbortSignal): Promise<Score> {
+  const { id, ...scored } = request;
+  try {
+    const losses = await score({ ...scored, signal });
+    if (!('mean' in losses))
+      return { id, result: { $case: 'losses', value: { values: Array.from(losses) } } };
+    const { mean: loss, weight = 0 } = losses;
+    return { id, result: { $case: 'mean', value: { loss, weight } } };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { id, result: { $case: 'error', value: { code: status.UNKNOWN, message, details: [] } } };
+  }
+}
