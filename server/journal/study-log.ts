@@ -187,6 +187,7 @@ export function openStudyLog(database: Database): StudyLog {
   };
 }
 
+/** Indexes are named where SQLite would rather go through all trials of a study, which are in order already. */
 function prepare(database: Database) {
   return {
     id: database.prepare<{ id: number }>('SELECT id FROM study WHERE name = ?'),
@@ -218,10 +219,11 @@ function prepare(database: Database) {
       `SELECT ${TRIAL} FROM study_trial WHERE study = ? AND number = ?`,
     ),
     openTrials: database.prepare<StoredTrial>(
-      `SELECT ${TRIAL} FROM study_trial WHERE study = ? AND outcome = 'open' ORDER BY number`,
+      `SELECT ${TRIAL} FROM study_trial INDEXED BY study_trial_open
+       WHERE study = ? AND outcome = 'open' ORDER BY number`,
     ),
     trialsOf: database.prepare<StoredTrial>(
-      `SELECT ${TRIAL} FROM study_trial
+      `SELECT ${TRIAL} FROM study_trial INDEXED BY study_trial_of_request
        WHERE study = ? AND client = ? AND request_id = ? AND request_id <> '' ORDER BY number`,
     ),
     trials: database.prepare<StoredTrial>(
