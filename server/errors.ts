@@ -13,6 +13,7 @@ export type ErrorKind =
   | 'model-in-use'
   | 'run-in-training'
   | 'training-state'
+  | 'objective-failed'
   | 'exhausted'
   | 'unavailable'
   | 'unimplemented'

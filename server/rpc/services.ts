@@ -4,6 +4,7 @@ import type { DatasetStore } from '../dataset/store.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
+import type { Objectives } from '../run/objectives.ts';
 import type { Run } from '../run/run.ts';
 import type { Runs } from '../run/runs.ts';
 import type { Trainings } from '../training/trainings.ts';
@@ -14,6 +15,7 @@ export type Services = {
   readonly config: Config;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
+  readonly objectives: Objectives;
   readonly models: Models;
   readonly runs: Runs;
   readonly trainings: Trainings;

@@ -21,6 +21,7 @@ export const statusOf: Record<ErrorKind, { readonly code: status; readonly reaso
   'model-in-use': { code: status.FAILED_PRECONDITION, reason: 'MODEL_IN_USE' },
   'run-in-training': { code: status.FAILED_PRECONDITION, reason: 'RUN_IN_TRAINING' },
   'training-state': { code: status.FAILED_PRECONDITION, reason: 'TRAINING_STATE' },
+  'objective-failed': { code: status.FAILED_PRECONDITION, reason: 'OBJECTIVE_FAILED' },
   exhausted: { code: status.RESOURCE_EXHAUSTED, reason: 'RESOURCE_EXHAUSTED' },
   unavailable: { code: status.UNAVAILABLE, reason: 'UNAVAILABLE' },
   unimplemented: { code: status.UNIMPLEMENTED, reason: 'UNIMPLEMENTED' },

@@ -23,6 +23,7 @@ import { RunCheckpoints } from './checkpoints.ts';
 import { History } from './history.ts';
 import { journalFile } from './journal-file.ts';
 import type { LoadedModel } from './models.ts';
+import type { Objectives } from './objectives.ts';
 import { replay } from './replay.ts';
 import type {
   BatchRequest,
@@ -45,6 +46,7 @@ export type RunContext = {
   readonly journal: Journal;
   readonly datasets: DatasetStore;
   readonly checkpoints: CheckpointStore;
+  readonly objectives: Objectives;
   readonly log: Log;
   readonly now: () => number;
 };

@@ -1,20 +1,24 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
-import { ZerothError } from '../errors.ts';
+import { invalid, ZerothError } from '../errors.ts';
 import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
+import { LABELS_ROLE } from '../model/needs.ts';
 import type { Objective } from '../model/objective.ts';
 import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
+import { type BoundObjective, bindObjective, isOperators } from '../model/operator-objective.ts';
 import { findOutput } from '../model/outputs.ts';
 import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
 import type { MicroBatchLimits } from '../model/parts.ts';
 import type { PositionForward } from '../model/position-forward.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
+import { compiled } from '../model/score-operator.ts';
 import { positionsEnd } from '../model/words.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, WorkerOptions } from './messages.ts';
+import type { ObjectiveShelf } from './objective-shelf.ts';
 
 /** Of a point in a reply, beside losses by example and outputs: numbers, names, tags. */
 const RESULT_BYTES = 64;
@@ -31,15 +35,26 @@ export type Evaluator = {
   prepare(forward: PositionForward, work: EvaluateWork): () => Promise<Evaluation>;
 };
 
+type EvaluatorOptions = WorkerOptions &
+  Pick<MicroBatchLimits, 'tokensInFront'> & { readonly objectives: ObjectiveShelf };
+
 export function evaluatorFor(
   { inputs, outputs }: Shape,
-  options: WorkerOptions & Pick<MicroBatchLimits, 'tokensInFront'>,
+  options: EvaluatorOptions,
   programs?: LossPrograms,
 ): Evaluator {
   const caller = new Caller(options.caller);
   const buffers = new BatchBuffers();
   let withoutPadding = NONE_WITHOUT_PADDING;
-  const choose = ({ name, output, candidates = '' }: ObjectiveChoice) => {
+  const choose = ({ name, output, labels, candidates = '' }: ObjectiveChoice): Chosen => {
+    if (isOperators(name)) {
+      const operators = options.objectives.get(name);
+      if (candidates !== '')
+        throw invalid('objective.candidates', `none, of ${name}`, JSON.stringify(candidates));
+      const bound = bindObjective(operators, outputs, { output, labels });
+      if (operators.form.kind === 'graph') compiled(operators, programs);
+      return { bound };
+    }
     const objective = findObjective(name);
     const isOfWords = candidates !== '';
     const scored = isOfWords
@@ -55,10 +70,10 @@ export function evaluatorFor(
     prepare(forward, work) {
       const chosen = choose(work.objective);
       for (const [i, name] of work.outputs.entries()) findOutput(outputs, name, `outputs[${i}]`);
-      const batch = openBatch(work.batch, inputs, work.objective.labels, {
+      const batch = openBatch(work.batch, inputs, labelsOf(work, chosen), {
         ...options,
         buffers,
-        ...(chosen.isOfWords && { extras: extrasOf(work.objective) }),
+        extras: extrasOf(work.objective, chosen),
         ...reachOf(chosen),
       });
       const evaluation = {
@@ -99,24 +114,46 @@ function outputBytesOfPoint(work: EvaluateWork, rows: number, replyBytesMax: num
 }
 
 /** The batch's tensors beside the labels, by what they are to the objective. */
-function extrasOf({ candidates = '', positions = '' }: ObjectiveChoice): Record<string, string> {
-  return { candidates, positions: positions === '' ? 'positions' : positions };
+function extrasOf(
+  { candidates = '', positions = '' }: ObjectiveChoice,
+  chosen: Chosen,
+): Record<string, string> {
+  if ('bound' in chosen) {
+    const others = chosen.bound.batch.filter(({ need }) => need.name !== LABELS_ROLE);
+    return Object.fromEntries(others.map(({ need, tensor }) => [need.name, tensor]));
+  }
+  return chosen.isOfWords ? { candidates, positions: positions === '' ? 'positions' : positions } : {};
 }
 
-type Chosen = { readonly objective: Objective; readonly output: string; readonly isOfWords: boolean };
+/** A batch has labels; for an objective of the operator's that takes none, any other of its tensors will do. */
+function labelsOf({ objective, batch }: EvaluateWork, chosen: Chosen): string {
+  if (!('bound' in chosen)) return objective.labels;
+  const needs = chosen.bound.batch;
+  const own = needs.find(({ need }) => need.name === LABELS_ROLE) ?? needs[0];
+  const [first = ''] = (batch.kind === 'inline' ? batch.tensors : batch.columns).keys();
+  return own?.tensor ?? first;
+}
+
+/** What scores, and the output that it scores: ours, or the operator's with the outputs that it takes. */
+type Chosen =
+  | { readonly objective: Objective; readonly output: string; readonly isOfWords: boolean }
+  | { readonly bound: BoundObjective };
 
 /** What a row asks for beyond its tokens is not cut: labels, or positions of words. */
-function reachOf({ objective, isOfWords }: Chosen): Pick<BatchOptions, 'reach'> {
+function reachOf(chosen: Chosen): Pick<BatchOptions, 'reach'> {
+  if ('bound' in chosen) return {};
+  const { objective, isOfWords } = chosen;
   if (isOfWords) return { reach: { of: 'positions', endOf: positionsEnd } };
   return objective.tokens === undefined ? {} : { reach: { of: 'labels', endOf: objective.tokens.endOf } };
 }
 
 /** An output that is returned has to be whole. */
-function mayCut(
-  without: WithoutPadding,
-  { objective, output, isOfWords }: Chosen,
-  returned: readonly string[],
-): boolean {
+function mayCut(without: WithoutPadding, chosen: Chosen, returned: readonly string[]): boolean {
+  if ('bound' in chosen) {
+    const taken = chosen.bound.outputs.map(({ output }) => output);
+    return [...taken, ...returned].every((name) => without.rows.has(name));
+  }
+  const { objective, output, isOfWords } = chosen;
   const isByToken = isOfWords || objective.tokens !== undefined;
   if (isByToken)
     return without.tokens.has(output) && returned.every((name) => name !== output && without.rows.has(name));

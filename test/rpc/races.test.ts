@@ -13,6 +13,7 @@ import { openJournal } from '../../server/journal/sqlite.ts';
 import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
+import { Objectives } from '../../server/run/objectives.ts';
 import { Runs } from '../../server/run/runs.ts';
 import { Trainings } from '../../server/training/trainings.ts';
 import { OBJECTIVE, tinyModel } from '../support/fixture-server.ts';
@@ -43,11 +44,14 @@ async function startParts() {
   const datasets = await openDatasetStore({ ...config, now: Date.now });
   const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
   const onLost = (name: string) => runs.sleepAll(name);
-  const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
-  const context = { config, journal, datasets, checkpoints, log, now: Date.now };
+  const objectives = new Objectives({ config, log });
+  const models = opened.adopt(new Models({ config, journal, objectives, log, onLost }), (each) =>
+    each.close(),
+  );
+  const context = { config, journal, datasets, checkpoints, objectives, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = new Trainings(context, runs);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings }, log);
+  const rpc = new RpcServer({ config, journal, datasets, objectives, models, runs, trainings }, log);
   opened.adopt(rpc, (each) => each.close());
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   const zeroth = opened.use(connect(`127.0.0.1:${await rpc.listen()}`, { retry }));

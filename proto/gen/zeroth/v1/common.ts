@@ -170,6 +170,7 @@ export interface Objective {
    * "masked_lm": scores for each position of a sequence, and labels [rows, sequence], int64 or int32, -100 where there is none;
    * of causal_lm, position t predicts the label of t + 1. "exact_match": labels of causal_lm; 0 where each position's best
    * score is its token's, which is when greedy decoding would write them, else 1. GetServerInfo lists them.
+   * "custom/*" are objectives that the operator of the server added.
    */
   name: string;
   /** The model output that is scored; empty where the model has one output. */
