@@ -2,6 +2,7 @@
 // whose name begins with it.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { accuracyBenches } from './accuracy.ts';
 import type { Bench } from './bench.ts';
 import { journalBenches } from './journal.ts';
 import { kernelBenches } from './kernel.ts';
@@ -27,6 +28,7 @@ const benches: readonly Bench[] = [
   ...stepBenches,
   ...memoryBenches,
   ...restartBenches,
+  ...accuracyBenches,
 ];
 
 async function main(): Promise<void> {

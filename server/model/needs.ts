@@ -4,7 +4,7 @@ import type { DataType } from '../tensor.ts';
 import { type Described, describe, OUTPUT_FIELD } from './objective.ts';
 
 /** Where a tensor comes from; an ONNX file does not say, so its inputs are outputs of the model where it has them. */
-export type NeedSource = 'output' | 'batch' | 'either';
+type NeedSource = 'output' | 'batch' | 'either';
 
 export type NamedNeed = {
   readonly name: string;
@@ -16,13 +16,13 @@ export type NamedNeed = {
 };
 
 /** `float32 or float16 [rows, classes]` */
-export function describeNeed({ dataTypes, shape }: NamedNeed): string {
+function describeNeed({ dataTypes, shape }: NamedNeed): string {
   const types = dataTypes.join(' or ');
   return shape === undefined ? `${types} of any shape` : `${types} [${shape.join(', ')}]`;
 }
 
 /** Of an output or a tensor; sizes that are not known yet, -1, fit. An empty shape is not known at all. */
-export function fits({ dataTypes, shape }: NamedNeed, got: Described): boolean {
+function fits({ dataTypes, shape }: NamedNeed, got: Described): boolean {
   if (!dataTypes.includes(got.dataType)) return false;
   if (shape === undefined || got.shape.length === 0) return true;
   return (
