@@ -2,6 +2,7 @@
 // whose name begins with it.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { accuracyBenches } from './accuracy.ts';
 import { bbobBenches } from './bbob.ts';
 import type { Bench } from './bench.ts';
 import { journalBenches } from './journal.ts';
@@ -31,6 +32,7 @@ const benches: readonly Bench[] = [
   ...memoryBenches,
   ...restartBenches,
   ...bbobBenches,
+  ...accuracyBenches,
 ];
 
 async function main(): Promise<void> {

@@ -1,5 +1,9 @@
 // The TypeScript client: every service of zeroth.v1 behind one channel.
-import { type GetServerInfoResponse, ServerServiceService } from '../proto/gen/zeroth/v1/server_service.ts';
+import {
+  type CustomObjectiveInfo,
+  type GetServerInfoResponse,
+  ServerServiceService,
+} from '../proto/gen/zeroth/v1/server_service.ts';
 import type { CallOptions, Channel, Traffic } from './channel.ts';
 import { type Datasets, datasets } from './datasets.ts';
 import { type ChannelOptions, GrpcChannel } from './grpc-channel.ts';
@@ -37,6 +41,12 @@ export class Zeroth {
 
   info(options?: CallOptions): Promise<GetServerInfoResponse> {
     return this.#channel.idempotent(ServerServiceService.getServerInfo, {}, options);
+  }
+
+  /** Reads the operator's folder of objectives again. @returns all that is there; of a file that is no objective `error` says why. */
+  async reloadObjectives(options?: CallOptions): Promise<readonly CustomObjectiveInfo[]> {
+    const { reloadObjectives } = ServerServiceService;
+    return (await this.#channel.idempotent(reloadObjectives, {}, options)).customObjectives;
   }
 
   /** What has gone over the wire since the connection was made; nothing, where there is none. */

@@ -160,7 +160,8 @@ function toValue({ name, source, value }: Given): string | number {
 }
 
 function parse(setting: Setting, value: unknown, isFromFile: boolean): string | number | undefined {
-  if (setting.kind === 'text') return typeof value === 'string' && value !== '' ? value : undefined;
+  if (setting.kind === 'text')
+    return typeof value === 'string' && (value !== '' || setting.isOptional === true) ? value : undefined;
   if (setting.kind === 'choice') return setting.choices?.find((choice) => choice === value);
   const number = toNumber(setting, value, isFromFile);
   const [minimum, maximum] = setting.range ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];

@@ -14,12 +14,13 @@ export type ErrorKind =
   | 'run-in-training'
   | 'training-state'
   | 'trial-told'
+  | 'objective-failed'
   | 'exhausted'
   | 'unavailable'
   | 'unimplemented'
   | 'data-loss'
   | 'deadline-exceeded'
-  | 'objective-failed'
+  | 'judge-failed'
   | 'cancelled'
   | 'internal';
 

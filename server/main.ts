@@ -13,6 +13,7 @@ import type { Parts } from './rpc/handlers.ts';
 import { LocalServer } from './rpc/local-server.ts';
 import { RpcServer } from './rpc/server.ts';
 import { Models } from './run/models.ts';
+import { Objectives } from './run/objectives.ts';
 import { Runs } from './run/runs.ts';
 import { Studies } from './study/studies.ts';
 import { Trainings } from './training/trainings.ts';
@@ -36,14 +37,18 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack): Pr
   const datasets = opened.adopt(await openDatasetStore({ ...config, now: Date.now }), (each) => each.close());
   const checkpoints = await openCheckpoints(config, journal, log);
   const onLost = (name: string) => runs.sleepAll(name);
-  const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
+  const objectives = new Objectives({ config, log });
+  await objectives.reload();
+  const models = opened.adopt(new Models({ config, journal, objectives, log, onLost }), (each) =>
+    each.close(),
+  );
   await models.chooseDevice();
   const judges = new Judges(config);
-  const context = { config, journal, datasets, checkpoints, judges, log, now: Date.now };
+  const context = { config, journal, datasets, checkpoints, objectives, judges, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
   const studies = new Studies(context);
-  return { config, journal, datasets, models, runs, trainings, studies, judges };
+  return { config, journal, datasets, objectives, models, runs, trainings, studies, judges };
 }
 
 /** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */

@@ -9,6 +9,8 @@ export type Setting<Value extends string | number = string | number> = {
   readonly choices?: readonly Value[];
   /** Of an integer or a number of bytes, both included. */
   readonly range?: readonly [minimum: number, maximum: number];
+  /** Of a text: whether it may be empty, which is none. */
+  readonly isOptional?: boolean;
   /** A bound that a client can meet; GetServerInfo reports it. */
   readonly isLimit?: boolean;
 };
@@ -23,6 +25,10 @@ const MESSAGE_ROOM_BYTES = 4 * KiB;
 
 function text(value: string, help: string): Setting<string> {
   return { kind: 'text', default: value, help };
+}
+
+function optionalText(help: string): Setting<string> {
+  return { kind: 'text', default: '', help, isOptional: true };
 }
 
 function choice<const Choice extends string>(choices: readonly Choice[], help: string): Setting<Choice> {
@@ -45,6 +51,9 @@ export const settings = {
   host: text('127.0.0.1', 'address to listen on; the default is reached from this machine alone'),
   port: integer(50051, [0, 65535], 'port to listen on; 0 takes any free one'),
   modelDir: text('./models', 'folder that models may be loaded from'),
+  objectiveDir: optionalText(
+    'folder of objectives of your own, whose modules this server runs; empty is none',
+  ),
   dataDir: text('./data', "folder of the journal and the datasets; ':memory:' keeps nothing"),
   logLevel: choice(
     ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'],
@@ -141,6 +150,14 @@ export const settings = {
   watchersMax: countLimit(
     256,
     'streams that watch journals, and as many that watch trainings, or read outputs',
+  ),
+  objectivesMax: countLimit(64, 'objectives of the operator'),
+  objectiveBytesMax: bytesLimit(16 * MiB, 'of one objective of the operator'),
+  // The watchdog is a thread for each call: 0.3 ms on a busy machine.
+  objectiveMsMax: integer(
+    10_000,
+    [0, INT32_MAX],
+    "milliseconds that a call of an operator's module may take; 0 is no bound, and saves the watchdog",
   ),
   pageSizeMax: countLimit(1000, 'items on one page of a list', 1000),
 } as const satisfies Record<string, Setting>;

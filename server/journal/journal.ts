@@ -92,6 +92,8 @@ export type RunRecord = Additions & {
     readonly candidates?: string;
     readonly positions?: string;
   };
+  /** Of the operator's file that the objective was, if it was one of his. */
+  readonly objectiveSha256?: string | undefined;
   readonly baseSha256: string;
   readonly createTimeMs: number;
   readonly forkedFrom: string;

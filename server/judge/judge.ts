@@ -69,5 +69,5 @@ function faultOf(score: Score, rows: number): ZerothError | undefined {
 }
 
 function failed(message: string): ZerothError {
-  return new ZerothError('objective-failed', message);
+  return new ZerothError('judge-failed', message);
 }

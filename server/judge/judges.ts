@@ -64,7 +64,7 @@ export class Judges {
 
   /**
    * @param needs What the outputs in the question were computed for.
-   * @throws ZerothError deadline-exceeded or unavailable where no answer comes, objective-failed where the client could give none.
+   * @throws ZerothError deadline-exceeded or unavailable where no answer comes, judge-failed where the client could give none.
    */
   ask(name: string, needs: Needs, question: Question, signal?: AbortSignal): Promise<Score> {
     const objective = this.#objectives.get(name);

@@ -2,11 +2,13 @@
 import { invalid } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
+import type { MicroBatch } from './gather.ts';
 import { OutputCollector, type Wanted } from './outputs.ts';
 import type { PositionForward } from './position-forward.ts';
-import { type Scoring, score } from './score.ts';
+import { type Scored, type Scoring, score } from './score.ts';
+import { type OperatorScoring, operatorTally, scoreByOperator } from './score-operator.ts';
 
-export type EvaluateOptions = Scoring & {
+export type EvaluateOptions = (Scoring | OperatorScoring) & {
   /** What of the outputs is returned; undefined means all of them whole. */
   readonly wanted?: Wanted | undefined;
   /** Whether to return the loss of every example. */
@@ -39,9 +41,10 @@ export async function evaluate(
   batch: Batch,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { objective, perExample, isCut } = options;
-  if (perExample && objective.corpusLoss !== undefined)
-    throw invalid('per_example_losses', 'an objective with a loss for each example', objective.name);
+  const { perExample, isCut } = options;
+  const scorer = scorerOf(forward, batch, options);
+  if (perExample && !scorer.isPerExample)
+    throw invalid('per_example_losses', 'an objective with a loss for each example', scorer.name);
   const { wanted = { selections: options.outputs.map((name) => ({ name, field: 'outputs' })) } } = options;
   const collector = new OutputCollector(wanted, batch.rows, options.replyBytesMax);
   const losses = new Float64Array(batch.rows);
@@ -49,7 +52,7 @@ export async function evaluate(
   let width = 0;
   for (const microBatch of batch.microBatches(isCut)) {
     options.onMicroBatch?.();
-    const part = await score(forward, microBatch, batch, options);
+    const part = await scorer.score(microBatch);
     for (let i = 0; i < microBatch.rows; i++) losses[microBatch.placeOf(i)] = part.losses[i];
     width = part.width;
     if (part.tokens !== undefined) {
@@ -59,11 +62,39 @@ export async function evaluate(
     collector.add(part.outputs, microBatch);
   }
   return {
-    loss: objective.corpusLoss?.(losses, width) ?? losses.reduce((sum, loss) => sum + loss) / batch.rows,
+    loss: scorer.loss(losses, width) ?? losses.reduce((sum, loss) => sum + loss) / batch.rows,
     examples: batch.rows,
     ...(perExample && { perExampleLosses: losses }),
     ...(tokens && { tokens: tokens.reduce((sum, count) => sum + count) }),
     ...(tokens && perExample && { perExampleTokens: tokens }),
     ...(options.outputs.length > 0 && { outputs: collector.finish() }),
+  };
+}
+
+type Scorer = {
+  readonly name: string;
+  readonly isPerExample: boolean;
+  score(microBatch: MicroBatch): Promise<Scored>;
+  /** Of all rows, where that is not the mean of `losses`. */
+  loss(losses: Float64Array, width: number): number | undefined;
+};
+
+function scorerOf(forward: PositionForward, batch: Batch, options: Scoring | OperatorScoring): Scorer {
+  if ('bound' in options) {
+    const { name, isPerExample } = options.bound.objective;
+    const tally = operatorTally(options);
+    return {
+      name,
+      isPerExample,
+      score: (microBatch) => scoreByOperator(forward, microBatch, batch, options, tally),
+      loss: () => tally.loss?.(),
+    };
+  }
+  const { objective } = options;
+  return {
+    name: objective.name,
+    isPerExample: objective.corpusLoss === undefined,
+    score: (microBatch) => score(forward, microBatch, batch, options),
+    loss: (losses, width) => objective.corpusLoss?.(losses, width),
   };
 }

@@ -21,7 +21,7 @@ export type Scoring = {
 };
 
 export type Scored = {
-  /** One an example, in float64. */
+  /** One an example, in float64; without a meaning where an objective of the operator gives the batch one as a whole. */
   readonly losses: Float64Array;
   /** Entries of a row of the scored output: its last dimension. */
   readonly width: number;
@@ -30,6 +30,9 @@ export type Scored = {
   /** Those that are to be returned, and more where they came along. */
   readonly outputs: Readonly<Record<string, Tensor>>;
 };
+
+/** Keys of programs that come from files of the operator. */
+const FILE = 'file ';
 
 /** Objectives as graphs beside the model, each compiled when it is first asked for. */
 export class LossPrograms implements Disposable {
@@ -55,6 +58,25 @@ export class LossPrograms implements Disposable {
   /** Whether scores of words can be picked where they lie. */
   get pickWords(): boolean {
     return this.#runtime.program !== undefined;
+  }
+
+  /** Whether graphs that are not ours can run beside the model. */
+  get takeFiles(): boolean {
+    return this.#runtime.program !== undefined;
+  }
+
+  /** A graph of the operator's. @throws ZerothError where the runtime refuses it. */
+  ofFile(sha256: string, bytes: Uint8Array): Program {
+    return this.#find(`${FILE}${sha256}`, () => bytes);
+  }
+
+  /** Gives back those of files that have been replaced. */
+  keepFiles(sha256s: ReadonlySet<string>): void {
+    for (const [key, program] of this.#programs) {
+      if (!key.startsWith(FILE) || sha256s.has(key.slice(FILE.length))) continue;
+      this.#programs.delete(key);
+      program[Symbol.dispose]();
+    }
   }
 
   words(scored: DataType, scope: Scope): Program {

@@ -73,6 +73,10 @@ function toDataType(value: WireDataType, field: string): DataType {
   return name;
 }
 
+export function fromDataType(dataType: DataType): WireDataType {
+  return dataTypes[dataType];
+}
+
 export function toShifts(shifts: readonly WireShift[], field: string, limits: RequestLimits): Shift[] {
   checkShiftCount(shifts.length, field, limits);
   return shifts.map(({ seed, scale }, i) => {

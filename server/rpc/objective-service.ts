@@ -90,9 +90,9 @@ function toScore({ result }: WireScore): Score | ZerothError {
       return { kind: 'mean', ...result.value };
     case 'error': {
       const message = result.value.message.slice(0, MESSAGE_CHARACTERS_MAX);
-      return new ZerothError('objective-failed', message === '' ? 'its client could not score' : message);
+      return new ZerothError('judge-failed', message === '' ? 'its client could not score' : message);
     }
     case undefined:
-      return new ZerothError('objective-failed', 'score: expected losses, a mean or an error, got none');
+      return new ZerothError('judge-failed', 'score: expected losses, a mean or an error, got none');
   }
 }

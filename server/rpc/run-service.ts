@@ -186,6 +186,7 @@ function toWireRun(run: Run, journalBytes: number): WireRun {
     copiesBytes: BigInt(size.copies?.bytes ?? 0),
     createTime: new Date(record.createTimeMs),
     forkedFrom: record.forkedFrom,
+    objectiveSha256: record.objectiveSha256 ?? '',
     forkedRevision: BigInt(record.forkedRevision),
     ...fromAdditions(record),
   };

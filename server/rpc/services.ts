@@ -5,6 +5,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Judges } from '../judge/judges.ts';
 import type { Models } from '../run/models.ts';
 import { checkName } from '../run/names.ts';
+import type { Objectives } from '../run/objectives.ts';
 import type { Run } from '../run/run.ts';
 import type { Runs } from '../run/runs.ts';
 import type { Studies } from '../study/studies.ts';
@@ -16,6 +17,7 @@ export type Services = {
   readonly config: Config;
   readonly journal: Journal;
   readonly datasets: DatasetStore;
+  readonly objectives: Objectives;
   readonly models: Models;
   readonly runs: Runs;
   readonly trainings: Trainings;

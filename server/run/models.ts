@@ -5,12 +5,14 @@ import type { Config } from '../config.ts';
 import { invalid, notFound, ZerothError } from '../errors.ts';
 import type { Journal, ModelRecord } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
+import type { ObjectiveFile } from '../model/operator-objective.ts';
 import type { DeviceName } from '../runtime/runtime.ts';
 import { WeightsBudget } from '../worker/budget.ts';
 import { chooseDevice } from '../worker/choose-device.ts';
 import type { ModelInfo, WorkerOptions } from '../worker/messages.ts';
 import { ModelWorker } from '../worker/worker.ts';
 import { toId } from './names.ts';
+import type { Objectives } from './objectives.ts';
 import { Scheduler } from './scheduler.ts';
 
 export type LoadedModel = {
@@ -26,10 +28,14 @@ export type LoadedModel = {
 export type ModelsOptions = {
   readonly config: Config;
   readonly journal: Journal;
+  readonly objectives: Objectives;
   readonly log: Log;
   /** The worker of a model ended by itself; its runs have nothing to stand on. */
   readonly onLost: (name: string) => void;
 };
+
+/** Whose turn it is in a scheduler where no run has one. */
+const HOUSEKEEPING = '';
 
 export class Models {
   /** What weights take, in all workers. */
@@ -58,6 +64,7 @@ export class Models {
       tokensPerMicroBatchMax: config.tokensPerMicroBatchMax,
       replyBytesMax: config.replyBytesMax,
       snapshotWayMax: config.snapshotWayMax,
+      objectiveMsMax: config.objectiveMsMax,
       budget: this.budget.shared,
     };
   }
@@ -153,7 +160,10 @@ export class Models {
       this.#lost(name, error),
     );
     try {
+      let files = await this.#handObjectives(worker);
       const info = await worker.call('loadModel', { path: file, bytesMax: config.modelBytesMax });
+      // They may have been reloaded meanwhile, which this worker did not hear of.
+      while (files !== this.#options.objectives.files) files = await this.#handObjectives(worker);
       this.#refuseIfClosing();
       const model = { name, path, info, worker, scheduler: new Scheduler(config) };
       this.#loaded.set(name, model);
@@ -165,6 +175,20 @@ export class Models {
     } finally {
       this.#loading.delete(name);
     }
+  }
+
+  /** The operator's objectives have changed: every worker has them when it resolves, each between two pieces of its work. */
+  async handObjectives(): Promise<void> {
+    const hand = ({ scheduler, worker }: LoadedModel) =>
+      scheduler.insist(HOUSEKEEPING, () => this.#handObjectives(worker));
+    // One that goes meanwhile needs none.
+    await Promise.allSettled(this.list().map(hand));
+  }
+
+  async #handObjectives(worker: ModelWorker): Promise<readonly ObjectiveFile[]> {
+    const { files } = this.#options.objectives;
+    await worker.call('setObjectives', { files });
+    return files;
   }
 
   #logLoaded({ name, path, info }: LoadedModel): void {

@@ -25,6 +25,7 @@ import { RunCheckpoints } from './checkpoints.ts';
 import { History } from './history.ts';
 import { journalFile } from './journal-file.ts';
 import type { LoadedModel } from './models.ts';
+import type { Objectives } from './objectives.ts';
 import { OutputsReading } from './outputs-reading.ts';
 import { checkRemote, evaluateRemotely } from './remote-evaluation.ts';
 import { replay } from './replay.ts';
@@ -51,6 +52,7 @@ export type RunContext = {
   readonly datasets: DatasetStore;
   readonly checkpoints: CheckpointStore;
   readonly judges: Judges;
+  readonly objectives: Objectives;
   readonly log: Log;
   readonly now: () => number;
 };

@@ -81,6 +81,7 @@ export class Runs {
           trainable: opened.trainable.map((parameter) => parameter.name),
           table,
           objective,
+          objectiveSha256: this.#context.objectives.digestOf(objective.name),
           baseSha256: opened.baseSha256,
           createTimeMs: this.#context.now(),
           forkedFrom: '',
@@ -176,8 +177,18 @@ export class Runs {
       if (!isWanted()) throw notFound(name, '; it was deleted');
       if (opened.baseSha256 !== baseSha256)
         throw differs(run.record, 'base weights', baseSha256, opened.baseSha256);
+      this.#compareObjective(run.record);
       await run.wake(model, opened);
     });
+  }
+
+  /** Weights are the same under any objective, so a run comes back; but what it is evaluated by has changed. */
+  #compareObjective({ name, objective, objectiveSha256: expected }: RunRecord): void {
+    const { objectives, log } = this.#context;
+    const got = objectives.digestOf(objective.name);
+    if (expected === undefined || got === expected) return;
+    const facts = { run: name, objective: objective.name, expected, got };
+    log.warn(facts, 'the objective of a run is not the one that it was created with');
   }
 
   /** What begins with a row in the journal: where it fails, the row goes, and the first error is told. */

@@ -1,10 +1,12 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
-import { ZerothError } from '../errors.ts';
+import { invalid, ZerothError } from '../errors.ts';
 import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
+import { LABELS_ROLE } from '../model/needs.ts';
 import type { Objective } from '../model/objective.ts';
 import { findObjective, REMOTE, scoredOutput, scoredWords } from '../model/objectives.ts';
+import { type BoundObjective, bindObjective, isOperators } from '../model/operator-objective.ts';
 import { positionTensors } from '../model/output-selection.ts';
 import { findOutput, namedSelections, type Wanted } from '../model/outputs.ts';
 import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
@@ -13,10 +15,12 @@ import { readOutputs } from '../model/pieces.ts';
 import type { PositionForward } from '../model/position-forward.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
+import { compiled } from '../model/score-operator.ts';
 import { positionsEnd } from '../model/words.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, OutputsWork, WorkerOptions } from './messages.ts';
+import type { ObjectiveShelf } from './objective-shelf.ts';
 import type { PreparedOutputs } from './open-run.ts';
 
 /** Of a point in a reply, beside losses by example and outputs: numbers, names, tags. */
@@ -36,15 +40,26 @@ export type Evaluator = {
   prepareOutputs(forward: PositionForward, work: OutputsWork): PreparedOutputs;
 };
 
+type EvaluatorOptions = WorkerOptions &
+  Pick<MicroBatchLimits, 'tokensInFront'> & { readonly objectives: ObjectiveShelf };
+
 export function evaluatorFor(
   { inputs, outputs }: Shape,
-  options: WorkerOptions & Pick<MicroBatchLimits, 'tokensInFront'>,
+  options: EvaluatorOptions,
   programs?: LossPrograms,
 ): Evaluator {
   const caller = new Caller(options.caller);
   const buffers = new BatchBuffers();
   let withoutPadding = NONE_WITHOUT_PADDING;
-  const choose = ({ name, output, candidates = '' }: ObjectiveChoice) => {
+  const choose = ({ name, output, labels, candidates = '' }: ObjectiveChoice): Chosen => {
+    if (isOperators(name)) {
+      const operators = options.objectives.get(name);
+      if (candidates !== '')
+        throw invalid('objective.candidates', `none, of ${name}`, JSON.stringify(candidates));
+      const bound = bindObjective(operators, outputs, { output, labels });
+      if (operators.form.kind === 'graph') compiled(operators, programs);
+      return { bound };
+    }
     const objective = findObjective(name);
     const isOfWords = candidates !== '';
     const scored = isOfWords
@@ -62,13 +77,10 @@ export function evaluatorFor(
       const chosen = choose(work.objective);
       const wanted = wantedOf(work, outputs);
       const names = wanted.selections.map(({ name }) => name);
-      const batch = openBatch(work.batch, inputs, work.objective.labels, {
+      const batch = openBatch(work.batch, inputs, labelsOf(work, chosen), {
         ...options,
         buffers,
-        extras: {
-          ...(chosen.isOfWords && extrasOf(work.objective)),
-          ...positionTensors(wanted.selections),
-        },
+        extras: { ...extrasOf(work.objective, chosen), ...positionTensors(wanted.selections) },
         ...reachOf(chosen),
       });
       const evaluation = {
@@ -144,24 +156,46 @@ function wantedOf(
 }
 
 /** The batch's tensors beside the labels, by what they are to the objective. */
-function extrasOf({ candidates = '', positions = '' }: ObjectiveChoice): Record<string, string> {
-  return { candidates, positions: positions === '' ? 'positions' : positions };
+function extrasOf(
+  { candidates = '', positions = '' }: ObjectiveChoice,
+  chosen: Chosen,
+): Record<string, string> {
+  if ('bound' in chosen) {
+    const others = chosen.bound.batch.filter(({ need }) => need.name !== LABELS_ROLE);
+    return Object.fromEntries(others.map(({ need, tensor }) => [need.name, tensor]));
+  }
+  return chosen.isOfWords ? { candidates, positions: positions === '' ? 'positions' : positions } : {};
 }
 
-type Chosen = { readonly objective: Objective; readonly output: string; readonly isOfWords: boolean };
+/** A batch has labels; for an objective of the operator's that takes none, any other of its tensors will do. */
+function labelsOf({ objective, batch }: EvaluateWork, chosen: Chosen): string {
+  if (!('bound' in chosen)) return objective.labels;
+  const needs = chosen.bound.batch;
+  const own = needs.find(({ need }) => need.name === LABELS_ROLE) ?? needs[0];
+  const [first = ''] = (batch.kind === 'inline' ? batch.tensors : batch.columns).keys();
+  return own?.tensor ?? first;
+}
+
+/** What scores, and the output that it scores: ours, or the operator's with the outputs that it takes. */
+type Chosen =
+  | { readonly objective: Objective; readonly output: string; readonly isOfWords: boolean }
+  | { readonly bound: BoundObjective };
 
 /** What a row asks for beyond its tokens is not cut: labels, or positions of words. */
-function reachOf({ objective, isOfWords }: Chosen): Pick<BatchOptions, 'reach'> {
+function reachOf(chosen: Chosen): Pick<BatchOptions, 'reach'> {
+  if ('bound' in chosen) return {};
+  const { objective, isOfWords } = chosen;
   if (isOfWords) return { reach: { of: 'positions', endOf: positionsEnd } };
   return objective.tokens === undefined ? {} : { reach: { of: 'labels', endOf: objective.tokens.endOf } };
 }
 
 /** An output that is returned has to be whole. */
-function mayCut(
-  without: WithoutPadding,
-  { objective, output, isOfWords }: Chosen,
-  returned: readonly string[],
-): boolean {
+function mayCut(without: WithoutPadding, chosen: Chosen, returned: readonly string[]): boolean {
+  if ('bound' in chosen) {
+    const taken = chosen.bound.outputs.map(({ output }) => output);
+    return [...taken, ...returned].every((name) => without.rows.has(name));
+  }
+  const { objective, output, isOfWords } = chosen;
   const isByToken = isOfWords || objective.tokens !== undefined;
   if (isByToken)
     return without.tokens.has(output) && returned.every((name) => name !== output && without.rows.has(name));

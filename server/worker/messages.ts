@@ -7,6 +7,8 @@ import type { Additions, Change } from '../journal/journal.ts';
 import type { BatchSource } from '../model/columns.ts';
 import type { Evaluation } from '../model/evaluate.ts';
 import type { Parameter } from '../model/graph.ts';
+import type { NamedNeed } from '../model/needs.ts';
+import type { ObjectiveFile } from '../model/operator-objective.ts';
 import type { OutputSelection } from '../model/output-selection.ts';
 import type { Piece, PieceBounds } from '../model/pieces.ts';
 import type { WholeHead } from '../model/positions.ts';
@@ -38,6 +40,13 @@ export type ObjectiveChoice = {
   /** The batch's tensor with the words that stand for classes, and that with their positions; none where it is absent or empty. */
   readonly candidates?: string;
   readonly positions?: string;
+};
+
+/** What a file of the operator turned out to be. */
+export type ObjectiveFacts = {
+  readonly description: string;
+  readonly needs: readonly NamedNeed[];
+  readonly isPerExample: boolean;
 };
 
 /** Patterns from a client, or the exact names that a run was created with. */
@@ -108,6 +117,8 @@ export type ExportFormat = 'onnx' | 'onnx-merged' | 'safetensors';
 
 /** Every request by its name: what goes in, what comes back. */
 export type WorkerCalls = {
+  /** Objectives of the operator, instead of those before; evaluations that begin from then on use these. */
+  setObjectives: { in: { files: readonly ObjectiveFile[] }; out: null };
   loadModel: { in: { path: string; bytesMax: number }; out: ModelInfo };
   /** Whether the device can be had and moves weights rightly; an error says why not. */
   tryDevice: { in: null; out: null };
@@ -201,6 +212,8 @@ export type WorkerOptions = {
   readonly tokensPerMicroBatchMax: number;
   readonly replyBytesMax: number;
   readonly snapshotWayMax: number;
+  /** How long a call of an operator's module may take; 0 is as long as it likes. */
+  readonly objectiveMsMax: number;
   /** What weights may take, in all workers. */
   readonly budget: SharedBudget;
   /** Whose work is in progress (runtime/caller.ts). */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { invalid, ZerothError } from '../errors.ts';
 import type { Additions } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
+import type { ObjectiveFile } from '../model/operator-objective.ts';
 import { byPosition, type PositionForward } from '../model/position-forward.ts';
 import type { WholeHead } from '../model/positions.ts';
 import { checkChosen, isAboutModel, type Probe, probe } from '../model/probe.ts';
@@ -15,6 +16,7 @@ import { Compute } from './compute.ts';
 import { FileFacts } from './file-facts.ts';
 import type { ExportFormat, ModelInfo, WorkerCalls, WorkerOptions } from './messages.ts';
 import { ModelFile } from './model-file.ts';
+import { ObjectiveShelf } from './objective-shelf.ts';
 import { OpenRun } from './open-run.ts';
 import { type Plan, planFor, scopeOf } from './plan.ts';
 import { mergedFile, toRunGraph, weightsFile } from './run-graph.ts';
@@ -38,11 +40,13 @@ export class ModelHost {
   #probe: Probe | undefined;
   #opened: Compute | undefined;
   readonly #facts = new FileFacts();
+  readonly #objectives: ObjectiveShelf;
   #path = '';
   #sha256 = '';
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#objectives = new ObjectiveShelf(options.objectiveMsMax);
   }
 
   /** Opened when it is first needed: the device may not be there. */
@@ -53,6 +57,12 @@ export class ModelHost {
 
   tryDevice(): null {
     this.#compute.check();
+    return null;
+  }
+
+  async setObjectives(files: readonly ObjectiveFile[]): Promise<null> {
+    await this.#objectives.put(files);
+    this.#opened?.lossPrograms.keepFiles(this.#objectives.digests);
     return null;
   }
 
@@ -161,7 +171,8 @@ export class ModelHost {
     using file = this.#open();
     const programs = this.#compute.lossPrograms;
     const positions = whole ?? (this.#probe && 'chosen');
-    return planFor(file, request, { options: this.#options, programs, positions });
+    const objectives = this.#objectives;
+    return planFor(file, request, { options: this.#options, objectives, programs, positions });
   }
 
   /**

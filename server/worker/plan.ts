@@ -1,6 +1,7 @@
 // What a run needs of its model's file, without holding the file: which tensors it trains, what scores it, and the graph of its session.
 import type { Additions } from '../journal/journal.ts';
 import type { ModelGraph, Parameter } from '../model/graph.ts';
+import { isOperators } from '../model/operator-objective.ts';
 import { type HeadPositions, type WholeHead, withPositions } from '../model/positions.ts';
 import { checkAgainst, checkShapes, type Probe } from '../model/probe.ts';
 import { promote } from '../model/promote.ts';
@@ -9,6 +10,7 @@ import type { Forward } from '../runtime/runtime.ts';
 import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { PositionScope, WorkerCalls, WorkerOptions } from './messages.ts';
 import type { ModelFile } from './model-file.ts';
+import type { ObjectiveShelf } from './objective-shelf.ts';
 import { chooseTrainable, sessionKey, tokensInFront, toRunGraph } from './run-graph.ts';
 
 export type Plan = {
@@ -24,6 +26,7 @@ export type Plan = {
 
 export type PlanOptions = {
   readonly options: WorkerOptions;
+  readonly objectives: ObjectiveShelf;
   readonly programs: LossPrograms;
   /** Whether they may be chosen, or why not; undefined where nothing could show that the graph is the file's still. */
   readonly positions: 'chosen' | WholeHead | undefined;
@@ -33,13 +36,14 @@ export type PlanOptions = {
 export function planFor(
   { graph }: ModelFile,
   { trainable: choice, objective, additions }: WorkerCalls['openRun']['in'],
-  { options, programs, positions }: PlanOptions,
+  { options, objectives, programs, positions }: PlanOptions,
 ): Plan {
   const adapted = toRunGraph(graph, additions);
   const trainable = chooseTrainable(adapted, choice);
   const inFront = tokensInFront(additions);
-  const evaluator = evaluatorFor(adapted.graph, { ...options, tokensInFront: inFront }, programs);
-  evaluator.checkObjective(objective);
+  const evaluator = evaluatorFor(adapted.graph, { ...options, tokensInFront: inFront, objectives }, programs);
+  // A run that is brought back is its weights, whatever has become of the operator's file since: evaluations will say.
+  if (choice.kind === 'patterns' || !isOperators(objective.name)) evaluator.checkObjective(objective);
   const names = trainable.map(({ name }) => name);
   const key = sessionKey(names, adapted, additions);
   // Objectives do not matter: runs of all of them share a session, and an evaluation may name another.

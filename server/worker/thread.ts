@@ -20,6 +20,7 @@ type Handlers = {
 };
 
 const handlers: Handlers = {
+  setObjectives: ({ files }) => host.setObjectives(files),
   loadModel: (payload) => host.load(payload),
   tryDevice: () => host.tryDevice(),
   openRun: (payload) => host.openRun(payload),

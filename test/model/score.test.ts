@@ -3,17 +3,27 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBatch } from '../../server/model/batch.ts';
 import { type Evaluation, evaluate } from '../../server/model/evaluate.ts';
 import { readModel } from '../../server/model/graph.ts';
+import { graphObjective } from '../../server/model/graph-objective.ts';
+import { moduleObjective } from '../../server/model/module-objective.ts';
 import { findObjective } from '../../server/model/objectives.ts';
+import {
+  bindObjective,
+  type ObjectiveFile,
+  type OperatorObjective,
+} from '../../server/model/operator-objective.ts';
 import { initialValues, promote } from '../../server/model/promote.ts';
 import { LossPrograms } from '../../server/model/score.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { liveHandles } from '../../server/runtime/capi/handles.ts';
 import type { BoundForward, Session } from '../../server/runtime/runtime.ts';
+import type { Tensor } from '../../server/tensor.ts';
 import { DeviceWeights } from '../../server/weights/device.ts';
 import { HostWeights } from '../../server/weights/host.ts';
 import { Movers } from '../../server/weights/movers.ts';
 import type { Weights } from '../../server/weights/weights.ts';
+import squares from '../fixtures/objectives/squares.ts';
 import { devices } from '../support/devices.ts';
+import { likelihood } from '../support/objective-files.ts';
 import { fixture, float32, int64, message } from './models.ts';
 
 const ROWS = 10;
@@ -39,6 +49,15 @@ const targets = float32(
 /** Rows that a class or a target is missing for would be the host's to find, too. */
 const labelsOf = { cross_entropy: classes, accuracy: classes, mean_squared_error: targets } as const;
 
+const OPERATORS: Readonly<Record<string, OperatorObjective>> = {
+  module: moduleObjective(squares, operatorFile('squares.ts', new Uint8Array()), 1000),
+  graph: graphObjective(operatorFile('likelihood.onnx', likelihood())),
+};
+
+function operatorFile(file: string, bytes: Uint8Array): ObjectiveFile {
+  return { name: `custom/${file.split('.')[0]}`, path: `/objectives/${file}`, sha256: file, bytes };
+}
+
 type Evaluating = { weights: Weights; forward: BoundForward; programs: LossPrograms };
 
 async function evaluateOn(
@@ -55,6 +74,23 @@ async function evaluateOn(
   const objective = findObjective(name);
   const options = { objective, output: 'logits', outputs, perExample: true, isCut: false, programs };
   return evaluate(forward, batch, { ...options, replyBytesMax: 2 ** 20 });
+}
+
+async function evaluateOwn(
+  { forward, programs }: Evaluating,
+  which: keyof typeof OPERATORS,
+  labels: Tensor,
+  outputs: readonly string[] = [],
+): Promise<Evaluation> {
+  const tensors = new Map([
+    ['ids', ids],
+    ['labels', labels],
+  ]);
+  const limits = { rowsPerMicroBatchMax: 4, tokensPerMicroBatchMax: 4096 };
+  const batch = openBatch({ kind: 'inline', tensors }, graph.inputs, '', limits);
+  const bound = bindObjective(OPERATORS[which], graph.outputs, { output: '', labels: '' });
+  const options = { bound, outputs, perExample: true, isCut: false, programs, replyBytesMax: 2 ** 20 };
+  return evaluate(forward, batch, options);
 }
 
 async function open(runtime: CApiRuntime, stack: AsyncDisposableStack): Promise<Evaluating> {
@@ -103,6 +139,29 @@ describe.each(devices)('an evaluation on %s as a device', (device) => {
       expect(here.weights.digest()).toBe(host.weights.digest());
     },
   );
+
+  test.each([
+    ['module', 'mean_squared_error', targets, 1e-5],
+    ['graph', 'cross_entropy', classes, 1e-5],
+  ] as const)(
+    'an objective of the operator, a %s, is %s there as on the host',
+    async (which, name, labels, tolerance) => {
+      for (const outputs of [[], ['logits']]) {
+        const got = await evaluateOwn(here, which, labels, outputs);
+        const wanted = await evaluateOn(host, name, { outputs });
+        for (const [i, loss] of wanted.perExampleLosses!.entries())
+          expect(Math.abs(got.perExampleLosses![i] - loss)).toBeLessThan(tolerance);
+        expect(got.outputs?.get('logits')?.shape).toEqual(wanted.outputs?.get('logits')?.shape);
+      }
+    },
+  );
+
+  test('a graph that cannot take what it is given is an error of the evaluation', async () => {
+    const labels = int64([ROWS], [0, 1, 2, 0, 1, 2, 0, 30, 0, 1]);
+    expect(await message(() => evaluateOwn(host, 'graph', labels))).toMatch(
+      /^ZerothError: custom\/likelihood \(likelihood\.onnx\): ONNX Runtime: .*GatherElements/,
+    );
+  });
 
   test('outputs that were asked for come back, and are what is scored', async () => {
     const got = await evaluateOn(here, 'cross_entropy', { outputs: ['logits'] });

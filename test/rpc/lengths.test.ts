@@ -5,6 +5,8 @@ import { expect, test } from 'vitest';
 import { toFloat32, toTensor } from '../../client/tensor.ts';
 import { maskedEncoder } from '../model/masked-encoder.ts';
 import { type FixtureServer, OBJECTIVE, startFixture } from '../support/fixture-server.ts';
+import { objectiveFolder } from '../support/objective-files.ts';
+import { temporaryFolder } from '../support/server-process.ts';
 import { near, shift } from './wire.ts';
 
 const WIDTH = 40;
@@ -111,3 +113,36 @@ test('an output with an entry for each token comes back as wide as the batch was
   expect(tokens.shape).toEqual([10n, BigInt(WIDTH), 16n]);
   expect(toFloat32(tokens.data).every(Number.isFinite)).toBe(true);
 });
+
+test('an objective of the operator is handed rows without padding, and its losses are those of the same rows', async () => {
+  await using folder = await temporaryFolder();
+  const objectives = await objectiveFolder(folder.path, {
+    'labels.ts': LABELS_AS_LOSSES,
+  });
+  const flags = ['--tokens-per-micro-batch-max', '96', '--objective-dir', objectives];
+  await using fixture = await startFixture(flags);
+  const { zeroth } = fixture;
+  const run = await newRun(fixture);
+  const { dataset } = await zeroth.datasets.create(tensors(WIDTH, LENGTHS));
+  const evaluate = async (name: string, perExampleLosses = true) => {
+    const batch = { source: { $case: 'dataset', value: { dataset: dataset.name } } } as const;
+    const objective = { name, output: 'logits' };
+    return (await zeroth.oracle.evaluate({ run, points: POINTS, batch, objective, perExampleLosses }))
+      .results;
+  };
+  const [own, ours] = [await evaluate('custom/likelihood'), await evaluate('cross_entropy')];
+  for (const [i, { perExampleLosses }] of own.entries())
+    expect(relativeDifference(perExampleLosses, ours[i].perExampleLosses)).toBeLessThan(1e-5);
+  const [counted, f1] = [await evaluate('custom/macro-f1', false), await evaluate('f1', false)];
+  expect(counted.map(({ loss }) => loss)).toEqual(f1.map(({ loss }) => loss));
+  // In the client's order, though rows went by length.
+  const [{ perExampleLosses }] = await evaluate('custom/labels');
+  expect(perExampleLosses).toEqual(LENGTHS.map((_, row) => row % 3));
+});
+
+/** Its losses are the labels. */
+const LABELS_AS_LOSSES = `export default {
+  outputs: { output: { dataType: 'float32' } },
+  labels: { labels: { dataType: 'int64' } },
+  losses: (outputs, { labels }) => Array.from(labels.data, Number),
+};`;

@@ -11,6 +11,7 @@ import { Judges } from '../../server/judge/judges.ts';
 import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
+import { Objectives } from '../../server/run/objectives.ts';
 import { Runs } from '../../server/run/runs.ts';
 import { Studies } from '../../server/study/studies.ts';
 import { Trainings } from '../../server/training/trainings.ts';
@@ -100,13 +101,15 @@ test('a server that replays its journals says so, and when to come back', async 
   const journal = openJournal(':memory:', { sync: 'normal' });
   const datasets = await openDatasetStore({ ...config, now: Date.now });
   const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
-  const models = new Models({ config, journal, log, onLost: () => undefined });
+  const objectives = new Objectives({ config, log });
+  const models = new Models({ config, journal, objectives, log, onLost: () => undefined });
   const judges = new Judges(config);
-  const context = { config, journal, datasets, checkpoints, judges, log, now: Date.now };
+  const context = { config, journal, datasets, checkpoints, objectives, judges, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = new Trainings(context, runs);
   const studies = new Studies(context);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies, judges }, log);
+  const parts = { config, journal, datasets, objectives, models, runs, trainings, studies, judges };
+  const rpc = new RpcServer(parts, log);
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   await using zeroth = connect(`127.0.0.1:${await rpc.listen()}`, { retry });
   expect(await refusal(zeroth.info())).toMatchObject({

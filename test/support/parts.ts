@@ -11,6 +11,7 @@ import { Judges } from '../../server/judge/judges.ts';
 import { openLog } from '../../server/log.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
+import { Objectives } from '../../server/run/objectives.ts';
 import { Runs } from '../../server/run/runs.ts';
 import { Studies } from '../../server/study/studies.ts';
 import { Trainings } from '../../server/training/trainings.ts';
@@ -33,15 +34,21 @@ export async function startParts(flags: readonly string[] = []) {
   const real = opened.adopt(openJournal(':memory:', { sync: 'normal' }), (each) => each.close());
   const journal = interrupted(real, before);
   const datasets = await openDatasetStore({ ...config, now: Date.now });
+  const objectives = new Objectives({ config, log });
   const checkpoints = await openCheckpointStore({ ...config, folder: undefined }, []);
   const onLost = (name: string) => runs.sleepAll(name);
-  const models = opened.adopt(new Models({ config, journal, log, onLost }), (each) => each.close());
+  const models = opened.adopt(new Models({ config, journal, objectives, log, onLost }), (each) =>
+    each.close(),
+  );
   const judges = new Judges(config);
-  const context = { config, journal, datasets, checkpoints, judges, log, now: Date.now };
+  const context = { config, journal, datasets, checkpoints, objectives, judges, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
   const studies = new Studies(context);
-  const rpc = new RpcServer({ config, journal, datasets, models, runs, trainings, studies, judges }, log);
+  const rpc = new RpcServer(
+    { config, journal, datasets, objectives, models, runs, trainings, studies, judges },
+    log,
+  );
   opened.adopt(rpc, (each) => each.close());
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   const zeroth = opened.use(connect(`127.0.0.1:${await rpc.listen()}`, { retry }));

@@ -15,6 +15,7 @@ export function workerOptions(changes: Partial<WorkerOptions> = {}): WorkerOptio
     tokensPerMicroBatchMax: 2 ** 20,
     replyBytesMax: 2 ** 20,
     snapshotWayMax: 32,
+    objectiveMsMax: 10_000,
     budget: WeightsBudget.of(2 ** 30).shared,
     caller: new Caller().shared,
     ...changes,

@@ -41,6 +41,7 @@ test('a forward pass ends when its caller goes, and the next one is served', asy
       tokensPerMicroBatchMax: 2 ** 30,
       replyBytesMax: 2 ** 20,
       snapshotWayMax: 32,
+      objectiveMsMax: 0,
       budget: budget.shared,
     },
     (error) => expect.unreachable(error.message),

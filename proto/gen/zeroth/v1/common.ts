@@ -171,6 +171,7 @@ export interface Objective {
    * of causal_lm, position t predicts the label of t + 1. "exact_match": labels of causal_lm; 0 where each position's best
    * score is its token's, which is when greedy decoding would write them, else 1. GetServerInfo lists them.
    * "remote/<id>": one that a client computes (ObjectiveService); of the fields below only output means anything to it.
+   * "custom/*" are objectives that the operator of the server added.
    */
   name: string;
   /** The model output that is scored; empty where the model has one output. */

@@ -239,7 +239,14 @@ export interface Run {
     | Prompt
     | undefined;
   /** As for a prompt. */
-  prefix: Prefix | undefined;
+  prefix:
+    | Prefix
+    | undefined;
+  /**
+   * SHA-256 of the file of an operator's objective ("custom/*") when the run was created. GetServerInfo has that of now: where it is
+   * another one, evaluations may answer otherwise than they did.
+   */
+  objectiveSha256: string;
 }
 
 export interface Snapshot {
@@ -863,6 +870,7 @@ function createBaseRun(): Run {
     head: undefined,
     prompt: undefined,
     prefix: undefined,
+    objectiveSha256: "",
   };
 }
 
@@ -945,6 +953,9 @@ export const Run: MessageFns<Run> = {
     }
     if (message.prefix !== undefined) {
       Prefix.encode(message.prefix, writer.uint32(170).fork()).join();
+    }
+    if (message.objectiveSha256 !== "") {
+      writer.uint32(178).string(message.objectiveSha256);
     }
     return writer;
   },
@@ -1130,6 +1141,14 @@ export const Run: MessageFns<Run> = {
             message.prefix = Prefix.decode(reader, reader.uint32());
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.objectiveSha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1182,6 +1201,7 @@ export const Run: MessageFns<Run> = {
     message.prefix = (object.prefix !== undefined && object.prefix !== null)
       ? Prefix.fromPartial(object.prefix)
       : undefined;
+    message.objectiveSha256 = object.objectiveSha256 ?? "";
     return message;
   },
 };

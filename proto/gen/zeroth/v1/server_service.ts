@@ -18,12 +18,30 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { DataType } from "./common.ts";
 import { StrategyInfo } from "./strategy.ts";
 import { OptimizerInfo } from "./study_service.ts";
 
 export const protobufPackage = "zeroth.v1";
 
 export const protobufFileName = "zeroth/v1/server_service.proto";
+
+export const NeedSource = {
+  /** NEED_SOURCE_UNSPECIFIED - An output of the model where it has one of this name, else a tensor of the batch; so with ONNX files. */
+  NEED_SOURCE_UNSPECIFIED: 0,
+  NEED_SOURCE_OUTPUT: 1,
+  NEED_SOURCE_BATCH: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type NeedSource = typeof NeedSource[keyof typeof NeedSource];
+
+export namespace NeedSource {
+  export type NEED_SOURCE_UNSPECIFIED = typeof NeedSource.NEED_SOURCE_UNSPECIFIED;
+  export type NEED_SOURCE_OUTPUT = typeof NeedSource.NEED_SOURCE_OUTPUT;
+  export type NEED_SOURCE_BATCH = typeof NeedSource.NEED_SOURCE_BATCH;
+  export type UNRECOGNIZED = typeof NeedSource.UNRECOGNIZED;
+}
 
 export interface GetServerInfoRequest {
 }
@@ -33,6 +51,7 @@ export interface GetServerInfoResponse {
   /** Noise specifications a run may name, "noise/1". */
   noiseSpecs: string[];
   strategies: string[];
+  /** What Objective.name may be, those of the operator ("custom/*") included. */
   objectives: string[];
   devices: string[];
   /** Every bound a client can meet, by its name in the server's configuration. */
@@ -41,11 +60,48 @@ export interface GetServerInfoResponse {
   strategyInfos: StrategyInfo[];
   /** What studies in the vector form are searched by. */
   optimizerInfos: OptimizerInfo[];
+  /** Of the operator's folder, those that could not be loaded included. */
+  customObjectives: CustomObjectiveInfo[];
 }
 
 export interface GetServerInfoResponse_LimitsEntry {
   key: string;
   value: bigint;
+}
+
+export interface ReloadObjectivesRequest {
+}
+
+export interface ReloadObjectivesResponse {
+  customObjectives: CustomObjectiveInfo[];
+}
+
+/** An objective that the operator of this server added: a TypeScript or JavaScript module, or an ONNX file. */
+export interface CustomObjectiveInfo {
+  /** "custom/*" */
+  name: string;
+  /** Its name in the folder. */
+  file: string;
+  /** SHA-256 of the content that is in use, hexadecimal; empty where none is. */
+  sha256: string;
+  /** A sentence of the operator's. */
+  description: string;
+  /** What it takes of the model and of the batch. */
+  needs: ObjectiveNeed[];
+  /** Whether examples have losses of their own, or only the batch as a whole has one. */
+  perExample: boolean;
+  /** Why the file is not what is in use; empty where it is. */
+  error: string;
+}
+
+export interface ObjectiveNeed {
+  /** "output" is the output that Objective.output names, "labels" the tensor that Objective.labels names. */
+  name: string;
+  source: NeedSource;
+  /** Any of these. */
+  dataTypes: DataType[];
+  /** Sizes, and names of those that are free; rows first. Empty where any shape will do. */
+  shape: string[];
 }
 
 function createBaseGetServerInfoRequest(): GetServerInfoRequest {
@@ -101,6 +157,7 @@ function createBaseGetServerInfoResponse(): GetServerInfoResponse {
     limits: {},
     strategyInfos: [],
     optimizerInfos: [],
+    customObjectives: [],
   };
 }
 
@@ -129,6 +186,9 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     }
     for (const v of message.optimizerInfos) {
       OptimizerInfo.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.customObjectives) {
+      CustomObjectiveInfo.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -213,6 +273,14 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
             message.optimizerInfos.push(OptimizerInfo.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.customObjectives.push(CustomObjectiveInfo.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -246,6 +314,7 @@ export const GetServerInfoResponse: MessageFns<GetServerInfoResponse> = {
     );
     message.strategyInfos = object.strategyInfos?.map((e) => StrategyInfo.fromPartial(e)) || [];
     message.optimizerInfos = object.optimizerInfos?.map((e) => OptimizerInfo.fromPartial(e)) || [];
+    message.customObjectives = object.customObjectives?.map((e) => CustomObjectiveInfo.fromPartial(e)) || [];
     return message;
   },
 };
@@ -320,6 +389,336 @@ export const GetServerInfoResponse_LimitsEntry: MessageFns<GetServerInfoResponse
   },
 };
 
+function createBaseReloadObjectivesRequest(): ReloadObjectivesRequest {
+  return {};
+}
+
+export const ReloadObjectivesRequest: MessageFns<ReloadObjectivesRequest> = {
+  encode(_: ReloadObjectivesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReloadObjectivesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReloadObjectivesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReloadObjectivesRequest>): ReloadObjectivesRequest {
+    return ReloadObjectivesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReloadObjectivesRequest>): ReloadObjectivesRequest {
+    const message = createBaseReloadObjectivesRequest();
+    return message;
+  },
+};
+
+function createBaseReloadObjectivesResponse(): ReloadObjectivesResponse {
+  return { customObjectives: [] };
+}
+
+export const ReloadObjectivesResponse: MessageFns<ReloadObjectivesResponse> = {
+  encode(message: ReloadObjectivesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.customObjectives) {
+      CustomObjectiveInfo.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReloadObjectivesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReloadObjectivesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.customObjectives.push(CustomObjectiveInfo.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReloadObjectivesResponse>): ReloadObjectivesResponse {
+    return ReloadObjectivesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReloadObjectivesResponse>): ReloadObjectivesResponse {
+    const message = createBaseReloadObjectivesResponse();
+    message.customObjectives = object.customObjectives?.map((e) => CustomObjectiveInfo.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCustomObjectiveInfo(): CustomObjectiveInfo {
+  return { name: "", file: "", sha256: "", description: "", needs: [], perExample: false, error: "" };
+}
+
+export const CustomObjectiveInfo: MessageFns<CustomObjectiveInfo> = {
+  encode(message: CustomObjectiveInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.file !== "") {
+      writer.uint32(18).string(message.file);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(26).string(message.sha256);
+    }
+    if (message.description !== "") {
+      writer.uint32(34).string(message.description);
+    }
+    for (const v of message.needs) {
+      ObjectiveNeed.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.perExample !== false) {
+      writer.uint32(48).bool(message.perExample);
+    }
+    if (message.error !== "") {
+      writer.uint32(58).string(message.error);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CustomObjectiveInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCustomObjectiveInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.needs.push(ObjectiveNeed.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.perExample = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CustomObjectiveInfo>): CustomObjectiveInfo {
+    return CustomObjectiveInfo.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CustomObjectiveInfo>): CustomObjectiveInfo {
+    const message = createBaseCustomObjectiveInfo();
+    message.name = object.name ?? "";
+    message.file = object.file ?? "";
+    message.sha256 = object.sha256 ?? "";
+    message.description = object.description ?? "";
+    message.needs = object.needs?.map((e) => ObjectiveNeed.fromPartial(e)) || [];
+    message.perExample = object.perExample ?? false;
+    message.error = object.error ?? "";
+    return message;
+  },
+};
+
+function createBaseObjectiveNeed(): ObjectiveNeed {
+  return { name: "", source: 0, dataTypes: [], shape: [] };
+}
+
+export const ObjectiveNeed: MessageFns<ObjectiveNeed> = {
+  encode(message: ObjectiveNeed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.source !== 0) {
+      writer.uint32(16).int32(message.source);
+    }
+    if (message.dataTypes.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.dataTypes) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    for (const v of message.shape) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ObjectiveNeed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseObjectiveNeed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.source = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.dataTypes.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.dataTypes.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.shape.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ObjectiveNeed>): ObjectiveNeed {
+    return ObjectiveNeed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ObjectiveNeed>): ObjectiveNeed {
+    const message = createBaseObjectiveNeed();
+    message.name = object.name ?? "";
+    message.source = object.source ?? 0;
+    message.dataTypes = object.dataTypes?.map((e) => e) || [];
+    message.shape = object.shape?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /** What this server is and what it can do. */
 export type ServerServiceService = typeof ServerServiceService;
 export const ServerServiceService = {
@@ -333,10 +732,30 @@ export const ServerServiceService = {
       Buffer.from(GetServerInfoResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetServerInfoResponse => GetServerInfoResponse.decode(value),
   },
+  /**
+   * Reads the operator's folder of objectives again (objectiveDir). A file that is no objective, or not any more, leaves what it was
+   * before in place, and says why. Evaluations that are under way end with what they began with; every later one has the new ones.
+   */
+  reloadObjectives: {
+    path: "/zeroth.v1.ServerService/ReloadObjectives" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReloadObjectivesRequest): Buffer =>
+      Buffer.from(ReloadObjectivesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReloadObjectivesRequest => ReloadObjectivesRequest.decode(value),
+    responseSerialize: (value: ReloadObjectivesResponse): Buffer =>
+      Buffer.from(ReloadObjectivesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReloadObjectivesResponse => ReloadObjectivesResponse.decode(value),
+  },
 } as const;
 
 export interface ServerServiceServer extends UntypedServiceImplementation {
   getServerInfo: handleUnaryCall<GetServerInfoRequest, GetServerInfoResponse>;
+  /**
+   * Reads the operator's folder of objectives again (objectiveDir). A file that is no objective, or not any more, leaves what it was
+   * before in place, and says why. Evaluations that are under way end with what they began with; every later one has the new ones.
+   */
+  reloadObjectives: handleUnaryCall<ReloadObjectivesRequest, ReloadObjectivesResponse>;
 }
 
 export interface ServerServiceClient extends Client {
@@ -354,6 +773,25 @@ export interface ServerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetServerInfoResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Reads the operator's folder of objectives again (objectiveDir). A file that is no objective, or not any more, leaves what it was
+   * before in place, and says why. Evaluations that are under way end with what they began with; every later one has the new ones.
+   */
+  reloadObjectives(
+    request: ReloadObjectivesRequest,
+    callback: (error: ServiceError | null, response: ReloadObjectivesResponse) => void,
+  ): ClientUnaryCall;
+  reloadObjectives(
+    request: ReloadObjectivesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReloadObjectivesResponse) => void,
+  ): ClientUnaryCall;
+  reloadObjectives(
+    request: ReloadObjectivesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReloadObjectivesResponse) => void,
   ): ClientUnaryCall;
 }
 
