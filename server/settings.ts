@@ -121,12 +121,14 @@ export const settings = {
   queuePerRunMax: countLimit(256, 'requests that wait for one run'),
   queuePerModelMax: countLimit(1024, 'requests that wait for one model, all runs together'),
   // Long enough for a judge that is a large language model itself; short enough that one that hangs is noticed.
-  remoteObjectiveMs: countLimit(
+  remoteObjectiveMs: integer(
     60_000,
+    [1, INT32_MAX],
     'milliseconds that a client may take to score a request of ServeObjective',
   ),
-  remoteWaitMs: countLimit(
+  remoteWaitMs: integer(
     600_000,
+    [1, INT32_MAX],
     'milliseconds that a training waits for a client that serves its objective',
   ),
   remoteObjectiveBytesMax: bytesLimit(256 * MiB, 'of model outputs that wait to be scored by clients'),

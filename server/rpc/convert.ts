@@ -156,7 +156,7 @@ function toTensor(tensor: WireTensor, field: string): Tensor {
   return converted;
 }
 
-export function fromTensor(tensor: Tensor): WireTensor {
+function fromTensor(tensor: Tensor): WireTensor {
   const { buffer, byteOffset, byteLength } = tensor.data;
   return {
     dataType: dataTypes[tensor.dataType],
