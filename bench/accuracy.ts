@@ -28,10 +28,14 @@ const crossEntropy: Setting = {
   batchSize: 512,
 };
 
+/**
+ * The best of a small grid of a million examples (batch 128 and 512, epsilon 0.01 to 0.3, rate 0.01 to 0.3), by accuracy on the digits that were trained
+ * on. A step function of few rows says most where a perturbation is wide and steps are many.
+ */
 const accuracy: Setting = {
   objective: 'accuracy',
-  options: { learningRate: 1e-2, directions: 2 },
-  batchSize: 512,
+  options: { learningRate: 0.1, epsilon: 0.1, directions: 2 },
+  batchSize: 128,
 };
 
 type Accuracies = { readonly train: number; readonly test: number };
