@@ -3,6 +3,7 @@ import { NoiseTable } from '../proto/gen/zeroth/v1/run_service.ts';
 import type { Strategy } from '../proto/gen/zeroth/v1/strategy.ts';
 import {
   type DeepPartial,
+  type OptionValue,
   type ParameterValue,
   RangeScale,
   type SpaceParameter,
@@ -123,17 +124,10 @@ function toParameter([name, range]: readonly [string, Range]): DeepPartial<Space
   return { name, range: { $case: 'integer', value: { min: BigInt(min), max: BigInt(max), scale, start } } };
 }
 
-function toOption(value: number | boolean | string | bigint) {
-  switch (typeof value) {
-    case 'number':
-      return { kind: { $case: 'number', value } } as const;
-    case 'boolean':
-      return { kind: { $case: 'flag', value } } as const;
-    case 'bigint':
-      return { kind: { $case: 'seed', value } } as const;
-    case 'string':
-      return { kind: { $case: 'text', value } } as const;
-  }
+function toOption(value: number | boolean | string | bigint): OptionValue {
+  if (typeof value === 'number') return { kind: { $case: 'number', value } };
+  if (typeof value === 'boolean') return { kind: { $case: 'flag', value } };
+  return typeof value === 'bigint' ? { kind: { $case: 'seed', value } } : { kind: { $case: 'text', value } };
 }
 
 export function toPoint(wire: TrialPoint | undefined): Point {

@@ -146,7 +146,11 @@ export const settings = {
   // Full CMA-ES has a bound of its own; what is left works in as many numbers as there are dimensions.
   studyDimensionsMax: countLimit(10_000, 'dimensions of a study whose trials are vectors'),
   studyBytesMax: bytesLimit(4 * GiB, 'of one study that is imported'),
-  leaseMs: countLimit(60_000, 'milliseconds that a trial is leased for where the client does not say'),
+  leaseMs: integer(
+    60_000,
+    [1, INT32_MAX],
+    'milliseconds that a trial is leased for, where the client does not say',
+  ),
   leaseMsMax: countLimit(86_400_000, 'milliseconds that a trial may be leased for'),
   askWaitMsMax: countLimit(30_000, 'milliseconds that a client may wait for a trial'),
   watchersMax: countLimit(

@@ -88,7 +88,7 @@ describe('the config', () => {
 
   test('reports the limits, each a number named for its unit or Max, and nothing else', () => {
     const limits = limitsOf(loadConfig(['--models-max', '2'], {}));
-    expect(Object.keys(limits)).toHaveLength(27);
+    expect(Object.keys(limits)).toHaveLength(36);
     expect(limits).toMatchObject({ modelsMax: 2, pageSizeMax: 1000, chunkBytes: 262_144 });
     for (const name of Object.keys(limits)) expect(name).toMatch(/(Max|Bytes)$/);
   });

@@ -11,7 +11,7 @@ import { STEPS_MAX, WEIGHTS } from './cart-pole.ts';
 
 const CLIENT = fileURLToPath(new URL('./client.ts', import.meta.url));
 const CLIENTS = 2;
-const TRIALS = 2000;
+const TRIALS = 1000;
 
 const es = {
   kind: {
@@ -34,7 +34,6 @@ const { name } = await zeroth.studies.create({
   studyId: 'cart-pole',
   direction: 'maximize',
   trials: TRIALS,
-  target: STEPS_MAX,
   seed: { dimensions: WEIGHTS, strategy: es },
 });
 const clients = Array.from({ length: CLIENTS }, () => client(server.address, name));

@@ -339,7 +339,7 @@ export interface AskRequest {
   requestId: string;
   /** At most this many, 1 to trialsOpenMax (GetServerInfo); 0 means 1. The answer may have fewer. */
   count: number;
-  /** Milliseconds, up to leaseMsMax (GetServerInfo); 0 means leaseMs. */
+  /** Milliseconds, up to leaseMsMax (GetServerInfo); 0 means what the server is set to. */
   leaseMs: bigint;
   /** How long to wait where there is no trial to be had now, in milliseconds, up to askWaitMsMax (GetServerInfo). */
   waitMs: bigint;
