@@ -50,6 +50,10 @@ export class ServerProcess {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child;
     if (child.exitCode === null && child.signalCode === null) {
