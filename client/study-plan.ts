@@ -15,7 +15,7 @@ import {
 import type { Shift } from '../server/shift.ts';
 
 /** Both bounds are in a range; `whole` makes it one of integers. */
-export type Range =
+type Range =
   | {
       readonly min: number;
       readonly max: number;

@@ -3,7 +3,7 @@
 import { notFound, ZerothError } from '../errors.ts';
 import type { Database } from './database.ts';
 
-export type StoredStudy = {
+type StoredStudy = {
   /** "studies/*" */
   readonly name: string;
   readonly plan: string;
@@ -32,9 +32,9 @@ export type StoredTrial = {
   readonly toldChange: number | null;
 };
 
-export type TrialRequest = { readonly client: string; readonly requestId: string };
-export type Lease = TrialRequest & { readonly leaseEndMs: number };
-export type StoredOutcome = Pick<StoredTrial, 'outcome' | 'value' | 'reason'> & {
+type TrialRequest = { readonly client: string; readonly requestId: string };
+type Lease = TrialRequest & { readonly leaseEndMs: number };
+type StoredOutcome = Pick<StoredTrial, 'outcome' | 'value' | 'reason'> & {
   readonly toldChange: number;
 };
 

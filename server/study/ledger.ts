@@ -59,7 +59,7 @@ export function afterTell(
 }
 
 /** Infinity where there is no budget. */
-export function leftOf({ trials }: StudyPlan, ledger: Ledger): number {
+function leftOf({ trials }: StudyPlan, ledger: Ledger): number {
   return trials === undefined ? Infinity : trials - ledger.trials;
 }
 
