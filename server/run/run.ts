@@ -17,7 +17,6 @@ import type {
   ExportFormat,
   ObjectiveChoice,
   PinnedPoint,
-  Regrid,
   WorkerCalls,
 } from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
@@ -28,7 +27,6 @@ import type { LoadedModel } from './models.ts';
 import type { Objectives } from './objectives.ts';
 import { OutputsReading } from './outputs-reading.ts';
 import { checkRemote, evaluateRemotely } from './remote-evaluation.ts';
-import { replay } from './replay.ts';
 import type {
   BatchRequest,
   Beside,
@@ -39,11 +37,7 @@ import type {
   OutputsRequest,
   Timing,
 } from './requests.ts';
-
-export type RunState =
-  | { readonly kind: 'active'; readonly model: LoadedModel }
-  | { readonly kind: 'failed'; readonly model: LoadedModel; readonly error: ZerothError }
-  | { readonly kind: 'dormant'; readonly error: ZerothError };
+import { type RunState, Standing } from './standing.ts';
 
 /** What runs share. */
 export type RunContext = {
@@ -90,18 +84,19 @@ export class Run {
   readonly history: History;
   readonly #context: RunContext;
   readonly #checkpoints: RunCheckpoints;
-  #state: RunState;
+  readonly #standing: Standing;
   #size: RunSize = { trainable: [], weightsBytes: 0 };
 
   /** A new run sleeps until `wake`. */
   constructor(record: RunRecord, context: RunContext) {
-    const { journal, config, now } = context;
+    const { journal, config, log, now } = context;
     const { snapshotsPerRunMax } = config;
     this.record = record;
     this.#context = context;
     this.history = new History({ run: record.name, journal, snapshotsPerRunMax, now });
     this.#checkpoints = new RunCheckpoints({ ...context, record });
-    this.#state = { kind: 'dormant', error: notLoaded(record) };
+    const { history } = this;
+    this.#standing = new Standing({ record, history, checkpoints: this.#checkpoints, journal, log });
   }
 
   get name(): string {
@@ -109,7 +104,7 @@ export class Run {
   }
 
   get state(): RunState {
-    return this.#state;
+    return this.#standing.state;
   }
 
   get size(): RunSize {
@@ -119,16 +114,18 @@ export class Run {
   /** The run's seat in the worker is open: brings the weights to the head. */
   async wake(model: LoadedModel, size: RunSize): Promise<void> {
     this.#size = size;
-    this.#state = { kind: 'active', model };
-    await model.scheduler.insist(this.name, () => this.#untilItFails(model, () => this.#replay(model)));
+    const standing = this.#standing;
+    standing.activate(model);
+    const replay = () => standing.untilItFails(model, () => standing.replay(model));
+    await model.scheduler.insist(this.name, replay);
     // A replay that was long is not to be so again.
-    if (this.#state.kind === 'active') this.#checkpoints.writeIfDue(model, size.trainable);
+    if (this.state.kind === 'active') this.#checkpoints.writeIfDue(model, size.trainable);
   }
 
   /** Its model has gone. */
-  sleep(error: ZerothError = notLoaded(this.record)): void {
+  sleep(error?: ZerothError): void {
     this.#checkpoints.stop();
-    this.#state = { kind: 'dormant', error };
+    this.#standing.sleep(error);
     this.#size = { ...this.#size, weightsBytes: 0, copies: undefined };
   }
 
@@ -288,8 +285,8 @@ export class Run {
   async #verify(model: LoadedModel): Promise<{ revision: number; weightsSha256: string }> {
     const work = { run: this.name, revision: this.history.head };
     const live = await model.worker.call('digest', work);
-    await this.#startAnew(model, 'at the base');
-    this.#refuseIfFailed();
+    await this.#standing.startAnew(model, 'at the base');
+    this.#standing.refuseUnlessActive();
     const replayed = await model.worker.call('digest', work);
     if (live !== replayed)
       throw new ZerothError(
@@ -354,7 +351,7 @@ export class Run {
     }
     const earlier = this.history.findAnswered(change);
     if (earlier === undefined) return this.#commit(model, change, asked, turn);
-    this.#refuseIfFailed();
+    this.#standing.refuseUnlessActive();
     const head = this.history.settledAfter(earlier);
     const evaluation = asked && (await this.#evaluate(model, asked, head, turn));
     return { change: { revision: earlier, head: this.history.head, replayed: true }, evaluation };
@@ -411,16 +408,16 @@ export class Run {
     const begun = performance.now();
     const revision = await this.#appendBeside(model, request, applying, beside);
     const journalMs = performance.now() - begun;
-    if (change.kind === 'rollback') this.#state = { kind: 'active', model };
+    if (change.kind === 'rollback') this.#standing.activate(model);
     this.#checkpoints.note(change);
 
     let evaluated: WorkerCalls['append']['out']['evaluated'];
-    await this.#untilItFails(model, async () => {
+    await this.#standing.untilItFails(model, async () => {
       const applied = await applying;
       evaluated = applied.evaluated;
-      await this.#regrid(model, applied.due);
+      await this.#standing.regrid(model, applied.due);
     });
-    this.#refuseIfFailed();
+    this.#standing.refuseUnlessActive();
     this.#checkpoints.writeIfDue(model, this.#size.trainable);
     const { head } = this.history;
     const outcome = { revision, head, replayed: false };
@@ -442,59 +439,9 @@ export class Run {
       return this.history.append(request.change, request, beside);
     } catch (error) {
       await applying.catch(() => undefined);
-      await this.#startAnew(model, 'at a checkpoint');
+      await this.#standing.startAnew(model, 'at a checkpoint');
       throw error;
     }
-  }
-
-  /** Writes down and applies what is due, until nothing is (noise/1, "Grid"). */
-  async #regrid(model: LoadedModel, due: readonly Regrid[]): Promise<void> {
-    for (let pending = due; pending.length > 0; ) {
-      const change = { kind: 'regrid', ...pending[0] } as const;
-      const revision = this.history.append(change);
-      this.#context.log.info({ run: this.name, revision, ...change }, 'regrid');
-      pending = (await model.worker.call('append', { run: this.name, change, evaluate: undefined })).due;
-    }
-  }
-
-  async #startAnew(model: LoadedModel, where: 'at a checkpoint' | 'at the base'): Promise<void> {
-    await model.worker.call('reset', { run: this.name });
-    await this.#untilItFails(model, () => this.#replay(model, where));
-  }
-
-  async #replay(
-    model: LoadedModel,
-    where: 'at a checkpoint' | 'at the base' = 'at a checkpoint',
-  ): Promise<void> {
-    const { journal } = this.#context;
-    const snapshots = this.history.snapshotRevisions;
-    const checkpoints = where === 'at the base' ? undefined : this.#checkpoints;
-    const work = { run: this.name, journal, worker: model.worker, snapshots, checkpoints };
-    await this.#regrid(model, await replay(work));
-  }
-
-  /**
-   * Weights out of range, or a journal that cannot be replayed, end the run; nobody else notices.
-   * Anything else passes: a disk that is full, a worker that ended. What was left undone is done
-   * with the next change, or when the model is loaded again.
-   */
-  async #untilItFails(model: LoadedModel, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      const ends =
-        error instanceof ZerothError && (error.kind === 'run-failed' || error.kind === 'data-loss');
-      if (!ends || this.#state.kind === 'dormant') throw error;
-      const { head } = this.history;
-      const message = `${this.name} failed at revision ${head}: ${error.message}`;
-      const failure = new ZerothError(error.kind, message, { ...error.details, resource: this.name }, error);
-      this.#state = { kind: 'failed', model, error: failure };
-      this.#context.log.warn({ run: this.name, revision: head, err: error }, 'run failed');
-    }
-  }
-
-  #refuseIfFailed(): void {
-    if (this.#state.kind !== 'active') throw this.#state.error;
   }
 
   async #openBatch(batch: BatchRequest): Promise<BatchSource> {
@@ -511,11 +458,11 @@ export class Run {
 
   /** In turn; refused where the run is not active when its turn comes. */
   #schedule<T>(work: (model: LoadedModel) => Promise<T>, options: ScheduleOptions = {}): Promise<T> {
-    if (this.#state.kind === 'dormant') return Promise.reject(this.#state.error);
-    const { model } = this.#state;
+    if (this.state.kind === 'dormant') return Promise.reject(this.state.error);
+    const { model } = this.state;
     const inTurn = async () => {
-      const hasDiverged = this.#state.kind === 'failed' && this.#state.error.kind === 'run-failed';
-      if (!options.evenDiverged || !hasDiverged) this.#refuseIfFailed();
+      const hasDiverged = this.state.kind === 'failed' && this.state.error.kind === 'run-failed';
+      if (!options.evenDiverged || !hasDiverged) this.#standing.refuseUnlessActive();
       return work(model);
     };
     return model.scheduler.schedule(this.name, inTurn, options.signal);
@@ -528,9 +475,4 @@ function toOutcome(
   before: Pick<Timing, 'queueMs' | 'journalMs'>,
 ): EvaluateOutcome {
   return { results, ...at, timing: { ...before, movingMs, forwardMs } };
-}
-
-function notLoaded(record: RunRecord): ZerothError {
-  const message = `${record.model}, the model of ${record.name}, is not loaded; LoadModel brings it back`;
-  return new ZerothError('model-not-loaded', message, { resource: record.model });
 }

@@ -1,7 +1,7 @@
 // Where the time of an answer went is no part of what was asked: answers are compared without it.
 import { expect } from 'vitest';
 
-const PARTS = ['forward', 'journal', 'moving', 'queue'].join();
+const PARTS = ['forward', 'journal', 'moving', 'queue', 'scoring'].join();
 
 function isTiming(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).sort().join() === PARTS;
