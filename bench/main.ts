@@ -1,5 +1,6 @@
 // Runs benchmarks: `npm run bench [-- NAME ...] [--json FILE]`. A NAME stands for every benchmark
-// whose name begins with it.
+// whose name begins with it. `strategies` and what begins so are studies of many minutes, run alone and only when asked for:
+// `npm run bench -- strategies [--fresh]`.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Bench } from './bench.ts';
@@ -31,9 +32,10 @@ const benches: readonly Bench[] = [
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: 'string' } },
+    options: { json: { type: 'string' }, fresh: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
+  if (positionals.some(isStudy)) return benchStudies(positionals, values.fresh);
   const isWanted = ({ name }: Bench) => positionals.some((start) => name.startsWith(start));
   const chosen = positionals.length === 0 ? benches : benches.filter(isWanted);
   if (chosen.length === 0) throw new Error(`no benchmark of this name; there are ${names()}`);
@@ -45,6 +47,16 @@ async function main(): Promise<void> {
   console.log(table(results));
   const json = JSON.stringify({ machine: machine(), results }, undefined, 2);
   if (values.json !== undefined) await writeFile(values.json, `${json}\n`);
+}
+
+function isStudy(name: string): boolean {
+  return name.startsWith('strategies');
+}
+
+/** Loaded when asked for: they bring a server with them. */
+async function benchStudies(names: readonly string[], fresh: boolean): Promise<void> {
+  const { benchStrategies } = await import('./strategies/main.ts');
+  await benchStrategies(names.filter(isStudy), { fresh });
 }
 
 function names(): string {
