@@ -55,12 +55,14 @@ function isStudy(name: string): boolean {
 
 /** Loaded when asked for: they bring a server with them. */
 async function benchStudies(names: readonly string[], fresh: boolean): Promise<void> {
+  if (!names.every(isStudy))
+    throw new Error(`studies run alone: expected names of them, got ${names.join(', ')}`);
   const { benchStrategies } = await import('./strategies/main.ts');
-  await benchStrategies(names.filter(isStudy), { fresh });
+  await benchStrategies(names, { fresh });
 }
 
 function names(): string {
-  return benches.map(({ name }) => name).join(', ');
+  return [...benches.map(({ name }) => name), 'strategies'].join(', ');
 }
 
 await main().catch((error: unknown) => {

@@ -1,5 +1,5 @@
 // A plot of many methods that each came to one figure: a dot with the standard error a row, the least first.
-import { escaped, evenly, ground, type Ticks } from './plot.ts';
+import { escaped, evenly, ground, heading, type Ticks } from './plot.ts';
 import type { Mean } from './statistics.ts';
 
 export type Dots = {
@@ -23,7 +23,7 @@ export function dots({ title, xLabel, rows, reference }: Dots): string {
   const x = (value: number) => (LEFT + (value / highest) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const ticks: Ticks = evenly(highest);
   return ground(title, { width: WIDTH, height }, [
-    `<text class="title" x="20" y="24">${escaped(title)}</text>`,
+    heading(title),
     ...ticks.map(
       ({ at, text }) =>
         `<path class="grid" d="M${x(at)} ${TOP}V${bottom}"/><text text-anchor="middle" x="${x(at)}" y="${bottom + 17}">${text}</text>`,

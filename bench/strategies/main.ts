@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { Presets, SingleBar } from 'cli-progress';
 import { machine } from '../machine.ts';
 import { plots, plotsOf } from './figures.ts';
+import { headStudy } from './head-study.ts';
 import { type Measured, measure, type Progress } from './measure.ts';
-import { mnistStudy } from './network-studies.ts';
-import { headStudy, tableStudy } from './pretrained-studies.ts';
+import { mnistStudy } from './mnist-study.ts';
 import { type Figures, page } from './report.ts';
 import { leastSquaresStudy, noisyStudy } from './small-studies.ts';
 import type { Study } from './study.ts';
+import { tableStudy } from './table-study.ts';
 
 export const studies: readonly Study[] = [leastSquaresStudy, mnistStudy, noisyStudy, headStudy, tableStudy];
 

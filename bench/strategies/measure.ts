@@ -94,7 +94,7 @@ function diverged(course: readonly Look[]): Look {
   return [examples, steps, null];
 }
 
-export function finalLoss(course: Course): number | null {
+function finalLoss(course: Course): number | null {
   return course[course.length - 1][2];
 }
 

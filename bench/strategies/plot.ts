@@ -2,7 +2,7 @@
 // has its own ground, and follows the reader's preference where it is known.
 import type { LinePoint } from './statistics.ts';
 
-export type Line = { readonly label: string; readonly points: readonly LinePoint[] };
+type Line = { readonly label: string; readonly points: readonly LinePoint[] };
 
 export type Panel = {
   readonly title: string;
@@ -25,7 +25,8 @@ const STYLES = [
   { light: '#555555', dark: '#bbbbbb', dash: '4 3' },
 ] as const;
 
-const PANEL = { width: 430, height: 300, left: 62, right: 14, top: 44, bottom: 50 } as const;
+const PANEL = { width: 430, height: 300, left: 62, right: 32, top: 44, bottom: 50 } as const;
+const HEADING = 30;
 const LEGEND_LINE = 20;
 /** Letters of the legend are about so wide. */
 const LETTER = 7.4;
@@ -37,15 +38,19 @@ export type Ticks = readonly { readonly at: number; readonly text: string }[];
 export function svg(title: string, panels: readonly Panel[], labels: readonly string[]): string {
   const columns = Math.min(2, panels.length);
   const width = columns * PANEL.width;
-  const panelsHeight = Math.ceil(panels.length / columns) * PANEL.height;
+  const panelsHeight = HEADING + Math.ceil(panels.length / columns) * PANEL.height;
   const isShown = (label: string) => panels.some(({ lines }) => lines.some((line) => line.label === label));
   const shown = [...labels.entries()].filter(([, label]) => isShown(label));
   const key = legend(shown, width, panelsHeight + 8);
   const drawn = panels.map((panel, i) => {
-    const [x, y] = [(i % columns) * PANEL.width, Math.floor(i / columns) * PANEL.height];
+    const [x, y] = [(i % columns) * PANEL.width, HEADING + Math.floor(i / columns) * PANEL.height];
     return `<g transform="translate(${x} ${y})">\n${draw(panel, labels)}\n</g>`;
   });
-  return ground(title, { width, height: panelsHeight + key.height + 16 }, [...drawn, key.text]);
+  return ground(title, { width, height: panelsHeight + key.height + 16 }, [
+    heading(title),
+    ...drawn,
+    key.text,
+  ]);
 }
 
 /** An SVG file with the styles of all plots, on a ground of its own. */
@@ -64,6 +69,11 @@ export function ground(
   ].join('\n');
 }
 
+/** What all of a plot is about, at its top. */
+export function heading(title: string): string {
+  return `<text class="heading" x="20" y="26">${escaped(title)}</text>`;
+}
+
 function styleSheet(): string {
   const colours = (theme: 'light' | 'dark') =>
     STYLES.map((style, i) => `.s${i}{stroke:${style[theme]}}.b${i}{fill:${style[theme]}}`).join('');
@@ -71,7 +81,7 @@ function styleSheet(): string {
     '',
   );
   return [
-    'text{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#222}.title{font-size:13px;font-weight:600}',
+    'text{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#222}.title{font-size:13px}.heading{font-size:14px;font-weight:600}',
     '.ground{fill:#fff}.axis{stroke:#222}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}.band{opacity:.18}',
     dashes,
     colours('light'),

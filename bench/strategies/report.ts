@@ -106,7 +106,7 @@ function bySteps(figures: Figures): string {
 }
 
 /** Gaps are shown as shares of the first one. */
-export function scaleOf({ minimum }: Pick<Figures, 'minimum'>, { runs }: Pick<Outcome, 'runs'>): Scale {
+function scaleOf({ minimum }: Pick<Figures, 'minimum'>, { runs }: Pick<Outcome, 'runs'>): Scale {
   if (minimum === undefined) return (loss) => loss;
   const scale = logGap(minimum);
   const first = scale(runs[0].course[0][2]!);
@@ -134,8 +134,9 @@ function cell(mean: Mean | undefined): string {
   return mean === undefined ? '' : `${fixed(mean.mean)} ± ${fixed(mean.error)}`;
 }
 
-/** Two digits of a logarithm, three of a small loss. */
+/** Two decimals, three of what is below 1, and one digit of what would be lost by that. */
 function fixed(value: number): string {
+  if (value !== 0 && Math.abs(value) < 0.005) return value.toPrecision(1);
   return value.toFixed(Math.abs(value) < 1 ? 3 : 2);
 }
 

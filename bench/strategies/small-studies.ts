@@ -14,13 +14,15 @@ const TOTAL_STEPS = EXAMPLES / (2 * BATCH_SIZE);
 
 const constant = combine({ learningRate: [5e-4, 1e-3, 2e-3, 4e-3] });
 const falling = combine<unknown>({
-  learningRate: [1e-3, 2e-3, 3e-3],
+  learningRate: [5e-4, 1e-3, 2e-3, 3e-3],
   schedule: [{ kind: 'linear', totalSteps: TOTAL_STEPS }],
 });
 
 /** q = 2 as published, and a longer way between anchors, which needs more directions in them. */
 const reduced = [
   ...combine({ q: [2], eta1: [2e-3, 4e-3, 6e-3], eta2: [1e-3, 2e-3, 3e-3] }),
+  ...combine({ q: [2], eta1: [4e-3, 5e-3], eta2: [5e-4] }),
+  ...combine({ q: [2], eta1: [5e-3], eta2: [1e-3] }),
   ...combine({ q: [10], anchorDirections: [10], eta1: [2e-2], eta2: [2e-3, 4e-3] }),
 ];
 
@@ -39,7 +41,7 @@ const contenders: readonly Contender[] = [
       combine<unknown>({
         q: [2],
         eta1: [2e-3, 4e-3],
-        eta2: [2.5e-4, 5e-4, 1e-3],
+        eta2: [1e-4, 2.5e-4, 5e-4, 1e-3],
         sharedDirections: [false],
       }),
     ),

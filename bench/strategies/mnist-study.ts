@@ -1,11 +1,11 @@
-// Studies on networks: MNIST from random weights.
+// MNIST from random weights.
 import { allDigits } from './digits.ts';
 import { openNetwork } from './network.ts';
 import { randomLayers } from './perceptron.ts';
 import { SEEDS, TUNING_SEED } from './small-studies.ts';
 import { type Contender, combine, gradientDescent, type Study, settings } from './study.ts';
 
-export const WIDTHS = [784, 32, 16, 10];
+const WIDTHS = [784, 32, 16, 10];
 const EXAMPLES = 2_000_000;
 const ROWS = 8004;
 
@@ -23,7 +23,8 @@ const mezoGrid = [
 const reduced = [
   ...combine({ q: [2], eta1: [1e-2], eta2: [5e-3] }),
   ...combine({ q: [2], eta1: [5e-3, 1e-2], eta2: [5e-3], anchorRows: [1024] }),
-  ...combine({ q: [2], eta1: [2e-3, 5e-3], eta2: [5e-3], anchorRows: [512] }),
+  ...combine({ q: [2], eta1: [1e-3, 2e-3, 5e-3], eta2: [5e-3], anchorRows: [512] }),
+  ...combine({ q: [2], eta1: [1e-3, 2e-3], eta2: [5e-3], anchorRows: [256] }),
   ...combine({ q: [10], anchorDirections: [10], eta1: [2e-2], eta2: [2e-3], anchorRows: [1024] }),
 ];
 
@@ -40,7 +41,7 @@ const contenders: readonly Contender[] = [
   },
   {
     label: 'gradient descent',
-    grid: [...gradientDescent(ROWS, [0.5]), ...gradientDescent(64, [0.05, 0.1, 0.2])],
+    grid: [...gradientDescent(ROWS, [0.5]), ...gradientDescent(64, [0.05, 0.1, 0.2, 0.4])],
   },
 ];
 
