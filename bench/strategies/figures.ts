@@ -93,8 +93,7 @@ function forwarded({ examples }: Figures): string {
   return `forwarded examples, up to ${examples.toLocaleString('en')}`;
 }
 
-const REGIMES_ALT =
-  'Where mini-batches are ahead and where variance reduction is: means of seeds, bands of one standard error';
+const REGIMES_ALT = 'Mini-batches or variance reduction: means of seeds, bands of one standard error';
 
 const regimes = [
   {

@@ -37,7 +37,7 @@ export async function benchStrategies(names: readonly string[], { fresh }: { rea
 }
 
 /** From the files of all studies, those measured at other times included. */
-export async function writeReport(): Promise<void> {
+async function writeReport(): Promise<void> {
   const all = new Map<string, Figures>();
   for (const { name } of studies) {
     const text = await readFile(`${RESULTS}${name}.json`, 'utf8').catch(() => undefined);

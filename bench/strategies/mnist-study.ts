@@ -41,7 +41,7 @@ const contenders: readonly Contender[] = [
   },
   {
     label: 'gradient descent',
-    grid: [...gradientDescent(ROWS, [0.5]), ...gradientDescent(64, [0.05, 0.1, 0.2, 0.4])],
+    grid: [...gradientDescent(ROWS, [0.5]), ...gradientDescent(64, [0.05, 0.1, 0.2])],
   },
 ];
 

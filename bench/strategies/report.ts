@@ -17,6 +17,8 @@ export type Figures = Measured & {
 export type Plot = { readonly file: string; readonly alt: string };
 
 const COLUMNS = 3;
+/** What is smaller is rounding. */
+const SMALL = 1e-6;
 const STEPS = [100, 1000, 10_000] as const;
 
 export function page(
@@ -53,7 +55,7 @@ function section(study: Study, figures: Figures, plots: readonly Plot[]): string
     `\`npm run bench -- ${study.name}\`: ${count(examples)} forwarded examples each, seeds ${seedsOf(figures)}, tuning seed ${tuningSeed}. ${cores} cores of an ${cpu}, Node.js ${node}, ${date}.`,
     ...plots.map(({ file, alt }) => `![${alt}](strategies/${file})`),
     hasGap
-      ? 'Logarithm (10) of what is left of the first gap above the least loss: -2 is a hundredth. float64 shows nothing below about -15.'
+      ? 'Logarithm (10) of what is left of the first gap above the least loss: -2 is a hundredth. Gaps end at 1e-15, where float64 does.'
       : 'Training loss.',
     byExamples(figures),
     'The same by steps, where a method gets so far:',
@@ -136,8 +138,9 @@ function cell(mean: Mean | undefined): string {
 
 /** Two decimals, three of what is below 1, and one digit of what would be lost by that. */
 function fixed(value: number): string {
-  if (value !== 0 && Math.abs(value) < 0.005) return value.toPrecision(1);
-  return value.toFixed(Math.abs(value) < 1 ? 3 : 2);
+  const size = Math.abs(value);
+  if (size > SMALL && size < 0.005) return value.toPrecision(1);
+  return value.toFixed(size < 1 ? 3 : 2);
 }
 
 function percentCell({ mean, error }: Mean): string {

@@ -63,9 +63,9 @@ const zoSgdForms: readonly Contender[] = [
 const populationForms: readonly Contender[] = [
   {
     label: 'fzoo',
-    grid: settings('fzoo', b, combine({ epsilon: [1e-3], learningRate: [2e-3, 4e-3, 8e-3, 1.6e-2] })),
+    grid: settings('fzoo', b, combine({ epsilon: [1e-3], learningRate: [2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2] })),
   },
-  { label: 'es', grid: settings('es', b, rates(5e-3, 1e-2, 2e-2, 4e-2)) },
+  { label: 'es', grid: settings('es', b, rates(5e-3, 1e-2, 2e-2, 4e-2, 8e-2)) },
   {
     label: 'es, antithetic, centred ranks',
     grid: settings(
