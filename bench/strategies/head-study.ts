@@ -38,13 +38,17 @@ const headContenders: readonly Contender[] = [
   {
     label: 'MeZO-SVRG',
     grid: [
-      ...settings('mezo-svrg', 8, combine({ q: [2], eta1: [2e-2, 3e-2, 5e-2], eta2: [1e-2, 2e-2, 3e-2] })),
+      ...settings(
+        'mezo-svrg',
+        8,
+        combine({ q: [2], eta1: [2e-2, 3e-2, 5e-2, 8e-2], eta2: [1e-2, 2e-2, 3e-2] }),
+      ),
       ...settings('mezo-svrg', FEATURES.batchSize, combine({ q: [2], eta1: [2e-2, 3e-2], eta2: [1e-2] })),
     ],
   },
   {
     label: 'MeZO on the full batch',
-    grid: settings('mezo', FEATURES.rows, combine({ learningRate: [2e-2, 4e-2, 6e-2, 8e-2, 1e-1] })),
+    grid: settings('mezo', FEATURES.rows, combine({ learningRate: [2e-2, 4e-2, 6e-2, 8e-2, 1e-1, 1.5e-1] })),
   },
   {
     label: 'gradient descent',
