@@ -1,5 +1,6 @@
 // Runs benchmarks: `npm run bench [-- NAME ...] [--json FILE]`. A NAME stands for every benchmark
-// whose name begins with it.
+// whose name begins with it. `strategies` and what begins so are studies of many minutes, run alone and only when asked for:
+// `npm run bench -- strategies [--fresh]`.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { accuracyBenches } from './accuracy.ts';
@@ -37,9 +38,10 @@ const benches: readonly Bench[] = [
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: 'string' } },
+    options: { json: { type: 'string' }, fresh: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
+  if (positionals.some(isStudy)) return benchStudies(positionals, values.fresh);
   const isWanted = ({ name }: Bench) => positionals.some((start) => name.startsWith(start));
   const chosen = positionals.length === 0 ? benches : benches.filter(isWanted);
   if (chosen.length === 0) throw new Error(`no benchmark of this name; there are ${names()}`);
@@ -53,8 +55,20 @@ async function main(): Promise<void> {
   if (values.json !== undefined) await writeFile(values.json, `${json}\n`);
 }
 
+function isStudy(name: string): boolean {
+  return name.startsWith('strategies');
+}
+
+/** Loaded when asked for: they bring a server with them. */
+async function benchStudies(names: readonly string[], fresh: boolean): Promise<void> {
+  if (!names.every(isStudy))
+    throw new Error(`studies run alone: expected names of them, got ${names.join(', ')}`);
+  const { benchStrategies } = await import('./strategies/main.ts');
+  await benchStrategies(names, { fresh });
+}
+
 function names(): string {
-  return benches.map(({ name }) => name).join(', ');
+  return [...benches.map(({ name }) => name), 'strategies'].join(', ');
 }
 
 await main().catch((error: unknown) => {

@@ -8,6 +8,7 @@ import {
   TensorProto_DataType,
   type ValueInfoProto,
 } from '../proto/gen/onnx/onnx.ts';
+import { normals } from './normals.ts';
 
 export type MlpOptions = {
   readonly inputs: number;
@@ -68,16 +69,4 @@ function tensor(name: string, shape: readonly number[], value: () => number): De
 function rows(name: string, width: number): DeepPartial<ValueInfoProto> {
   const shape = { dim: [{ dimParam: 'n' }, { dimValue: BigInt(width) }] };
   return { name, type: { tensorType: { elemType: TensorProto_DataType.FLOAT, shape } } };
-}
-
-/** Standard normal numbers (Box and Muller) from a 32-bit generator (mulberry32). */
-function normals(seed: number): () => number {
-  let state = seed | 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }

@@ -13,38 +13,51 @@ export type Digits = {
 
 export type Split = { readonly train: Digits; readonly test: Digits };
 
-type Digit = { readonly pixels: readonly number[]; readonly label: number };
+export type Digit = { readonly pixels: readonly number[]; readonly label: number };
 
 /**
  * A fixed split, in every class alike: of each five digits the last is for testing, and of the
  * others those with an even index are for training: 1,996 and 4,003. A full-batch step costs two
  * forward passes of every training digit, so with all of them MeZO-SVRG would get half the steps for
- * the same budget. The mean training digit is subtracted from all. The package's own entry point
- * shuffles with Math.random, so its files are read as they are.
+ * the same budget. The mean training digit is subtracted from all.
  */
 export function mnistDigits(): Split {
-  const folder = new URL('src/digits/', import.meta.resolve('mnist/package.json'));
-  const train: Digit[] = [];
-  const test: Digit[] = [];
-  for (let label = 0; label < CLASSES; label++) {
-    const { data } = JSON.parse(readFileSync(new URL(`${label}.json`, folder), 'utf8')) as { data: number[] };
-    for (let index = 0; index < data.length / PIXELS; index++) {
-      const digit = { pixels: data.slice(index * PIXELS, (index + 1) * PIXELS), label };
-      if (index % 5 === 4) test.push(digit);
-      else if (index % 2 === 0) train.push(digit);
-    }
-  }
+  const { train, test } = splitDigits(({ index }) => {
+    if (index % 5 === 4) return 'test';
+    return index % 2 === 0 ? 'train' : undefined;
+  });
   const mean = meanDigit(train);
   return { train: gather(train, mean), test: gather(test, mean) };
 }
 
-function meanDigit(digits: readonly Digit[]): Float64Array {
+/**
+ * Every digit where `partOf` puts it; `index` counts those of its class. The package's own entry
+ * point shuffles with Math.random, so its files are read as they are.
+ */
+export function splitDigits<Part extends string>(
+  partOf: (place: { readonly label: number; readonly index: number }) => Part | undefined,
+): Record<Part, Digit[]> {
+  const folder = new URL('src/digits/', import.meta.resolve('mnist/package.json'));
+  const parts = {} as Record<Part, Digit[]>;
+  for (let label = 0; label < CLASSES; label++) {
+    const { data } = JSON.parse(readFileSync(new URL(`${label}.json`, folder), 'utf8')) as { data: number[] };
+    for (let index = 0; index < data.length / PIXELS; index++) {
+      const part = partOf({ label, index });
+      if (part === undefined) continue;
+      parts[part] ??= [];
+      parts[part].push({ pixels: data.slice(index * PIXELS, (index + 1) * PIXELS), label });
+    }
+  }
+  return parts;
+}
+
+export function meanDigit(digits: readonly Digit[]): Float64Array {
   const sum = new Float64Array(PIXELS);
   for (const { pixels } of digits) for (let i = 0; i < PIXELS; i++) sum[i] += pixels[i];
   return sum.map((each) => each / digits.length);
 }
 
-function gather(digits: readonly Digit[], mean: Float64Array): Digits {
+export function gather(digits: readonly Digit[], mean: Float64Array): Digits {
   const pixels = new Float32Array(digits.length * PIXELS);
   for (const [row, digit] of digits.entries()) {
     for (let i = 0; i < PIXELS; i++) pixels[row * PIXELS + i] = digit.pixels[i] - mean[i];
