@@ -15,7 +15,7 @@ export type Distribution<C> = {
   readonly path: readonly number[];
 };
 
-/** Hansen 2011, as for all steps: one generation changes log sigma by at most so much upwards. */
+/** Delta_sigma^max of Hansen 2011 (arXiv 1110.4181): an injected point may be far off, and sigma grows by a factor of e at most. */
 const LOG_SIGMA_STEP_MAX = 1;
 
 export function distribution<C>(

@@ -58,7 +58,7 @@ export function generations<C>(
 
     tell(state, values) {
       checkTold(course.domain, state.asked, values);
-      const inOrder = values.toSorted((a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0);
+      const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
       let current = state;
       let held = [...state.held];
       for (const told of inOrder) {
@@ -101,9 +101,13 @@ function concluded<C>(
 
 /** The best first; equal values by id, points of others behind them as they came. */
 function rankedOf(held: readonly Held[]): Held[] {
-  return held
-    .toSorted((a, b) => (a.id ?? Infinity) - (b.id ?? Infinity) || 0)
-    .sort((a, b) => (a.value ?? Infinity) - (b.value ?? Infinity) || 0);
+  return held.toSorted((a, b) => ascending(a.id, b.id)).sort((a, b) => ascending(a.value, b.value));
+}
+
+/** What is missing comes last, in the order in which it was. */
+function ascending(a: number | null | undefined, b: number | null | undefined): number {
+  const [first, second] = [a ?? Infinity, b ?? Infinity];
+  return first === second ? 0 : first - second;
 }
 
 /** y = (x - m) / sigma. */

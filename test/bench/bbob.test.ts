@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { FUNCTIONS, problem } from '../../bench/bbob/functions.ts';
+import { againstPycma, expectedRunningTime, tasks } from '../../bench/bbob/runs.ts';
 
 /** By COCO's own code (bench/bbob/reference.py). */
 type Reference = {
@@ -40,5 +41,18 @@ describe.each(Array.from({ length: FUNCTIONS }, (_, i) => i + 1))('BBOB function
       for (const step of [-0.01, 0.01])
         expect(evaluate(best.map((each) => each + step))).toBeGreaterThanOrEqual(optimalValue - 1e-9);
     }
+  });
+});
+
+describe('the expected running time of CMA-ES', () => {
+  it('counts the evaluations of runs that failed', () => {
+    const runs = [100, 200, 1000].map((evaluations) => ({ evaluations, reached: evaluations < 1000 }));
+    expect(expectedRunningTime(runs)).toBe(650);
+    expect(expectedRunningTime(runs.slice(2))).toBe(Infinity);
+  });
+
+  const quick = tasks.filter(({ name, dimension }) => dimension <= 5 && !name.startsWith('rastrigin'));
+  it.each(quick)('$name: within 1.2 times that of pycma', (task) => {
+    expect(againstPycma(task)).toBeLessThan(1.2);
   });
 });
