@@ -144,7 +144,7 @@ describe('finding objectives and outputs', () => {
 
   test('an unknown one is answered with those there are', async () => {
     expect(await message(() => findObjective('hinge'))).toBe(
-      'ZerothError: objective.name: expected one of cross_entropy, mean_squared_error, accuracy, f1, causal_lm, masked_lm, exact_match, got "hinge"',
+      'ZerothError: objective.name: expected one of cross_entropy, mean_squared_error, accuracy, f1, causal_lm, masked_lm, exact_match, or remote/<id>, got "hinge"',
     );
     expect(() => findObjective('hinge')).toThrow(expect.objectContaining({ kind: 'unimplemented' }));
   });

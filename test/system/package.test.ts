@@ -111,12 +111,12 @@ describe('the package', () => {
     expect(await inApp('train.js', TRAINING)).toBe(`${weightsSha256}\n`);
   });
 
-  test('as a client loads neither ONNX Runtime nor SQLite nor anything of the server that computes', async () => {
+  test('as a client loads neither ONNX Runtime nor SQLite nor anything of the server that computes models', async () => {
     const urls = JSON.parse(await inApp('loaded.js', LOADED)) as string[];
     expect(urls.some((url) => url.endsWith('/zeroth/dist/client/index.js'))).toBe(true);
     expect(urls.filter((url) => /onnxruntime|koffi|node:sqlite|worker_threads/.test(url))).toEqual([]);
     const ofServer = urls.filter((url) => url.includes('/dist/server/'));
-    expect(ofServer.filter((url) => !/\/server\/(strategy\/|shift|errors)/.test(url))).toEqual([]);
+    expect(ofServer.filter((url) => !/\/server\/(strategy\/|noise\/|shift|errors)/.test(url))).toEqual([]);
   });
 
   test('has types: a strict program compiles with them, and one with a wrong option does not', async () => {
