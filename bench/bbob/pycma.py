@@ -54,14 +54,14 @@ def run(suite, number, n, instance):
 
 
 def instances(name, n):
-    return 5 if (name, n) == ("rastrigin", 20) else 15
+    return 60 if name == "rastrigin" and n <= 5 else 15
 
 
 def written():
     return json.loads(PATH.read_text())["runs"] if PATH.exists() else {}
 
 
-suite = cocoex.Suite("bbob", "instances:1-15", "dimensions:2,5,10,20")
+suite = cocoex.Suite("bbob", "instances:1-60", "dimensions:2,5,10,20")
 versions = {"cma": cma.__version__, "numpy": np.__version__, "python": platform.python_version()}
 for name in sys.argv[1:] or FUNCTIONS:
     for n in DIMENSIONS:
