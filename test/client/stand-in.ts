@@ -36,7 +36,7 @@ import {
   type UpdateRequest,
 } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import { RunServiceService } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.ts';
+import { GetServerInfoResponse, ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.ts';
 
 export type Fault = 'lost request' | 'lost answer';
 
@@ -209,15 +209,7 @@ export class StandIn {
   }
 }
 
-const serverInfo = {
-  version: '0',
-  noiseSpecs: [],
-  strategies: [],
-  strategyInfos: [],
-  objectives: [],
-  devices: [],
-  limits: {},
-};
+const serverInfo = GetServerInfoResponse.fromPartial({ version: '0' });
 
 /** A service's error with google.rpc details, as a server puts it on the wire. */
 export function errorWith(

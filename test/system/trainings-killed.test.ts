@@ -12,7 +12,7 @@ import { startServerProcess, temporaryFolder } from '../support/server-process.t
 import { optionsOf, tableOf } from '../support/strategies.ts';
 import { outcomeOf } from '../support/training.ts';
 
-const STEPS = 60n;
+const STEPS = 120n;
 const KILLS = 3;
 
 async function begin(zeroth: Zeroth): Promise<void> {
@@ -69,7 +69,7 @@ test('trainings of all strategies survive kill -9', async () => {
     // Otherwise this test would have seen nothing.
     if (times > 0) continue;
     const left = await Array.fromAsync(zeroth.trainings.list());
-    expect(left.every(({ step }) => step < STEPS)).toBe(true);
+    expect(left.some(({ step }) => step < STEPS)).toBe(true);
   }
   const end = await endOf(zeroth);
   expect(await server.stop()).toBe(0);
