@@ -53,7 +53,7 @@ export function oracle(channel: Channel) {
         : channel.unary(service.step, message, options);
     },
 
-    /** Steps on one stream: cheaper than as many calls. */
-    drive: (): Drive => new Drive(channel),
+    /** Steps on one stream: cheaper than as many calls. The signal ends it, with what is under way. */
+    drive: (options?: Pick<CallOptions, 'signal'>): Drive => new Drive(channel, options),
   };
 }

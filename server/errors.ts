@@ -2,6 +2,7 @@
 
 export type ErrorKind =
   | 'invalid-argument'
+  | 'unauthenticated'
   | 'request-id-reused'
   | 'not-found'
   | 'already-exists'

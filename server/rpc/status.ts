@@ -10,6 +10,7 @@ const ERROR_DOMAIN = 'zeroth.v1';
 /** A new kind without a code does not compile. */
 export const statusOf: Record<ErrorKind, { readonly code: status; readonly reason: string }> = {
   'invalid-argument': { code: status.INVALID_ARGUMENT, reason: 'INVALID_ARGUMENT' },
+  unauthenticated: { code: status.UNAUTHENTICATED, reason: 'UNAUTHENTICATED' },
   'request-id-reused': { code: status.INVALID_ARGUMENT, reason: 'REQUEST_ID_REUSED' },
   'not-found': { code: status.NOT_FOUND, reason: 'NOT_FOUND' },
   'already-exists': { code: status.ALREADY_EXISTS, reason: 'ALREADY_EXISTS' },
