@@ -1,6 +1,7 @@
 // ModelService.
 import { ListModelsRequest, type Model, ModelServiceService } from '../proto/gen/zeroth/v1/model_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
+import { creating, deleting } from './named.ts';
 import { pages } from './pages.ts';
 
 export type Models = ReturnType<typeof models>;
@@ -20,21 +21,23 @@ export function models(channel: Channel) {
       return model!;
     },
 
-    /** `path` is relative to the server's model directory; without an id the file's name serves. */
+    /**
+     * Reads a model's file, looks at its graph and tries it; large ones take their time. It is called `modelId`, or as its file.
+     * @param path relative to the server's model directory.
+     */
     async load(
       path: string,
       { modelId = '', ...options }: CallOptions & { modelId?: string } = {},
     ): Promise<Model> {
-      const { model } = await channel.unary(ModelServiceService.loadModel, { path, modelId }, options);
+      const attempt = () => channel.unary(ModelServiceService.loadModel, { path, modelId }, options);
+      const { model } = await creating(channel, attempt, { ...options, isNamed: true });
       return model!;
     },
 
-    /** `force`: even while it has runs; they keep their journals. */
-    async unload(
+    /** `force`: even while it has runs; they keep their journals. Tried again: one that is not there any more then is unloaded. */
+    unload: (
       name: string,
       { force = false, ...options }: CallOptions & { force?: boolean } = {},
-    ): Promise<void> {
-      await channel.unary(ModelServiceService.unloadModel, { name, force }, options);
-    },
+    ): Promise<void> => deleting(channel, ModelServiceService.unloadModel, { name, force }, options),
   };
 }

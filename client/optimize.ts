@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { StudyState, type StudyUpdate } from '../proto/gen/zeroth/v1/study_service.ts';
 import type { CallOptions } from './channel.ts';
-import { ZerothCallError } from './errors.ts';
+import { isReason } from './errors.ts';
 import type { SeedVector, Vector } from './seed-vector.ts';
 import type { Asked, AskOptions, ClientTrial, Tell, ToldAnswer } from './studies.ts';
 import type { Point } from './study-plan.ts';
@@ -33,7 +33,7 @@ type Calls = {
     values: readonly Tell[],
     options?: CallOptions & { ask?: AskOptions },
   ): Promise<ToldAnswer>;
-  updates(study: string, afterRevision: bigint): AsyncIterable<StudyUpdate>;
+  updates(study: string, afterRevision: bigint, options?: CallOptions): AsyncIterable<StudyUpdate>;
 };
 
 export function optimizing({ ask, tell, updates }: Calls) {
@@ -118,7 +118,7 @@ export function optimizing({ ask, tell, updates }: Calls) {
           vector.apply(asked.updates);
           // An answer has the first ones only, where they are many.
           if (vector.revision < asked.revision)
-            for await (const update of updates(study, vector.revision)) vector.apply([update]);
+            for await (const update of updates(study, vector.revision, options)) vector.apply([update]);
         },
         isOutdated: (trial) => seedPointOf(trial).revision !== vector.revision,
         evaluate: (trial) => vector.at(seedPointOf(trial).shifts, (values) => evaluate(values, trial)),
@@ -154,5 +154,5 @@ async function outcomeOf(
 }
 
 function isToldByOthers(error: unknown): boolean {
-  return error instanceof ZerothCallError && error.reason === 'TRIAL_TOLD';
+  return isReason(error, 'TRIAL_TOLD');
 }
