@@ -33,6 +33,8 @@ export type Duplex<Request> = {
 export type Channel = {
   readonly traffic: Traffic;
   readonly retry: RetryPolicy;
+  /** Of calls with one answer that do not say. */
+  readonly timeoutMs: number | undefined;
 
   /** One attempt. */
   unary<Request, Response>(

@@ -6,16 +6,35 @@ import type { CallOptions, Channel } from './channel.ts';
 import { DriveStream } from './drive-stream.ts';
 import { retrying } from './retry.ts';
 
+/** After an answer. */
+export type DriveProgress = {
+  /** Steps that have been answered. */
+  readonly answered: number;
+  /** Steps that have not, sent or waiting. */
+  readonly pending: number;
+};
+
+export type DriveOptions = {
+  /** Ends the stream, with what is under way. */
+  readonly signal?: AbortSignal | undefined;
+  /** What it throws is what the step rejects with. */
+  readonly onProgress?: ((progress: DriveProgress) => void) | undefined;
+};
+
 /** Opens with the first step, and again after it broke. Disposing of it gives up what is under way, and so does the signal. */
 export class Drive {
   readonly #channel: Channel;
   readonly #signal: AbortSignal | undefined;
   readonly #aborting: Disposable;
+  readonly #onProgress: DriveOptions['onProgress'];
   #stream: DriveStream | undefined;
+  #answered = 0;
+  #pending = 0;
 
-  constructor(channel: Channel, { signal }: Pick<CallOptions, 'signal'> = {}) {
+  constructor(channel: Channel, { signal, onProgress }: DriveOptions = {}) {
     this.#channel = channel;
     this.#signal = signal;
+    this.#onProgress = onProgress;
     this.#aborting = onAbort(signal, () => this.#stream?.close());
   }
 
@@ -25,7 +44,14 @@ export class Drive {
    * signal or its time, is not sent if it has not been; else the server finishes it, and its update counts.
    * @throws ZerothCallError, or the signal's reason.
    */
-  step(request: DeepPartial<StepRequest>, options: CallOptions = {}): Promise<StepResponse> {
+  async step(request: DeepPartial<StepRequest>, options: CallOptions = {}): Promise<StepResponse> {
+    this.#pending++;
+    const answer = await this.#answer(request, options).finally(() => this.#pending--);
+    this.#onProgress?.({ answered: ++this.#answered, pending: this.#pending });
+    return answer;
+  }
+
+  async #answer(request: DeepPartial<StepRequest>, options: CallOptions): Promise<StepResponse> {
     const message = StepRequest.fromPartial(request);
     const attempt = async () => {
       this.#signal?.throwIfAborted();
@@ -35,7 +61,7 @@ export class Drive {
     const answer = isRepeatable(message)
       ? retrying(attempt, { policy: this.#channel.retry, ...options })
       : attempt();
-    return this.#signal === undefined ? answer : orAborted(answer, this.#signal);
+    return await (this.#signal === undefined ? answer : orAborted(answer, this.#signal));
   }
 
   close(): void {

@@ -43,6 +43,10 @@ export class GrpcChannel implements Channel {
     return this.#connection.retry;
   }
 
+  get timeoutMs(): number | undefined {
+    return this.#connection.timeoutMs;
+  }
+
   async close(): Promise<void> {
     this.#client.close();
   }
@@ -50,7 +54,7 @@ export class GrpcChannel implements Channel {
   async unary<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    { signal, timeoutMs = this.#connection.timeoutMs }: CallOptions = {},
+    { signal, timeoutMs = this.timeoutMs }: CallOptions = {},
   ): Promise<Response> {
     const deadline = toDeadline({ timeoutMs });
     const metadata = await this.#metadata(signal);

@@ -14,6 +14,7 @@ export class LocalChannel implements Channel {
   /** Nothing crosses a wire. */
   readonly traffic = { sentBytes: 0, receivedBytes: 0 };
   readonly retry: RetryPolicy;
+  readonly timeoutMs = undefined;
   readonly #server: RunningLocalServer;
   #closed: Promise<void> | undefined;
 

@@ -14,6 +14,7 @@ export async function deleting<Request, Response>(
   const attempt = () => channel.unary(method, request, options);
   const settle = (error: ZerothCallError) => {
     if (error.code !== 'NOT_FOUND') throw error;
+    return () => undefined;
   };
   await retryingUntilSettled<unknown>(channel, attempt, { ...options, settle });
 }
@@ -33,17 +34,51 @@ export function creating<Answer>(
   if (!isNamed) return attempt();
   const settle = (error: ZerothCallError, lost: ZerothCallError) => {
     if (!MADE.includes(error.reason)) throw error;
-    const message = `${lost.message}; tried again: ${error.message}`;
-    throw new ZerothCallError(lost.code, message, NO_DETAILS, error);
+    return () => {
+      throw unclear(error, lost);
+    };
   };
   return retryingUntilSettled(channel, attempt, { ...options, settle });
 }
 
-/** `settle` is given the first error that comes after an attempt that may have been applied, and has the last word. */
+/**
+ * The same where it does not matter whose it is: `find` looks for what has the name. It answers undefined while that is still being made, and then it is
+ * tried again.
+ * @throws ZerothCallError ALREADY_EXISTS where it finds something else, for which `find` answers 'another'.
+ */
+export function bringing<Answer>(
+  channel: Channel,
+  attempt: () => Promise<Answer>,
+  { find, ...options }: CallOptions & { find(name: string): Promise<Answer | 'another' | undefined> },
+): Promise<Answer> {
+  const settle = async (error: ZerothCallError, lost: ZerothCallError) => {
+    const name = error.details.resource;
+    if (error.reason !== 'ALREADY_EXISTS' || name === undefined) throw error;
+    const found = await find(name);
+    if (found === undefined) throw unclear(error, lost);
+    if (found === 'another') throw error;
+    return () => found;
+  };
+  return retryingUntilSettled(channel, attempt, { ...options, settle });
+}
+
+function unclear(error: ZerothCallError, lost: ZerothCallError): ZerothCallError {
+  return new ZerothCallError(lost.code, `${lost.message}; tried again: ${error.message}`, NO_DETAILS, error);
+}
+
+type Settle<Answer> = (
+  error: ZerothCallError,
+  lost: ZerothCallError,
+) => (() => Answer) | Promise<() => Answer>;
+
+/**
+ * `settle` is given errors that come after an attempt that may have been applied, and answers with how it ends. What it throws itself is an attempt's
+ * error: tried again, or not.
+ */
 async function retryingUntilSettled<Answer>(
   channel: Channel,
   attempt: () => Promise<Answer>,
-  { settle, signal }: CallOptions & { settle(error: ZerothCallError, lost: ZerothCallError): Answer },
+  { settle, signal }: CallOptions & { readonly settle: Settle<Answer> },
 ): Promise<Answer> {
   let lost: ZerothCallError | undefined;
   const end = await retrying(
@@ -53,8 +88,7 @@ async function retryingUntilSettled<Answer>(
         return () => answer;
       } catch (error) {
         if (!(error instanceof ZerothCallError)) throw error;
-        const before = lost;
-        if (before !== undefined && !isWorthRetrying(error)) return () => settle(error, before);
+        if (lost !== undefined && !isWorthRetrying(error)) return await settle(error, lost);
         // A reason is an answer: the server has refused the call.
         if (error.code === 'UNAVAILABLE' && error.reason === '') lost ??= error;
         throw error;

@@ -14,7 +14,7 @@ import {
   type UpdateResponse,
 } from '../proto/gen/zeroth/v1/oracle_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
-import { Drive, isRepeatable } from './drive.ts';
+import { Drive, type DriveOptions, isRepeatable } from './drive.ts';
 import type { DownloadOptions } from './exports.ts';
 
 export type Oracle = ReturnType<typeof oracle>;
@@ -61,7 +61,7 @@ export function oracle(channel: Channel) {
         : channel.unary(service.step, message, options);
     },
 
-    /** Steps on one stream: cheaper than as many calls. The signal ends it, with what is under way. */
-    drive: (options?: Pick<CallOptions, 'signal'>): Drive => new Drive(channel, options),
+    /** Steps on one stream: cheaper than as many calls. */
+    drive: (options?: DriveOptions): Drive => new Drive(channel, options),
   };
 }

@@ -41,7 +41,7 @@ export type AskOptions = CallOptions & {
   readonly count?: number;
   /** Default: the server's. */
   readonly leaseMs?: number;
-  /** How long the server waits for a trial where there is none. Default 0. */
+  /** How long the server waits for a trial where there is none; `timeoutMs` begins behind it. Default 0. */
   readonly waitMs?: number;
   /** Seed form: the updates that the client has; the answer has those after it. */
   readonly revision?: bigint;
@@ -62,11 +62,13 @@ export function studies(channel: Channel) {
   const send = <Request extends Identified, Response>(
     method: Method<Request, Response>,
     message: Request,
-    options: CallOptions,
-  ) =>
-    isRepeatable(message)
+    { signal, timeoutMs = channel.timeoutMs }: CallOptions,
+  ) => {
+    const options = { signal, timeoutMs: timeoutMs && timeoutMs + waitMsOf(message) };
+    return isRepeatable(message)
       ? channel.idempotent(method, message, options)
       : channel.unary(method, message, options);
+  };
 
   /** Trials to evaluate, leased to this client. */
   const ask = async (study: string, options: AskOptions): Promise<Asked> =>
@@ -208,7 +210,16 @@ export function studies(channel: Channel) {
   };
 }
 
-type Identified = { readonly requestId: string; readonly ask?: AskRequest | undefined };
+type Identified = {
+  readonly requestId: string;
+  readonly waitMs?: bigint;
+  readonly ask?: AskRequest | undefined;
+};
+
+/** So long the server may keep it before it is late. */
+function waitMsOf({ waitMs = 0n, ask }: Identified): number {
+  return Number(ask?.waitMs ?? waitMs);
+}
 
 /** Without an id a second attempt would get other trials, or tell a point twice. */
 function isRepeatable({ requestId, ask }: Identified): boolean {

@@ -7,7 +7,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Zeroth } from '../../client/client.ts';
 import { toTensor } from '../../client/tensor.ts';
-import { ErrorInfo } from '../../proto/gen/google/rpc/error_details.ts';
+import { ErrorInfo, ResourceInfo } from '../../proto/gen/google/rpc/error_details.ts';
 import { methods, nameOf } from '../support/contract.ts';
 import { FlakyServer } from '../support/flaky-server.ts';
 import { errorWith } from './stand-in.ts';
@@ -46,7 +46,7 @@ const table: Readonly<Record<string, Row>> = {
   'ServerService/ReloadObjectives': { again: only((zeroth) => zeroth.reloadObjectives()) },
   'ModelService/ListModels': { again: only(({ models }) => Array.fromAsync(models.list())) },
   'ModelService/GetModel': { again: only(({ models }) => models.get('models/a')) },
-  // A model has a name, its file's at least: a second attempt is refused.
+  // A model has a name, its file's at least: a second attempt is refused, and looks for it.
   'ModelService/LoadModel': { again: only(({ models }) => models.load('a.onnx')) },
   'ModelService/UnloadModel': { again: only(({ models }) => models.unload('models/a')) },
   // Content has one name.
@@ -171,11 +171,11 @@ async function outcome(call: Call, prepare: (server: FlakyServer) => void) {
   await using server = await FlakyServer.start();
   await using zeroth = server.connect();
   prepare(server);
-  const error = await call(zeroth, join(folder, 'file')).then(
-    () => undefined,
-    (caught: unknown) => caught,
+  const end = await call(zeroth, join(folder, 'file')).then(
+    (answer: unknown) => ({ answer, error: undefined }),
+    (error: unknown) => ({ answer: undefined, error }),
   );
-  return { calls: server.calls, error };
+  return { calls: server.calls, ...end };
 }
 
 const rows = Object.entries(table).flatMap(([name, { again = {}, once = {} }]) => [
@@ -207,9 +207,13 @@ describe('a call whose answer is lost twice', () => {
   );
 });
 
-function refusal(code: status, reason: string) {
+/** @param taken the full name of what exists already. */
+function refusal(code: status, reason: string, taken = '') {
+  const info = ErrorInfo.encode({ reason, domain: 'zeroth.v1', metadata: {} }).finish();
+  const resource = ResourceInfo.encode(ResourceInfo.fromPartial({ resourceName: taken })).finish();
   return errorWith(code, `because of ${reason}`, [
-    { type: 'ErrorInfo', value: ErrorInfo.encode({ reason, domain: 'zeroth.v1', metadata: {} }).finish() },
+    { type: 'ErrorInfo', value: info },
+    ...(taken === '' ? [] : [{ type: 'ResourceInfo', value: resource }]),
   ]);
 }
 
@@ -244,9 +248,9 @@ describe('what is deleted', () => {
 });
 
 describe('what is made under a name', () => {
-  const creations = rows.filter(({ name, how }) => how === 'with an id' || name === 'ModelService/LoadModel');
+  const creations = rows.filter(({ how }) => how === 'with an id');
 
-  test('has all of its calls here', () => expect(creations).toHaveLength(6));
+  test('has all of its calls here', () => expect(creations).toHaveLength(5));
 
   test.each(creations)(
     '$name: taken after a lost answer, nobody knows whose it is',
@@ -275,6 +279,44 @@ describe('what is made under a name', () => {
       }
     },
   );
+});
+
+describe('a model whose load was lost, and then is there', () => {
+  const LOAD = 'ModelService/LoadModel';
+  const GET = 'ModelService/GetModel';
+  const TAKEN = refusal(status.ALREADY_EXISTS, 'ALREADY_EXISTS', 'models/a');
+  const load = (path: string, faults: readonly object[]) =>
+    outcome(
+      ({ models }) => models.load(path),
+      (server) => {
+        server.loseAnswers(1);
+        server.faults.push(...faults);
+      },
+    );
+
+  test('is it where it has the path', async () => {
+    const { calls, answer } = await load('a.onnx', [TAKEN]);
+    expect(answer).toMatchObject({ name: 'models/a', path: 'a.onnx' });
+    expect(calls).toEqual([LOAD, LOAD, GET]);
+  });
+
+  test('is another where it has another path', async () => {
+    const { calls, error } = await load('b/a.onnx', [TAKEN]);
+    expect(error).toMatchObject({ code: 'ALREADY_EXISTS', details: { resource: 'models/a' } });
+    expect(calls).toEqual([LOAD, LOAD, GET]);
+  });
+
+  test('is waited for while it is being loaded, and loaded again where that failed', async () => {
+    const { calls, answer } = await load('a.onnx', [TAKEN, NOT_FOUND, TAKEN, NOT_FOUND]);
+    expect(answer).toBeDefined();
+    expect(calls).toEqual([LOAD, LOAD, GET, LOAD, GET, LOAD]);
+  });
+
+  test('is an error where nothing was lost', async () => {
+    const { calls, error } = await outcome(callOf(LOAD), (server) => server.faults.push(TAKEN));
+    expect(error).toMatchObject({ code: 'ALREADY_EXISTS' });
+    expect(calls).toEqual([LOAD]);
+  });
 });
 
 test('an export that breaks off leaves one file, whole, and nothing beside it', async () => {

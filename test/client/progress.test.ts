@@ -3,6 +3,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DriveProgress } from '../../client/drive.ts';
+import { Infeasible, type StudyProgress } from '../../client/optimize.ts';
 import type { DownloadProgress, UploadProgress } from '../../client/progress.ts';
 import { everyRow } from '../rpc/wire.ts';
 import { type Fixture, OBJECTIVE, startFixture, tinyData } from '../support/fixture-server.ts';
@@ -87,6 +89,34 @@ describe('progress', () => {
     sent.length = 0;
     await studies.import(bytes, { studyId: 'again', chunkBytes: 256, onProgress });
     expectSent(sent, bytes.length);
+  });
+
+  test('of a study is every trial with its value, and of a drive every answer', async () => {
+    const { studies, oracle } = fixture.zeroth;
+    const space = { start: [1] };
+    const { name } = await studies.create({ space, optimizer: { name: 'random' }, trials: 3 });
+    const told: StudyProgress[] = [];
+    const evaluate = (_: unknown, { number }: { number: bigint }) => {
+      if (number === 2n) throw new Infeasible('none');
+      return Number(number) / 2;
+    };
+    await studies.optimize(name, evaluate, { onProgress: (progress) => void told.push(progress) });
+    expect(told).toEqual([
+      { told: 1, trial: 1n, value: 0.5 },
+      { told: 2, trial: 2n, value: undefined },
+      { told: 3, trial: 3n, value: 1.5 },
+    ]);
+    const steps: DriveProgress[] = [];
+    using drive = oracle.drive({ onProgress: (progress) => void steps.push(progress) });
+    const evaluation = { run, points: [{}], batch: everyRow(fixture.dataset) };
+    await Promise.all([1, 2].map(() => drive.step({ evaluate: evaluation })));
+    await expect(drive.step({ evaluate: { ...evaluation, run: 'runs/none' } })).rejects.toThrow('runs/none');
+    await drive.step({ evaluate: evaluation });
+    expect(steps).toEqual([
+      { answered: 1, pending: 1 },
+      { answered: 2, pending: 0 },
+      { answered: 3, pending: 0 },
+    ]);
   });
 
   test('whose callback throws ends the transfer, and leaves no file', async () => {

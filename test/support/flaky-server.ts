@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import {
+  type Deadline,
   type handleUnaryCall,
   Server,
   ServerCredentials,
@@ -14,6 +15,7 @@ import {
 } from '@grpc/grpc-js';
 import { connect, type Zeroth } from '../../client/client.ts';
 import type { ConnectOptions } from '../../client/connect-options.ts';
+import { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
 import { StudyState } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { methods, nameOf } from './contract.ts';
 
@@ -24,6 +26,8 @@ export class FlakyServer implements AsyncDisposable {
   readonly calls: string[] = [];
   /** How the first calls end, in order; the others are answered. */
   readonly faults: Partial<ServiceError>[] = [];
+  /** Of each of them, in milliseconds from its arrival. */
+  readonly timesLeft: number[] = [];
   /** Calls that are under way. */
   open = 0;
   /** Whether calls stay without an answer. */
@@ -61,8 +65,9 @@ export class FlakyServer implements AsyncDisposable {
   }
 
   /** grpc-js says `cancelled` at the end of every call, however it ends. */
-  #track(call: { once(event: 'cancelled', listener: () => void): unknown }): void {
+  #track(call: { once(event: 'cancelled', listener: () => void): unknown; getDeadline(): Deadline }): void {
     this.open++;
+    this.timesLeft.push(Number(call.getDeadline()) - Date.now());
     call.once('cancelled', () => {
       this.open--;
     });
@@ -115,10 +120,13 @@ export class FlakyServer implements AsyncDisposable {
   }
 }
 
+const MODEL = Model.fromPartial({ name: 'models/a', path: 'a.onnx' });
 const sha256 = createHash('sha256').update('x').digest('hex');
 
 /** Where an empty one would not do. */
 const ANSWERS: Readonly<Record<string, readonly object[]>> = {
+  'ModelService/GetModel': [{ model: MODEL }],
+  'ModelService/LoadModel': [{ model: MODEL }],
   'StudyService/Ask': [{ state: StudyState.STUDY_STATE_COMPLETED }],
   'RunService/ExportRun': [
     { part: { $case: 'header', value: { revision: 1n, bytes: 1n, sha256, weightsSha256: '' } } },
