@@ -14,6 +14,7 @@ export type DriveProgress = {
   readonly pending: number;
 };
 
+/** Of all its steps. */
 export type DriveOptions = {
   /** Ends the stream, with what is under way. */
   readonly signal?: AbortSignal | undefined;
@@ -31,6 +32,7 @@ export class Drive {
   #answered = 0;
   #pending = 0;
 
+  /** What `oracle.drive` calls. */
   constructor(channel: Channel, { signal, onProgress }: DriveOptions = {}) {
     this.#channel = channel;
     this.#signal = signal;
@@ -64,11 +66,13 @@ export class Drive {
     return await (this.#signal === undefined ? answer : orAborted(answer, this.#signal));
   }
 
+  /** Gives up what is under way. */
   close(): void {
     this.#aborting[Symbol.dispose]();
     this.#stream?.close();
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
