@@ -39,6 +39,8 @@ export class Training {
   readonly createTimeMs: number;
   readonly #parts: TrainingParts;
   readonly #gone = new AbortController();
+  /** Of what is under way: aborted where it is to halt. */
+  #halting = new AbortController();
   #wanted: Wanted = 'run';
   #underWay: Promise<void> | undefined;
 
@@ -69,7 +71,9 @@ export class Training {
     if (this.#wanted === 'close') return;
     if (this.status.state !== 'running') this.#enter({ state: 'running', reason: '' });
     this.#wanted = 'run';
-    this.#underWay ??= this.#live();
+    if (this.#underWay !== undefined) return;
+    this.#halting = new AbortController();
+    this.#underWay = this.#live();
   }
 
   /** Resolves at once unless it is to halt, and when it has then. */
@@ -109,6 +113,7 @@ export class Training {
 
   async #halt(wanted: Wanted): Promise<void> {
     this.#wanted = wanted;
+    this.#halting.abort();
     await this.#underWay;
   }
 
@@ -134,7 +139,7 @@ export class Training {
         prefix: id,
         signal: this.#gone.signal,
         remoteWaitMs: this.#parts.remoteWaitMs,
-        isWanted: () => this.#wanted === 'run',
+        unwanted: this.#halting.signal,
       });
       return await this.#steps(this.#open(), teller).catch((error: unknown) => {
         if (error instanceof NotWanted && this.#wanted !== 'run') return leave(teller, this.#wanted);
