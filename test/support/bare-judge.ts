@@ -61,6 +61,11 @@ export class BareJudge implements Disposable {
     this.#call.write(message);
   }
 
+  /** What it has written arrives first. */
+  end(): void {
+    this.#call.end();
+  }
+
   cancel(): void {
     this.#call.cancel();
   }
