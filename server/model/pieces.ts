@@ -139,7 +139,10 @@ class PieceWriter {
     const { pieceBytesMax, rowBytesMax } = this.#bounds;
     const rowBytes = columns.reduce((sum, [, , { data }]) => sum + data.byteLength / rows, 0);
     if (rowBytes > rowBytesMax) throw rowTooLarge(rowBytes, rowBytesMax);
-    const capacity = Math.max(1, Math.min(this.#rowsLeft, Math.floor(pieceBytesMax / (rowBytes + ROW_BYTES))));
+    const capacity = Math.max(
+      1,
+      Math.min(this.#rowsLeft, Math.floor(pieceBytesMax / (rowBytes + ROW_BYTES))),
+    );
     const wholes = columns.map(([group, name, { dataType, shape }]) => {
       const whole = { dataType, shape: [capacity, ...shape.slice(1)] };
       return [group, name, { ...whole, data: new Uint8Array(tensorBytes(whole)) }] as const;

@@ -60,7 +60,7 @@ export function evaluatorFor(
       if (operators.form.kind === 'graph') compiled(operators, programs);
       return { bound };
     }
-    const objective = findObjective(name);
+    const objective = findObjective(name, options.objectives.names);
     const isOfWords = candidates !== '';
     const scored = isOfWords
       ? scoredWords(objective, outputs, output)
@@ -82,6 +82,7 @@ export function evaluatorFor(
         buffers,
         extras: { ...extrasOf(work.objective, chosen), ...positionTensors(wanted.selections) },
         ...reachOf(chosen),
+        ...('bound' in chosen && { purposeOf: purposeIn(chosen.bound) }),
       });
       const evaluation = {
         ...chosen,
@@ -165,6 +166,11 @@ function extrasOf(
     return Object.fromEntries(others.map(({ need, tensor }) => [need.name, tensor]));
   }
   return chosen.isOfWords ? { candidates, positions: positions === '' ? 'positions' : positions } : {};
+}
+
+/** In errors: a graph does not say where it takes a tensor from. */
+function purposeIn({ objective: { name, form } }: BoundObjective): () => string {
+  return () => `${name} takes it${form.kind === 'graph' ? ', and it is no output of the model' : ''}`;
 }
 
 /** A batch has labels; for an objective of the operator's that takes none, any other of its tensors will do. */
