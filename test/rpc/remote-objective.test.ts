@@ -225,7 +225,7 @@ describe('several clients', () => {
     expect(await refusal(other.served)).toMatchObject({
       code: 'INVALID_ARGUMENT',
       message:
-        'objective: expected outputs and tensors as the others have them that serve remote/judge, got other ones',
+        'objective: expected outputs "logits", tensors "labels", as the others have that serve remote/judge, got outputs "logits", no tensors',
     });
     expect(await refusal(other.over)).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
