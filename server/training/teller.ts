@@ -12,7 +12,8 @@ import type {
   EvaluateRequest,
   Timing,
 } from '../run/requests.ts';
-import type { Run, StepOutcome } from '../run/run.ts';
+import type { Run } from '../run/run.ts';
+import type { StepOutcome } from '../run/steps.ts';
 import type { Done } from '../strategy/driver.ts';
 import type { Book, Draft } from './book.ts';
 import { settlementOf } from './settlement.ts';
