@@ -2,9 +2,9 @@
 
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
-import { REMOTE } from '../model/objectives.ts';
 import type { Judge, JudgeParts } from './judge.ts';
 import { areAlike, describeNeeds, type Needs, type Question, type Score } from './question.ts';
+import { REMOTE } from './remote-name.ts';
 import { needsChanged, noJudge, RemoteObjective } from './remote-objective.ts';
 import { Room } from './room.ts';
 

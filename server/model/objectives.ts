@@ -24,9 +24,6 @@ const objectives: readonly Objective[] = [
 
 export const objectiveNames: readonly string[] = objectives.map(({ name }) => name);
 
-/** Of an objective that a client computes: "remote/judge". */
-export const REMOTE = /^remote\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
 /**
  * @param others Names of those of the operator.
  * @throws ZerothError unimplemented, listing those there are.

@@ -2,8 +2,8 @@
 // transaction as the state of the strategy behind it. So a restart repeats at most the evaluation that was under way.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ZerothError } from '../errors.ts';
+import { REMOTE } from '../judge/remote-name.ts';
 import { UNSERVED } from '../judge/remote-objective.ts';
-import { REMOTE } from '../model/objectives.ts';
 import type {
   BatchRequest,
   Beside,
@@ -16,6 +16,7 @@ import type { Run } from '../run/run.ts';
 import type { StepOutcome } from '../run/steps.ts';
 import type { Done } from '../strategy/driver.ts';
 import type { Book, Draft } from './book.ts';
+import type { OwnSnapshots } from './own-snapshots.ts';
 import { settlementOf } from './settlement.ts';
 
 /** A step that is told, and not durable yet. */
@@ -33,6 +34,7 @@ const LOOK_AGAIN_MS = 200;
 export type TellerOptions = {
   /** Before the number of the step in the ids of requests: that of the training. */
   readonly prefix: string;
+  readonly snapshots: OwnSnapshots;
   readonly signal: AbortSignal;
   /** How long a client that serves the objective is waited for. */
   readonly remoteWaitMs: number;
@@ -81,7 +83,8 @@ export class Teller {
    * Points where the step that was told has brought the run.
    * @throws NotWanted where a client was waited for, and the training is to end first.
    */
-  async ask({ points, batch, objective }: Question): Promise<EvaluateOutcome> {
+  async ask({ points: asked, batch, objective }: Question): Promise<EvaluateOutcome> {
+    const points = asked.map((point) => this.#options.snapshots.pointOf(point));
     const request = { points, batch, objective, revision: undefined, perExampleLosses: false, outputs: [] };
     const { name } = objective ?? this.#run.record.objective;
     const { evaluation } = REMOTE.test(name)
@@ -136,7 +139,9 @@ export class Teller {
     // Somebody else may have moved the run: the losses of a step are of one place, and its update is refused then.
     if (told === undefined)
       return request ? this.#try({ request: { ...request, revision: this.#head }, signal }) : NOTHING;
-    const { change, snapshot } = settlementOf(this.#run, told.actions, this.#conditions(told.place.step));
+    const settlement = settlementOf(this.#run, told.actions, this.#conditions(told.place.step));
+    const { change } = settlement;
+    const snapshot = settlement.snapshot && this.#options.snapshots.nameOf(settlement.snapshot);
     if (change !== undefined) return this.#commit(told, { change, snapshot, request, signal });
     if (snapshot !== undefined)
       await this.#patiently(() => this.#run.createSnapshot(snapshot, this.#head, true));

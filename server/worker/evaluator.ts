@@ -1,11 +1,12 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
 import { invalid, ZerothError } from '../errors.ts';
+import { REMOTE } from '../judge/remote-name.ts';
 import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
 import { LABELS_ROLE } from '../model/needs.ts';
 import type { Objective } from '../model/objective.ts';
-import { findObjective, REMOTE, scoredOutput, scoredWords } from '../model/objectives.ts';
+import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { type BoundObjective, bindObjective, isOperators } from '../model/operator-objective.ts';
 import { positionTensors } from '../model/output-selection.ts';
 import { findOutput, namedSelections, type Wanted } from '../model/outputs.ts';
