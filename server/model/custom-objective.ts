@@ -1,3 +1,6 @@
+// Whoever compiles against this need not have named the library of Float16Array.
+/// <reference lib="esnext.float16" preserve="true" />
+
 /**
  * What a module of `--objective-dir` has to export. Types only, so that `import type` of it leaves nothing to resolve when the server loads the
  * module. docs/objectives.md has examples.

@@ -25,34 +25,6 @@ const { header } = await zeroth.runs.export({ name: run.name });
 console.log(header.weightsSha256);
 `;
 
-/** As docs/objectives.md has it. */
-const OBJECTIVE = `
-import type { ExampleObjective } from 'zeroth/objective';
-
-const objective: ExampleObjective<{ output: 'float32' }, { labels: 'int64' }> = {
-  outputs: { output: { dataType: 'float32', shape: ['rows', 'classes'] } },
-  labels: { labels: { dataType: 'int64', shape: ['rows'] } },
-  losses({ output }, { labels }, rows) {
-    const classes = output.shape[1];
-    return Float64Array.from({ length: rows }, (_, row) => -output.data[row * classes + Number(labels.data[row])]);
-  },
-};
-export default objective;
-`;
-
-const EVALUATION = `
-import { toTensor } from 'zeroth/client';
-import { openLocal } from 'zeroth/local';
-
-await using zeroth = await openLocal({ modelDir: '.', dataDir: ':memory:', objectiveDir: 'objectives', threads: 1 });
-const { name: model } = await zeroth.models.load('mlp.onnx');
-const tensors = { x: toTensor(new Float32Array(12), [2, 6]), labels: toTensor(BigInt64Array.of(0n, 2n), [2]) };
-const run = await zeroth.runs.create({ model, objective: { name: 'custom/margin' } });
-const batch = { source: { $case: 'inline', value: { tensors } } };
-const { results } = await zeroth.oracle.evaluate({ run: run.name, points: [{}], batch });
-console.log(results[0].loss, results[0].finite);
-`;
-
 /** Every module that a client has loaded when it has done all that there is: calls, streams, training, studies, objectives. */
 const CLIENT = `
 import { registerHooks } from 'node:module';
@@ -127,21 +99,5 @@ describe('the package', () => {
     expect(await app.compilerSays('wrong.ts')).toEqual([
       expect.stringContaining("Type 'string' is not assignable to type 'number'"),
     ]);
-  });
-
-  test('has the interface of objectives: a module compiles against it, runs, and one of another shape does not compile', async () => {
-    await app.write('objectives/margin.ts', OBJECTIVE);
-    expect(await app.compilerSays('objectives/margin.ts')).toEqual([]);
-    // Biases are 0 and so is x.
-    expect(await app.run('evaluate.js', EVALUATION)).toBe('0 true\n');
-    const mistakes = [
-      ["labels: 'int64' }>", "labels: 'float32' }>", 'Type \'"int64"\' is not assignable to type'],
-      ['losses({ output }', 'loss({ output }', "'loss' does not exist in type"],
-      ['return Float64Array.from', 'return BigInt64Array.from', 'is not assignable to type'],
-    ] as const;
-    for (const [right, wrong, text] of mistakes) {
-      await app.write('mistaken.ts', OBJECTIVE.replace(right, wrong));
-      expect((await app.compilerSays('mistaken.ts')).join('\n')).toContain(text);
-    }
   });
 });
