@@ -4,11 +4,17 @@ import { execFile } from 'node:child_process';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { VERSION } from '../../server/version.ts';
 import { blocksOf, printedBy } from '../support/doc-blocks.ts';
 import { PackedApp } from '../support/packed-app.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
+
+// Compilers and servers, some after each other.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+/** As Node.js 24 has it. */
+const WITH_FROM_ASYNC = { lib: ['es2024', 'esnext.disposable', 'esnext.array'] };
 
 let app: PackedApp;
 beforeAll(async () => {
@@ -36,7 +42,7 @@ test('docs/typescript-client.md is a program that compiles, runs, and prints wha
   await withServer([], async (server) => {
     const program = blocks.join('\n').replaceAll('127.0.0.1:50051', server.address);
     await app.write('program.ts', program);
-    expect(await app.compilerSays('program.ts')).toEqual([]);
+    expect(await app.compilerSays('program.ts', WITH_FROM_ASYNC)).toEqual([]);
     const printed = await app.run('program.ts', program);
     expect(printed.trimEnd().replaceAll('\n', ' ')).toBe(printedBy(program));
   });
