@@ -4,6 +4,7 @@ import { type DeepPartial, StepRequest, type StepResponse } from '../proto/gen/z
 import { onAbort, orAborted } from './abort.ts';
 import type { CallOptions, Channel } from './channel.ts';
 import { DriveStream } from './drive-stream.ts';
+import { closed } from './errors.ts';
 import { retrying } from './retry.ts';
 
 /** After an answer. */
@@ -29,6 +30,7 @@ export class Drive {
   readonly #aborting: Disposable;
   readonly #onProgress: DriveOptions['onProgress'];
   #stream: DriveStream | undefined;
+  #isClosed = false;
   #answered = 0;
   #pending = 0;
 
@@ -57,6 +59,7 @@ export class Drive {
     const message = StepRequest.fromPartial(request);
     const attempt = async () => {
       this.#signal?.throwIfAborted();
+      if (this.#isClosed) throw closed('this drive');
       this.#stream ??= this.#open();
       return await this.#stream.ask(message, options);
     };
@@ -68,6 +71,7 @@ export class Drive {
 
   /** Gives up what is under way. */
   close(): void {
+    this.#isClosed = true;
     this.#aborting[Symbol.dispose]();
     this.#stream?.close();
   }

@@ -49,6 +49,11 @@ export class ZerothCallError extends Error {
   }
 }
 
+/** What was closed here stays closed: nobody should try it again. */
+export function closed(what = 'this'): ZerothCallError {
+  return new ZerothCallError('CANCELLED', `${what} has been closed`, NO_DETAILS);
+}
+
 /**
  * Whether a call failed for this reason.
  * @example

@@ -3,7 +3,7 @@ import { Client, type ClientWritableStream, Metadata } from '@grpc/grpc-js';
 import { inTime, onAbort, orAborted, reasonOr } from './abort.ts';
 import type { CallOptions, Channel, Duplex, DuplexListener, Method, Traffic } from './channel.ts';
 import { type Connection, type ConnectOptions, checkToken, toConnection } from './connect-options.ts';
-import { toCallError } from './errors.ts';
+import { closed, toCallError } from './errors.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
 
 const FRAME_BYTES = 5;
@@ -23,6 +23,7 @@ export class GrpcChannel implements Channel {
   readonly #connection: Connection;
   #sentBytes = 0;
   #receivedBytes = 0;
+  #isClosed = false;
 
   /** @throws ZerothError naming the option. */
   constructor(address: string, options: ConnectOptions = {}) {
@@ -48,6 +49,7 @@ export class GrpcChannel implements Channel {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#client.close();
   }
 
@@ -164,6 +166,7 @@ export class GrpcChannel implements Channel {
   /** A promise where the token has to be asked for. */
   #metadata({ signal, timeoutMs }: CallOptions): Metadata | Promise<Metadata> {
     signal?.throwIfAborted();
+    if (this.#isClosed) throw closed();
     const { token } = this.#connection;
     if (token === undefined) return new Metadata();
     if (typeof token === 'string') return withToken(token);
