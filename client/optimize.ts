@@ -77,8 +77,10 @@ export function optimizing({ ask, tell, updates }: Calls) {
         values.push(await outcomeOf(trial.number, () => evaluate(trial)));
       }
       asked = await tellAndAsk(study, values, request(), within);
-      for (const { trial, ...outcome } of values)
-        options.onProgress?.({ told: ++told, trial, value: 'value' in outcome ? outcome.value : undefined });
+      for (const { trial, ...outcome } of values) {
+        told++;
+        options.onProgress?.({ told, trial, value: 'value' in outcome ? outcome.value : undefined });
+      }
     }
     return told;
   }
