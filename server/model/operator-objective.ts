@@ -86,6 +86,12 @@ export function bindObjective(
     source === 'output' ||
     (source === 'either' && (name === OUTPUT_ROLE || outputs.some((output) => output.name === name)));
   const ofModel = objective.needs.filter(isOutput);
+  if (ofModel.length === 0)
+    throw invalid(
+      'objective.name',
+      `one that takes an output of the model (${names(outputs)})`,
+      `${objective.name}, which takes ${names(objective.needs)}`,
+    );
   if (choice.output !== '' && !ofModel.some(({ name }) => name === OUTPUT_ROLE))
     throw invalid(
       OUTPUT_FIELD,
@@ -94,7 +100,7 @@ export function bindObjective(
     );
   return {
     objective,
-    outputs: ofModel.map((need) => ({ need, output: boundOutput(need, outputs, choice.output) })),
+    outputs: ofModel.map((need) => ({ need, output: boundOutput(need, outputs, choice.output, objective) })),
     batch: objective.needs
       .filter((need) => !isOutput(need))
       .map((need) => ({
@@ -104,16 +110,30 @@ export function bindObjective(
   };
 }
 
-function boundOutput(need: NamedNeed, outputs: readonly TensorSpec[], chosen: string): string {
-  const field = fieldOfOutput(need);
+function names(named: readonly { readonly name: string }[]): string {
+  return named.map(({ name }) => JSON.stringify(name)).join(', ');
+}
+
+function boundOutput(
+  need: NamedNeed,
+  outputs: readonly TensorSpec[],
+  chosen: string,
+  { name: objective }: OperatorObjective,
+): string {
+  const field = fieldOfOutput(need, objective);
   const name = need.name === OUTPUT_ROLE ? chosen : need.name;
   const output = name === '' && outputs.length === 1 ? outputs[0] : findOutput(outputs, name, field);
-  checkFits(need, output, field);
+  checkFits(need, output, field, objective);
   return output.name;
 }
 
 /** @throws ZerothError invalid-argument where a tensor is not what is needed, or has not a row for each example. */
-export function checkTensorFor(need: NamedNeed, got: Described, rows: number, field: string): void {
-  checkFits(need, got, field);
+export function checkTensorFor(
+  { need, objective }: { readonly need: NamedNeed; readonly objective: string },
+  got: Described,
+  rows: number,
+  field: string,
+): void {
+  checkFits(need, got, field, objective);
   if (got.shape[0] !== rows) throw invalid(field, `a row for each of ${rows} examples`, describe(got));
 }

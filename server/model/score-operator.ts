@@ -108,16 +108,17 @@ function run(
 }
 
 function outputsFor<T extends Described>({ bound, results }: Given<T>, rows: number): Record<string, T> {
+  const { name: objective } = bound.objective;
   return Object.fromEntries(
     bound.outputs.map(({ need, output }) => {
-      checkTensorFor(need, results[output], rows, fieldOfOutput(need));
+      checkTensorFor({ need, objective }, results[output], rows, fieldOfOutput(need, objective));
       return [need.name, results[output]];
     }),
   );
 }
 
 function labelsFor(
-  { batch: needs }: BoundObjective,
+  { batch: needs, objective: { name: objective } }: BoundObjective,
   { rows, labels, extras }: MicroBatch,
   batch: Batch,
 ): Named {
@@ -126,7 +127,7 @@ function labelsFor(
       need.name === LABELS_ROLE
         ? [labels, batch.labels.field]
         : [extras[need.name], batch.extraFields[need.name]];
-    checkTensorFor(need, tensor, rows, field);
+    checkTensorFor({ need, objective }, tensor, rows, field);
     return tensor;
   };
   return Object.fromEntries(needs.map(({ need }) => [need.name, take(need)]));
