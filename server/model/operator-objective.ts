@@ -5,6 +5,7 @@ import type { Tensor, TensorSpec } from '../tensor.ts';
 import { checkFits, fieldOfOutput, LABELS_ROLE, type NamedNeed, OUTPUT_ROLE } from './needs.ts';
 import { type Described, describe, OUTPUT_FIELD } from './objective.ts';
 import { findOutput } from './outputs.ts';
+import { checkWordScores, WORD_SCORES } from './words.ts';
 
 const PREFIX = 'custom/';
 
@@ -49,6 +50,8 @@ export type OperatorObjective = {
 /** An objective beside the tensors of a model and a batch. */
 export type BoundObjective = {
   readonly objective: OperatorObjective;
+  /** Whether what it takes as `output` are scores of words that stand for classes (words.ts), float32 [rows, classes]. */
+  readonly isOfWords: boolean;
   readonly outputs: readonly { readonly need: NamedNeed; readonly output: string }[];
   readonly batch: readonly { readonly need: NamedNeed; readonly tensor: string }[];
 };
@@ -80,7 +83,7 @@ export function objectiveFailure({ name, path, sha256 }: Omit<ObjectiveFile, 'by
 export function bindObjective(
   objective: OperatorObjective,
   outputs: readonly TensorSpec[],
-  choice: { readonly output: string; readonly labels: string },
+  choice: { readonly output: string; readonly labels: string; readonly isOfWords: boolean },
 ): BoundObjective {
   const isOutput = ({ name, source }: NamedNeed) =>
     source === 'output' ||
@@ -92,6 +95,13 @@ export function bindObjective(
       `one that takes an output of the model (${names(outputs)})`,
       `${objective.name}, which takes ${names(objective.needs)}`,
     );
+  const others = ofModel.filter(({ name }) => name !== OUTPUT_ROLE);
+  if (choice.isOfWords && others.length > 0)
+    throw invalid(
+      'objective.candidates',
+      `none, as ${objective.name} takes outputs besides "${OUTPUT_ROLE}"`,
+      names(others),
+    );
   if (choice.output !== '' && !ofModel.some(({ name }) => name === OUTPUT_ROLE))
     throw invalid(
       OUTPUT_FIELD,
@@ -100,7 +110,8 @@ export function bindObjective(
     );
   return {
     objective,
-    outputs: ofModel.map((need) => ({ need, output: boundOutput(need, outputs, choice.output, objective) })),
+    isOfWords: choice.isOfWords,
+    outputs: ofModel.map((need) => ({ need, output: boundOutput(need, outputs, choice, objective) })),
     batch: objective.needs
       .filter((need) => !isOutput(need))
       .map((need) => ({
@@ -117,13 +128,14 @@ function names(named: readonly { readonly name: string }[]): string {
 function boundOutput(
   need: NamedNeed,
   outputs: readonly TensorSpec[],
-  chosen: string,
+  choice: { readonly output: string; readonly isOfWords: boolean },
   { name: objective }: OperatorObjective,
 ): string {
   const field = fieldOfOutput(need, objective);
-  const name = need.name === OUTPUT_ROLE ? chosen : need.name;
+  const name = need.name === OUTPUT_ROLE ? choice.output : need.name;
   const output = name === '' && outputs.length === 1 ? outputs[0] : findOutput(outputs, name, field);
-  checkFits(need, output, field, objective);
+  if (choice.isOfWords) checkWordScores(output);
+  checkFits(need, choice.isOfWords ? WORD_SCORES : output, field, objective);
   return output.name;
 }
 

@@ -280,7 +280,7 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     [
       'custom/macro-f1',
       { candidates: 'words' },
-      /^objective\.candidates: expected none, of custom\/macro-f1/,
+      'objective.output: expected float32 [rows, sequence, vocabulary], got float32 [-1, 3]',
     ],
   ])('%s with %o does not fit, and says why', async (name, choice, text) => {
     expect(await refusal(evaluate(name, { objective: { name, ...choice } }))).toMatchObject({
