@@ -46,6 +46,7 @@ export interface StudyLog {
   complete(name: string): void;
   /** Whole ones in the order of their names. */
   list(): Pick<StoredStudy, 'name' | 'plan' | 'createTimeMs'>[];
+  /** Deletes those that are not whole. */
   forgetUnfinished(): void;
   /** Whole or not. */
   has(name: string): boolean;
@@ -66,7 +67,10 @@ export interface StudyLog {
   addUpdate(name: string, revision: number, shifts: string): void;
   /** After a revision, in order. */
   updates(name: string, after: number, limit: number): { revision: number; shifts: string }[];
+  /** At once for whoever looks, its name free; its rows are there until they are swept. */
   delete(name: string): void;
+  /** Deletes at most so many rows of deleted studies. @returns whether there are more. */
+  sweep(rows: number): boolean;
   /** What happens within `work` is durable together, or not at all. */
   together<T>(work: () => T): T;
   /** Within `together`: where `work` throws, nothing of it stays. */
@@ -172,6 +176,17 @@ export function openStudyLog(database: Database): StudyLog {
       ids.delete(name);
       if (sql.delete.run(name) === 0) throw notFound(name);
     },
+    sweep(rows) {
+      const study = sql.deleted.get();
+      if (study === undefined) return false;
+      let room = rows;
+      database.transaction(() => {
+        for (const part of [sql.sweepTrials, sql.sweepUpdates, sql.sweepChanges])
+          if (room > 0) room -= part.run(study.id, room);
+        if (room > 0) sql.sweepStudy.run(study.id);
+      });
+      return true;
+    },
     together: (work) => database.transaction(work),
     apart(work) {
       sql.savepoint.run();
@@ -198,7 +213,9 @@ function prepare(database: Database) {
     list: database.prepare<Pick<StoredStudy, 'name' | 'plan' | 'createTimeMs'>>(
       'SELECT name, plan, time_ms AS createTimeMs FROM study WHERE is_whole = 1 ORDER BY name',
     ),
-    forgetUnfinished: database.prepare('DELETE FROM study WHERE is_whole = 0'),
+    forgetUnfinished: database.prepare(
+      "UPDATE study SET name = 'deleted/' || id WHERE is_whole = 0 AND name NOT LIKE 'deleted/%'",
+    ),
     get: database.prepare<StoredStudy>(
       'SELECT name, plan, ledger, changes, time_ms AS createTimeMs FROM study WHERE name = ?',
     ),
@@ -233,7 +250,22 @@ function prepare(database: Database) {
     updates: database.prepare<{ revision: number; shifts: string }>(
       'SELECT revision, shifts FROM study_update WHERE study = ? AND revision > ? ORDER BY revision LIMIT ?',
     ),
-    delete: database.prepare('DELETE FROM study WHERE name = ?'),
+    // Names of studies begin with "studies/".
+    delete: database.prepare("UPDATE study SET name = 'deleted/' || id, is_whole = 0 WHERE name = ?"),
+    deleted: database.prepare<{ id: number }>("SELECT id FROM study WHERE name LIKE 'deleted/%' LIMIT 1"),
+    sweepTrials: database.prepare(
+      `DELETE FROM study_trial WHERE study = ?1 AND number IN
+         (SELECT number FROM study_trial WHERE study = ?1 ORDER BY number LIMIT ?2)`,
+    ),
+    sweepUpdates: database.prepare(
+      `DELETE FROM study_update WHERE study = ?1 AND revision IN
+         (SELECT revision FROM study_update WHERE study = ?1 ORDER BY revision LIMIT ?2)`,
+    ),
+    sweepChanges: database.prepare(
+      `DELETE FROM study_change WHERE study = ?1 AND number IN
+         (SELECT number FROM study_change WHERE study = ?1 ORDER BY number LIMIT ?2)`,
+    ),
+    sweepStudy: database.prepare('DELETE FROM study WHERE id = ?'),
     savepoint: database.prepare('SAVEPOINT apart'),
     rollback: database.prepare('ROLLBACK TO apart'),
     release: database.prepare('RELEASE apart'),

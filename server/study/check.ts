@@ -2,9 +2,10 @@
 import { invalid } from '../errors.ts';
 import { checkCount } from '../strategy/options.ts';
 import type { Domain, Told } from './optimizer.ts';
+import { hasShapeOf } from './shape.ts';
 
 /** One call asks for so many candidates at most: they are made in one piece. */
-const CANDIDATES_MAX = 4096;
+export const CANDIDATES_MAX = 4096;
 
 /** Without a box: squares of distances in units of the shortest step stay finite within these. */
 const START_MAX = 1e50;
@@ -50,4 +51,9 @@ export function checkDomain(domain: Domain, dimensionMax: number): void {
 /** The value as a state keeps it: null is infeasible. */
 export function feasible(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value + 0 : null;
+}
+
+/** The state of an optimizer that does not look at values. */
+export function isCounter(state: unknown): boolean {
+  return hasShapeOf(state, { asked: 0 }) && Number.isSafeInteger((state as { asked: number }).asked);
 }

@@ -6,7 +6,8 @@ import { clipped, evolve } from './evolution.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
 import { normals, uniforms } from './random-numbers.ts';
-import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
+import { type Course, firstRun, nextRun, POPULATION_MAX, type Run } from './restarts.ts';
+import { hasShapeOf } from './shape.ts';
 import { remembered, whyStopped } from './stop.ts';
 
 /** What was told of the generation that is under way. A candidate of it is drawn again when it is needed. */
@@ -43,9 +44,12 @@ export function generations<C>(
   const n = course.domain.start.length;
   const parametersFor = remembering((lambda) => parametersOf(n, lambda, variant));
 
+  const start = () => ({ asked: 0, held: [], run: firstRun(course) });
+
   return {
     name,
-    start: () => ({ asked: 0, held: [], run: firstRun(course) }),
+    start,
+    accepts: (state) => hasShapeOf(state, start()) && isState(state as GenerationsState<C>, n),
 
     ask(state, count) {
       checkAsk(count);
@@ -71,6 +75,29 @@ export function generations<C>(
       return { ...current, held };
     },
   };
+}
+
+/** What its form alone does not say. */
+function isState<C>({ asked, held, run }: GenerationsState<C>, n: number): boolean {
+  const { index, lambda, since, first, firstSigma, distribution } = run;
+  const counts = [index, lambda, since, first, asked, distribution.generation];
+  return (
+    counts.every((each) => Number.isSafeInteger(each) && each >= 0) &&
+    since <= first &&
+    first <= asked &&
+    lambda >= 2 &&
+    lambda <= POPULATION_MAX &&
+    firstSigma > 0 &&
+    distribution.sigma > 0 &&
+    held.length < lambda &&
+    held.every((each) => isHeld(each, asked, n))
+  );
+}
+
+function isHeld({ id, vector, value }: Held, asked: number, n: number): boolean {
+  const isValue = value === null || Number.isFinite(value);
+  if (vector === null) return isValue && Number.isSafeInteger(id) && id! >= 0 && id! < asked;
+  return isValue && vector.length === n && vector.every(Number.isFinite);
 }
 
 function holdable<C>({ run }: GenerationsState<C>, { id, vector, value }: Told): Held | undefined {

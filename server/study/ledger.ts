@@ -82,6 +82,6 @@ function withOutcome(ledger: Ledger, { number, candidate, outcome }: Settled, is
     : counted;
 }
 
-function isBetter(value: number, than: number, isMaximized: boolean): boolean {
+export function isBetter(value: number, than: number, isMaximized: boolean): boolean {
   return isMaximized ? value > than : value < than;
 }

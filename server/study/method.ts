@@ -17,6 +17,8 @@ export type ToldLoss = {
 
 export interface Method<State> {
   start(): State;
+  /** Whether a state that came from outside is one: what is asked and told of it will not fail. */
+  accepts(state: unknown): boolean;
   /** At most `count` new points. None where it waits for losses first, or where there is no room among the `left` trials of the budget. */
   ask(state: State, count: number, left: number): { readonly state: State; readonly asked: readonly Asked[] };
   /** Losses of points that are out, each once, in any order; and what the clients' vectors are moved by, where they keep them. */

@@ -18,6 +18,8 @@ export type Told = {
 export interface Optimizer<State> {
   readonly name: string;
   start(): State;
+  /** Whether a state that came from outside is one. */
+  accepts(state: unknown): boolean;
   /**
    * `count` new candidates, or fewer but never none. One that works by generations draws more of the
    * same distribution where all of a generation are out.

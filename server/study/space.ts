@@ -45,6 +45,27 @@ export function dimensionOf(space: Space): number {
   return domainOf(space).start.length;
 }
 
+/** About what a point takes on the wire, and at least eight for each coordinate that is drawn for it. */
+export function bytesOf(space: Space): number {
+  if (space.kind === 'vector') return 8 * space.start.length;
+  const parameters = Object.entries(space.parameters).map(([name, parameter]) => {
+    const value = parameter.kind === 'category' ? bytesOfText(longest(parameter.choices)) : 8;
+    return Math.max(ENTRY_BYTES + bytesOfText(name) + value, 8 * kindOf(parameter).dimension(parameter));
+  });
+  return parameters.reduce((sum, each) => sum + each, 0);
+}
+
+/** Tags and lengths of an entry of a map. */
+const ENTRY_BYTES = 8;
+
+function bytesOfText(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+function longest(texts: readonly string[]): string {
+  return texts.reduce((a, b) => (b.length > a.length ? b : a));
+}
+
 /** The space as an optimizer sees it. What has no start begins in the middle. @param space checked. */
 export function domainOf(space: Space): Domain {
   if (space.kind === 'vector') return space;

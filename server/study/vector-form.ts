@@ -9,6 +9,7 @@ export function vectorMethod({ space, optimizer: { name, options } }: VectorForm
   const optimizer = optimizerOf(name).create(options, domainOf(space));
   return {
     start: () => optimizer.start(),
+    accepts: (state) => optimizer.accepts(state),
     ask(state, count, left) {
       if (left < 1) return { state, asked: [] };
       const { state: next, candidates } = optimizer.ask(state, Math.min(count, left));

@@ -81,4 +81,20 @@ describe('the studies of a journal', () => {
     studies.delete(STUDY.name);
     expect(() => studies.get(STUDY.name)).toThrow('studies/a does not exist');
   });
+
+  test('that are deleted are swept row by row, and no others', () => {
+    const { studies } = journal;
+    studies.create(STUDY);
+    for (let number = 1; number <= 5; number++) {
+      studies.addTrial(STUDY.name, trial(number));
+      studies.addUpdate(STUDY.name, number, '[]');
+      studies.putChange(STUDY.name, number, '{}');
+    }
+    studies.delete(STUDY.name);
+    studies.create(STUDY);
+    studies.addTrial(STUDY.name, trial(1));
+    // 15 rows by 4, the study with the last of them.
+    expect(Array.from({ length: 6 }, () => studies.sweep(4))).toEqual([true, true, true, true, false, false]);
+    expect(studies.trials(STUDY.name, 0, 9)).toHaveLength(1);
+  });
 });

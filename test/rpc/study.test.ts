@@ -230,7 +230,7 @@ describe.each(doors)('a study %s', (_, start) => {
       code: 'INVALID_ARGUMENT',
     });
     expect(await refusal(studies.import(Buffer.from('{}\n')))).toMatchObject({
-      message: 'data: expected the lines of an export, zeroth-study/1, got something else',
+      message: 'data: expected the lines of an export, zeroth-study/2, got something else',
     });
     expect(await refusal(studies.get('studies/part'))).toMatchObject({ code: 'NOT_FOUND' });
     expect(await refusal(studies.import(file, { studyId: 'copy' }))).toMatchObject({

@@ -1,0 +1,328 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ZerothError } from '../../server/errors.ts';
+import type { StudyPlan } from '../../server/study/plan.ts';
+import { exportStudy } from '../../server/study/portable.ts';
+import type { Study } from '../../server/study/study.ts';
+import { decode, encode } from '../../server/training/text.ts';
+import { forEver, inPieces, openRegistry, planOf, type Registry, request, told } from './registry.ts';
+
+let registry: Registry;
+beforeEach(() => {
+  registry = openRegistry();
+});
+afterEach(() => registry[Symbol.dispose]());
+
+async function errorOf(promise: Promise<unknown>): Promise<ZerothError> {
+  const error = await promise.then(
+    () => undefined,
+    (each: unknown) => each,
+  );
+  expect(error).toBeInstanceOf(ZerothError);
+  return error as ZerothError;
+}
+
+const ask = (study: Study, more = {}) => registry.studies.ask(study, request(more), forEver);
+const tell = (study: Study, values: Parameters<typeof told>[]) =>
+  registry.studies.tell(
+    study,
+    { values: values.map((each) => told(...each)), requestId: '', ask: undefined },
+    forEver,
+  );
+
+describe('a lease', () => {
+  it('is not given to a caller that has gone while it waited', async () => {
+    const study = registry.studies.create('a', planOf({ trials: 1 }));
+    await ask(study, { leaseMs: 30 });
+    const caller = new AbortController();
+    const waiting = registry.studies.ask(study, request({ client: 'gone', waitMs: 20_000 }), caller.signal);
+    await turn();
+    registry.clock.ms += 31;
+    caller.abort();
+    expect(await waiting).toEqual([]);
+    expect(await ask(study, { client: 'b' })).toMatchObject([{ number: 1, client: 'b' }]);
+  });
+
+  it('that a clock set back has put beyond all bounds ends within the longest that there is', async () => {
+    const study = registry.studies.create('a', planOf());
+    await ask(study);
+    registry.clock.ms -= 365 * 86_400_000;
+    const again = registry.again();
+    const of = again.get('studies/a');
+    expect(await again.ask(of, request({ client: 'b' }), forEver)).toMatchObject([{ number: 2 }]);
+    registry.clock.ms += 86_400_000;
+    expect(await again.ask(of, request({ client: 'c' }), forEver)).toMatchObject([{ number: 1 }]);
+  });
+});
+
+describe('the most trials that a study may have', () => {
+  beforeEach(() => {
+    registry[Symbol.dispose]();
+    registry = openRegistry({ trialsPerStudyMax: 3 });
+  });
+
+  it('complete it, so that nobody waits for another one', async () => {
+    const study = registry.studies.create('a', planOf());
+    expect(await ask(study, { count: 8 })).toHaveLength(3);
+    expect(study.isComplete).toBe(false);
+    await tell(study, [
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]);
+    expect(study.isComplete).toBe(true);
+  });
+
+  it('are not exceeded by points that nobody asked for', async () => {
+    const study = registry.studies.create('a', planOf());
+    await ask(study, { count: 2 });
+    const point = (x: number) => ({
+      of: { point: { kind: 'vector', vector: [x, x] } as const },
+      outcome: { kind: 'told', value: x } as const,
+    });
+    const values = [point(1), point(2)];
+    const error = await errorOf(
+      registry.studies.tell(study, { values, requestId: 'r', ask: undefined }, forEver),
+    );
+    expect([error.kind, error.message]).toEqual([
+      'exhausted',
+      'values[1].point: studies/a has 3 trials (trialsPerStudyMax)',
+    ]);
+    expect(study.ledger.trials).toBe(2);
+  });
+});
+
+it('a request id stands for the points that came with it', async () => {
+  const study = registry.studies.create('a', planOf());
+  const tellPoint = (x: number, requestId: string) => {
+    const point = { kind: 'vector', vector: [x, 0] } as const;
+    const values = [{ of: { point }, outcome: { kind: 'told', value: 1 } as const }];
+    return registry.studies.tell(study, { values, requestId, ask: undefined }, forEver);
+  };
+  expect((await tellPoint(1, 'r')).trials).toEqual([1]);
+  expect((await tellPoint(1, 'r')).trials).toEqual([1]);
+  const error = await errorOf(tellPoint(2, 'r'));
+  expect([error.kind, error.message]).toEqual([
+    'request-id-reused',
+    'values[0].point: expected that of trial 1 of studies/a, told with this request_id, got another one',
+  ]);
+});
+
+describe('an import', () => {
+  const bytesOf = async (study: Study) => Buffer.concat(await Array.fromAsync(exportStudy(study)));
+
+  const evaluated = async (plan: StudyPlan) => {
+    const study = registry.studies.create('', plan);
+    for (let round = 0; round < 3; round++) {
+      const trials = await ask(study, { count: 5 });
+      await tell(
+        study,
+        trials.slice(round % 2).map(({ number }) => [number, Math.cos(number)]),
+      );
+    }
+    await registry.studies
+      .tell(
+        study,
+        {
+          values: [{ of: { trial: 1 }, outcome: { kind: 'infeasible', reason: 'number:NaN' } }],
+          requestId: '',
+          ask: undefined,
+        },
+        forEver,
+      )
+      .catch(() => undefined);
+    return study;
+  };
+
+  /** Lines with their digest made anew. */
+  const signed = (lines: readonly unknown[]) => {
+    const text = lines.map((each) => `${encode(each)}\n`).join('');
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    return Buffer.from(`${text}${JSON.stringify({ sha256 })}\n`);
+  };
+
+  it('that fails leaves the study of that name alone which somebody made meanwhile', async () => {
+    async function* slow() {
+      await sleep(5);
+      yield Buffer.from('{"format":');
+      await sleep(5);
+      yield Buffer.from('nothing\n');
+    }
+    const importing = errorOf(registry.studies.import('a', slow()));
+    const creating = () => registry.studies.create('a', planOf());
+    expect(creating).toThrow('studies/a exists already');
+    expect((await importing).kind).toBe('invalid-argument');
+    const study = creating();
+    await ask(study);
+    expect((await errorOf(registry.studies.import('a', inPieces(Buffer.from('{}\n'))))).kind).toBe(
+      'already-exists',
+    );
+    expect(registry.studies.get('studies/a').ledger.trials).toBe(1);
+  });
+
+  it('keeps words that look like numbers, and parameters of any name', async () => {
+    const parameters = {
+      seed: { kind: 'category', choices: ['1', '2', 'number:NaN', 'number:-0'], start: '2' },
+      x: { kind: 'integer', min: 1, max: 4 },
+    } as const;
+    const optimizer = { name: 'random', options: { seed: 3n } } as const;
+    const plan = planOf({ form: { kind: 'vector', space: { kind: 'box', parameters }, optimizer } });
+    const study = registry.studies.create('words', plan);
+    const [{ number }] = await ask(study, { client: 'number:Infinity' });
+    const point = {
+      kind: 'vector',
+      vector: [0.1, 0.2, 0.9, 0.3, 0.5],
+      given: { seed: 'number:NaN', x: 3 },
+    } as const;
+    const reason = 'number:-0';
+    await registry.studies.tell(
+      study,
+      {
+        values: [
+          { of: { trial: number }, outcome: { kind: 'infeasible', reason } },
+          { of: { point }, outcome: { kind: 'told', value: 1 } },
+        ],
+        requestId: 'r',
+        ask: undefined,
+      },
+      forEver,
+    );
+    const copy = await registry.studies.import('copy', inPieces(await bytesOf(study), 10));
+    expect(copy.plan).toEqual(plan);
+    expect(copy.trials(0, 9)).toEqual(study.trials(0, 9));
+    expect(registry.again().get('studies/words').plan).toEqual(plan);
+  });
+
+  const header = (change: (header: Record<string, never>) => object) => (lines: unknown[]) => [
+    { ...(lines[0] as object), ...change(lines[0] as Record<string, never>) },
+    ...lines.slice(1),
+  ];
+  const trial = (change: object) => (lines: unknown[]) => [
+    lines[0],
+    { trial: { ...(lines[1] as { trial: object }).trial, ...change } },
+    ...lines.slice(2),
+  ];
+  const ledger = (change: object) =>
+    header(({ ledger: before }) => ({ ledger: { ...(before as object), ...change } }));
+  const plan = (change: object) =>
+    header(({ plan: before }) => ({ plan: { ...(before as object), ...change } }));
+
+  const hostile: readonly (readonly [string, (lines: unknown[]) => unknown[]])[] = [
+    ['no plan', header(() => ({ plan: undefined }))],
+    ['a plan that is none', header(() => ({ plan: { form: {} } }))],
+    ['a direction that is none', plan({ direction: 'sideways' })],
+    [
+      'an optimizer that is none',
+      header(() => ({
+        plan: planOf({ form: { ...planOf().form, optimizer: { name: 'toString', options: {} } } as never }),
+      })),
+    ],
+    [
+      'a space whose bounds are the wrong way round',
+      header(() => ({
+        plan: planOf({
+          form: {
+            kind: 'vector',
+            space: { kind: 'box', parameters: { x: { kind: 'float', min: 2, max: 1 } } },
+            optimizer: { name: 'random', options: { seed: 1n } },
+          },
+        }),
+      })),
+    ],
+    ['trials of its budget below 0', plan({ trials: -1 })],
+    ['a time that is none', header(() => ({ createTimeMs: 'yesterday' }))],
+    ['a time that no calendar has', header(() => ({ createTimeMs: 1e300 }))],
+    ['no ledger', header(() => ({ ledger: undefined }))],
+    ['counts that are not those of its trials', ledger({ told: 1 })],
+    ['counts left out', ledger({ told: undefined })],
+    ['a best that is not among its trials', ledger({ best: { number: 99, value: 0 } })],
+    ['a best value that its trial does not have', ledger({ best: { number: 2, value: -5 } })],
+    ['a state that is none', ledger({ state: undefined })],
+    ['a state of another kind', ledger({ state: { asked: 15, held: [], run: {} } })],
+    ['a trial without a point', trial({ point: undefined })],
+    ['a point of another length', trial({ point: { kind: 'vector', vector: [1] } })],
+    ['a point that is not of numbers', trial({ point: { kind: 'vector', vector: [1, 'two'] } })],
+    ['a point of the other form', trial({ point: { kind: 'seed', revision: 0, shifts: [] } })],
+    ['a value that is none', trial({ outcome: { kind: 'told', value: 'high' } })],
+    ['a value that is not finite', trial({ outcome: { kind: 'told', value: Infinity } })],
+    ['an outcome that is none', trial({ outcome: { kind: 'lost' } })],
+    ['a candidate out of order', trial({ candidate: 7 })],
+    ['a client that is no text', trial({ client: 5 })],
+    ['two headers', (lines) => [lines[0], ...lines]],
+    ['an array', () => [[1]]],
+    ['nothing but null', () => [null]],
+  ];
+
+  it.each(hostile)('is refused with %s', async (_, change) => {
+    const lines = (await bytesOf(await evaluated(planOf())))
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => decode<unknown>(line));
+    await registry.studies.import('whole', inPieces(signed(lines.slice(0, -1))));
+    const error = await errorOf(registry.studies.import('bad', inPieces(signed(change(lines.slice(0, -1))))));
+    expect([error.kind, error.details.field?.split('.')[0]]).toEqual([
+      'invalid-argument',
+      expect.stringMatching(/^(data|plan)$/),
+    ]);
+    expect(registry.again().list()).toHaveLength(2);
+    expect(registry.journal.studies.has('studies/bad')).toBe(false);
+  });
+
+  it('lets others have a turn between its pieces, and takes lines that come byte by byte', async () => {
+    const study = await evaluated(planOf());
+    const bytes = await bytesOf(study);
+    let turns = 0;
+    let isOver = false;
+    const counting = (async () => {
+      for (; !isOver; turns++) await turn();
+    })();
+    const many = registry.studies.create('many', planOf());
+    for (let i = 0; i < 5; i++) await ask(many, { count: 200 });
+    const before = turns;
+    await registry.studies.import('copy', inPieces(await bytesOf(many)));
+    expect(turns - before).toBeGreaterThan(4);
+    isOver = true;
+    await counting;
+    const copy = await registry.studies.import('bytes', inPieces(bytes, 1));
+    expect(copy.ledger).toEqual(study.ledger);
+  });
+});
+
+describe('a study that is deleted', () => {
+  it('is gone at once, its name free, and its rows go part by part', async () => {
+    const { studies, journal } = registry;
+    const study = studies.create('a', planOf());
+    for (let i = 0; i < 3; i++) await ask(study, { count: 1000, leaseMs: 1 });
+    await tell(
+      study,
+      Array.from({ length: 500 }, (_, i) => [i + 1, i]),
+    );
+    for (let i = 0; i < 3; i++) await ask(study, { count: 1000, client: `${i}`, leaseMs: 60_000 });
+    const { trials } = study.ledger;
+    expect(trials).toBeGreaterThan(1000);
+    studies.delete(study);
+    expect(() => studies.get('studies/a')).toThrow('studies/a does not exist');
+    expect(journal.studies.list()).toEqual([]);
+    const other = studies.create('a', planOf());
+    // Not of this study any more, and more than one turn's.
+    let turns = 0;
+    while (journal.studies.sweep(100)) turns++;
+    expect(turns).toBeGreaterThan(trials / 100 - 1);
+    await ask(other);
+    await turn();
+    expect(other.trials(0, 9)).toHaveLength(1);
+  });
+
+  it('goes on going after a restart, as one does that was not whole', async () => {
+    const { studies, journal } = registry;
+    journal.studies.delete(studies.create('a', planOf()).name);
+    const plan = encode(planOf());
+    journal.studies.begin({ name: 'studies/half', plan, ledger: '{}', changes: 0, createTimeMs: 1 });
+    registry.again();
+    expect(journal.studies.has('studies/half')).toBe(false);
+    for (let i = 0; i < 5; i++) await turn();
+    expect(journal.studies.sweep(1)).toBe(false);
+  });
+});
