@@ -26,6 +26,9 @@ export class Infeasible extends Error {}
 
 const WAIT_MS = 5000;
 
+/** The server takes no more. */
+const REASON_CHARACTERS_MAX = 1000;
+
 type Calls = {
   ask(study: string, options: AskOptions): Promise<Asked>;
   tell(
@@ -63,8 +66,9 @@ export function optimizing({ ask, tell, updates }: Calls) {
         signal?.throwIfAborted();
         values.push({ trial: trial.number, ...(await outcomeOf(() => evaluate(trial))) });
       }
-      told += values.length;
-      asked = await tellAndAsk(study, values, request(), signal);
+      const next = await tellAndAsk(study, values, request(), signal);
+      told += next.told;
+      asked = next.asked;
     }
     return told;
   }
@@ -75,17 +79,23 @@ export function optimizing({ ask, tell, updates }: Calls) {
     values: readonly Tell[],
     next: AskOptions,
     signal: AbortSignal | undefined,
-  ): Promise<Asked | undefined> {
+  ): Promise<{ readonly told: number; readonly asked: Asked | undefined }> {
     try {
-      return (await tell(study, values, { ask: next, signal })).asked;
+      const { asked } = await tell(study, values, { ask: next, signal });
+      return { told: values.length, asked };
     } catch (error) {
       if (!isToldByOthers(error)) throw error;
-      for (const value of values)
-        await tell(study, [value], { signal }).catch((each: unknown) => {
-          if (!isToldByOthers(each)) throw each;
-        });
-      return ask(study, { ...next, signal });
     }
+    let told = 0;
+    for (const value of values) {
+      try {
+        await tell(study, [value], { signal });
+        told++;
+      } catch (error) {
+        if (!isToldByOthers(error)) throw error;
+      }
+    }
+    return { told, asked: await ask(study, { ...next, signal }) };
   }
 
   return {
@@ -148,7 +158,7 @@ async function outcomeOf(
     const value = await evaluate();
     return Number.isFinite(value) ? { value } : { infeasible: `not a finite number: ${value}` };
   } catch (error) {
-    if (error instanceof Infeasible) return { infeasible: error.message };
+    if (error instanceof Infeasible) return { infeasible: error.message.slice(0, REASON_CHARACTERS_MAX) };
     throw error;
   }
 }

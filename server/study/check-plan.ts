@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts';
 import { invalid } from '../errors.ts';
 import { strategyOf } from '../strategy/index.ts';
+import { checkStart } from './check.ts';
 import { methodOf } from './method.ts';
 import { optimizerOf } from './optimizers.ts';
 import type { SeedForm, StudyPlan, VectorForm } from './plan.ts';
@@ -37,6 +38,7 @@ function checkVectorForm(
   const whose = dimensionMax < studyDimensionsMax ? `for ${name}` : '(studyDimensionsMax)';
   if (dimension > Math.min(dimensionMax, studyDimensionsMax))
     throw invalid(field, `at most ${most} ${whose}`, String(dimension));
+  if (space.kind === 'vector') checkStart(space, 'plan.vector.free.');
 }
 
 function checkSeedForm({ dimensions, strategy: { name, options } }: SeedForm, limits: PlanLimits): void {

@@ -48,6 +48,10 @@ export class Memory {
     return this.#remembered !== undefined;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   get ledger(): Ledger {
     return this.#read().ledger;
   }

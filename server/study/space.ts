@@ -33,6 +33,8 @@ export function checkSpace(space: Space): void {
   if (parameters.length === 0) throw invalid('parameters', 'at least one', 'none');
   for (const [name, parameter] of parameters) {
     if (name === '') throw invalid('parameters', 'names that are not empty', "''");
+    // Protobuf's maps are plain objects in JavaScript, which have no such member of their own.
+    if (name === '__proto__') throw invalid('parameters', 'names that objects can have', `'${name}'`);
     const kind = kindOf(parameter);
     kind.check(`parameters.${name}`, parameter);
     if (parameter.start !== undefined)

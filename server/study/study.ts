@@ -64,6 +64,10 @@ export class Study {
     return this.#memory.isRead;
   }
 
+  get isDeleted(): boolean {
+    return this.#memory.isClosed;
+  }
+
   get ledger(): Ledger {
     return this.#memory.ledger;
   }

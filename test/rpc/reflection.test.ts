@@ -1,5 +1,6 @@
 // Tools that have no .proto files: buf curl over reflection, and the standard health service.
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
@@ -14,9 +15,11 @@ import { OBJECTIVE, ROWS, tinyData } from '../support/fixture-server.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { everyRow, near, prepareFolder, shift } from './wire.ts';
 
-const SERVICES = ['Dataset', 'Journal', 'Model', 'Oracle', 'Run', 'Server'].map(
-  (name) => `zeroth.v1.${name}Service`,
-);
+/** Of the contract, all of them. */
+const contract = new URL('../../proto/zeroth/v1/', import.meta.url);
+const SERVICES = readdirSync(contract)
+  .flatMap((file) => [...readFileSync(new URL(file, contract), 'utf8').matchAll(/^service (\w+)/gm)])
+  .map(([, name]) => `zeroth.v1.${name}`);
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let server: ServerProcess;
@@ -126,6 +129,11 @@ describe.each([
 });
 
 describe('health', () => {
+  test('has every service of the contract', () => {
+    expect(SERVICES).toContain('zeroth.v1.StudyService');
+    expect(SERVICES).toHaveLength(9);
+  });
+
   type Answer = { readonly status: string };
   type Done = (error: Error | null, answer: Answer) => void;
 

@@ -2,8 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ZerothCallError } from '../../client/errors.ts';
+import { Infeasible } from '../../client/optimize.ts';
 import type { Tell } from '../../client/studies.ts';
-import { StudyState, TrialState } from '../../proto/gen/zeroth/v1/study_service.ts';
+import {
+  ListStudiesRequest,
+  StudyServiceService,
+  StudyState,
+  TrialState,
+} from '../../proto/gen/zeroth/v1/study_service.ts';
 import { doors, type Fixture } from '../support/fixture-server.ts';
 
 const BOX = {
@@ -248,5 +254,44 @@ describe.each(doors)('a study %s', (_, start) => {
     expect(await waiting).toMatchObject({ code: 'NOT_FOUND' });
     expect((await refusal(studies.get(study))).code).toBe('NOT_FOUND');
     expect(await studies.get(await newStudy('gone'))).toMatchObject({ trials: 0n });
+  });
+});
+
+describe.each(doors)('studies %s', (_, start) => {
+  test('are listed by as many as an answer holds', async () => {
+    await using fixture = await start(['--reply-bytes-max', '65536']);
+    const { studies } = fixture.zeroth;
+    const start3000 = new Array<number>(3000).fill(1 / 3);
+    const space = { start: start3000 };
+    for (let i = 0; i < 7; i++) await studies.create({ studyId: `s${i}`, space, optimizer: RANDOM });
+    const first = await fixture.channel.unary(
+      StudyServiceService.listStudies,
+      ListStudiesRequest.fromPartial({}),
+    );
+    expect([first.studies.length, first.nextPageToken]).toEqual([2, 'studies/s1']);
+    const all = await Array.fromAsync(studies.list());
+    expect(all.map(({ name }) => name)).toEqual([0, 1, 2, 3, 4, 5, 6].map((i) => `studies/s${i}`));
+  });
+
+  test('take long words for why there is no value, and count what is ours', async () => {
+    await using fixture = await start();
+    const { studies } = fixture.zeroth;
+    const optimizer = RANDOM;
+    const { name } = await studies.create({ space: { start: [1] }, optimizer, trials: 4 });
+    let calls = 0;
+    const told = await studies.optimize(
+      name,
+      async (_point, { number }) => {
+        if (++calls === 1) throw new Infeasible('x'.repeat(5000));
+        // Somebody else is faster with one of them.
+        if (number === 3n) await studies.tell(name, [{ trial: 3n, value: 7 }]);
+        return Number(number);
+      },
+      { count: 2 },
+    );
+    expect([calls, told]).toEqual([4, 3]);
+    const trials = await Array.fromAsync(studies.trials(name));
+    expect(trials[0].reason).toBe('x'.repeat(1000));
+    expect(trials[2].value).toBe(7);
   });
 });
