@@ -2,11 +2,12 @@
 // until a generation is whole, points of others are taken in.
 import { intoBox, outOfBox } from './box.ts';
 import { checkAsk, checkTold, feasible } from './check.ts';
-import { clipped, evolve } from './evolution.ts';
+import { clipped, type Distribution, evolve } from './evolution.ts';
+import { withMargin } from './margin.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
 import { normals, uniforms } from './random-numbers.ts';
-import { type Course, firstRun, nextRun, POPULATION_MAX, type Run } from './restarts.ts';
+import { type Course, cellsOf, firstRun, nextRun, POPULATION_MAX, type Run } from './restarts.ts';
 import { hasShapeOf } from './shape.ts';
 import { remembered, whyStopped } from './stop.ts';
 
@@ -118,12 +119,31 @@ function concluded<C>(
   const values = ranked.flatMap(({ value }) => (value === null ? [] : [value]));
   if (values.length === 0) return { asked, held: [], run: { ...run, first: asked } };
   const steps = ranked.map((each) => stepOf(course, run, each));
-  const distribution = evolve(course.kind, parameters, run.distribution, steps);
   const { lambda, firstSigma } = run;
+  const { distribution, ...margin } = spread(
+    course,
+    run,
+    evolve(course.kind, parameters, run.distribution, steps),
+  );
   const history = remembered(run.history, values, lambda, parameters.n, distribution.generation);
   const stop = whyStopped(course.kind, { lambda, distribution, firstSigma, history, values });
-  const next = { ...run, first: asked, distribution, history };
+  const next = { ...run, first: asked, distribution, history, ...margin };
   return { asked, held: [], run: stop === undefined ? next : nextRun(course, run, asked, stop) };
+}
+
+/** With the margin that leaves every cell beside the mean's a chance, where coordinates are cut into cells. */
+function spread<C>(
+  { kind, domain }: Course<C>,
+  { margin, lambda }: Run<C>,
+  distribution: Distribution<C>,
+): Pick<Run<C>, 'distribution' | 'margin'> {
+  const cells = cellsOf(domain);
+  if (cells === undefined || margin === undefined) return { distribution };
+  const { mean, sigma, covariance } = distribution;
+  const deviations = kind.deviations(covariance).map((each) => sigma * each);
+  // alpha = 1 / (n lambda), as in the paper.
+  const next = withMargin(cells, 1 / (mean.length * lambda), margin, { mean, deviations });
+  return { distribution: { ...distribution, mean: next.mean }, margin: next.margin };
 }
 
 /** The best first; equal values by id, points of others behind them as they came. */
@@ -142,20 +162,23 @@ function stepOf<C>(course: Course<C>, run: Run<C>, { id, vector }: Held): readon
   if (vector === null) return drawn(course, run, id as number).y;
   const { mean, sigma, covariance } = run.distribution;
   const isBox = course.domain.kind === 'box';
-  const y = vector.map((x, i) => ((isBox ? outOfBox(x, mean[i]) : x) - mean[i]) / sigma + 0);
+  const { margin } = run;
+  const y = vector.map(
+    (x, i) => ((isBox ? outOfBox(x, mean[i]) : x) - mean[i]) / (sigma * (margin?.[i] ?? 1)) + 0,
+  );
   return clipped(course.kind, covariance, y);
 }
 
 /** Candidate `id`, as this distribution draws it (38 to 40). */
 function drawn<C>(
   { kind, domain, seed }: Course<C>,
-  { distribution: { mean, sigma, covariance } }: Run<C>,
+  { distribution: { mean, sigma, covariance }, margin }: Run<C>,
   id: number,
 ): { readonly y: readonly number[]; readonly vector: readonly number[] } {
   const normal = normals(uniforms(seed, id, CANDIDATES));
   const z = mean.map(() => normal());
   const y = kind.stretch(covariance, z);
-  const x = mean.map((m, i) => m + sigma * y[i]);
+  const x = mean.map((m, i) => m + sigma * (margin?.[i] ?? 1) * y[i]);
   if (domain.kind === 'vector') return { y, vector: x };
   return { y, vector: x.map(intoBox) };
 }

@@ -31,6 +31,7 @@ export interface Method<State> {
 }
 
 /** @throws ZerothError naming an option. */
-export function methodOf({ form }: Pick<StudyPlan, 'form'>): Method<unknown> {
-  return (form.kind === 'vector' ? vectorMethod(form) : seedMethod(form)) as Method<unknown>;
+export function methodOf(plan: StudyPlan): Method<unknown> {
+  const { form } = plan;
+  return (form.kind === 'vector' ? vectorMethod(form, plan) : seedMethod(form)) as Method<unknown>;
 }

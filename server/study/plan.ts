@@ -13,7 +13,15 @@ export type StudyPlan = {
   readonly trials: number | undefined;
   /** A value that is as good completes the study. */
   readonly target: number | undefined;
+  /** Of what its optimizer goes by, since a stored study goes on as it began. Left out: 1. */
+  readonly rules?: Rules | undefined;
 };
+
+/** 2: cells of integers, steps and choices have a margin (margin.ts). */
+export type Rules = 1 | 2;
+
+/** Of studies that are begun now. */
+export const RULES: Rules = 2;
 
 export type VectorForm = {
   readonly kind: 'vector';

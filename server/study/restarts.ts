@@ -2,8 +2,10 @@
 // another start, IPOP (Auger and Hansen 2005, "A Restart CMA Evolution Strategy With Increasing
 // Population Size"). It has no end, since whoever asks wants an answer; the budget is his.
 import { outOfBox } from './box.ts';
+import type { Cells } from './cells.ts';
 import type { Covariance } from './covariance.ts';
 import { type Distribution, distribution } from './evolution.ts';
+import type { Margin } from './margin.ts';
 import type { Domain } from './optimizer.ts';
 import { uniforms } from './random-numbers.ts';
 import type { History, Stop } from './stop.ts';
@@ -21,6 +23,8 @@ export type Run<C> = {
   readonly firstSigma: number;
   readonly distribution: Distribution<C>;
   readonly history: History;
+  /** Where coordinates are cut into cells. */
+  readonly margin?: Margin;
   /** Why the run before it ended. */
   readonly after: Stop | null;
 };
@@ -63,8 +67,13 @@ function runFrom<C>(course: Course<C>, { index, lambda, asked, after }: Beginnin
     firstSigma: sigma,
     distribution: distribution(kind, startOf(course, index), sigma),
     history: { best: [], medians: [] },
+    ...(cellsOf(domain) && { margin: domain.start.map(() => 1) }),
     after,
   };
+}
+
+export function cellsOf(domain: Domain): readonly Cells[] | undefined {
+  return domain.kind === 'box' ? domain.cells : undefined;
 }
 
 /** The first run starts where it was told to, later ones anywhere in the box. Without bounds there is one start only. */

@@ -81,6 +81,19 @@ export function domainOf(space: Space): Domain {
   return { kind: 'box', start };
 }
 
+/** The same, with what its coordinates are cut into. */
+export function cutDomainOf(space: Space): Domain {
+  const domain = domainOf(space);
+  if (space.kind === 'vector' || domain.kind === 'vector') return domain;
+  let first = 0;
+  const cells = Object.values(space.parameters).flatMap((parameter) => {
+    const each = kindOf(parameter).cells(parameter, first);
+    first += each.length;
+    return each;
+  });
+  return cells.every(({ kind }) => kind === 'whole') ? domain : { ...domain, cells };
+}
+
 /** @param vector in [0, 1]^d, as an optimizer of the space's domain asks for. */
 export function toPoint({ parameters }: BoxSpace, vector: readonly number[]): Point {
   let first = 0;

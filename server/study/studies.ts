@@ -9,7 +9,7 @@ import { Commits } from './commits.ts';
 import { bringIn } from './importing.ts';
 import { openLedger } from './ledger.ts';
 import { methodOf } from './method.ts';
-import type { AskRequest, StudyPlan, Trial, Value } from './plan.ts';
+import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan.ts';
 import { readLines } from './portable.ts';
 import { placedOf } from './settle.ts';
 import { Study } from './study.ts';
@@ -78,9 +78,10 @@ export class Studies {
   }
 
   /** @param id empty means one is chosen. @throws ZerothError naming the field of the request that cannot be. */
-  create(id: string, plan: StudyPlan): Study {
+  create(id: string, given: StudyPlan): Study {
     const { config, journal, now } = this.#context;
-    checkPlan(plan, config);
+    checkPlan(given, config);
+    const plan = { ...given, rules: RULES };
     const name = this.#nameFor(id);
     const createTimeMs = now();
     const ledger = encode(openLedger(methodOf(plan)));

@@ -1,12 +1,16 @@
 // Studies whose trials are points of a search space.
 import type { Method } from './method.ts';
 import { optimizerOf } from './optimizers.ts';
-import type { VectorForm } from './plan.ts';
-import { domainOf } from './space.ts';
+import type { StudyPlan, VectorForm } from './plan.ts';
+import { cutDomainOf, domainOf } from './space.ts';
 
 /** @throws ZerothError naming an option. */
-export function vectorMethod({ space, optimizer: { name, options } }: VectorForm): Method<unknown> {
-  const optimizer = optimizerOf(name).create(options, domainOf(space));
+export function vectorMethod(
+  { space, optimizer: { name, options } }: VectorForm,
+  { rules = 1 }: Pick<StudyPlan, 'rules'>,
+): Method<unknown> {
+  const domain = rules === 1 ? domainOf(space) : cutDomainOf(space);
+  const optimizer = optimizerOf(name).create(options, domain);
   return {
     start: () => optimizer.start(),
     accepts: (state) => optimizer.accepts(state),

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ZerothError } from '../../server/errors.ts';
+import type { GenerationsState } from '../../server/study/generations.ts';
+import { openLedger } from '../../server/study/ledger.ts';
+import { methodOf } from '../../server/study/method.ts';
 import type { StudyPlan } from '../../server/study/plan.ts';
 import { exportStudy } from '../../server/study/portable.ts';
 import type { Study } from '../../server/study/study.ts';
@@ -189,9 +192,9 @@ describe('an import', () => {
       forEver,
     );
     const copy = await registry.studies.import('copy', inPieces(await bytesOf(study), 10));
-    expect(copy.plan).toEqual(plan);
+    expect(copy.plan).toEqual({ ...plan, rules: 2 });
     expect(copy.trials(0, 9)).toEqual(study.trials(0, 9));
-    expect(registry.again().get('studies/words').plan).toEqual(plan);
+    expect(registry.again().get('studies/words').plan).toEqual({ ...plan, rules: 2 });
   });
 
   const header = (change: (header: Record<string, never>) => object) => (lines: unknown[]) => [
@@ -231,6 +234,7 @@ describe('an import', () => {
       })),
     ],
     ['trials of its budget below 0', plan({ trials: -1 })],
+    ['rules that are not there yet', plan({ rules: 3 })],
     ['a time that is none', header(() => ({ createTimeMs: 'yesterday' }))],
     ['a time that no calendar has', header(() => ({ createTimeMs: 1e300 }))],
     ['no ledger', header(() => ({ ledger: undefined }))],
@@ -288,6 +292,38 @@ describe('an import', () => {
     const copy = await registry.studies.import('bytes', inPieces(bytes, 1));
     expect(copy.ledger).toEqual(study.ledger);
   });
+});
+
+it('a study of an earlier version goes on by its own rules', async () => {
+  const parameters = {
+    k: { kind: 'integer', min: 0, max: 9 },
+    x: { kind: 'float', min: 0, max: 1 },
+  } as const;
+  const optimizer = { name: 'cma-es', options: { seed: 3n, initialStep: 0.01 } } as const;
+  const plan = planOf({ form: { kind: 'vector', space: { kind: 'box', parameters }, optimizer } });
+  const ledger = encode(openLedger(methodOf(plan)));
+  registry.journal.studies.create({
+    name: 'studies/old',
+    plan: encode(plan),
+    ledger,
+    changes: 0,
+    createTimeMs: 1,
+  });
+  const [old, young] = [registry.again().get('studies/old'), registry.studies.create('young', plan)];
+  for (const study of [old, young])
+    for (let round = 0; round < 4; round++) {
+      const trials = await ask(study, { count: 6 });
+      await tell(
+        study,
+        trials.map(({ number }) => [number, Math.sin(number)]),
+      );
+    }
+  const runOf = ({ ledger: { state } }: Study) => (state as GenerationsState<unknown>).run;
+  expect(runOf(old)).not.toHaveProperty('margin');
+  expect(runOf(young).margin![0]).toBeGreaterThan(1);
+  expect(runOf(young).margin![1]).toBe(1);
+  const copy = await registry.studies.import('copy', exportStudy(old));
+  expect([copy.plan, copy.ledger]).toEqual([plan, old.ledger]);
 });
 
 describe('a study that is deleted', () => {
