@@ -18,7 +18,7 @@ import { renamed } from './renamed.ts';
 
 export function toStudyPlan(plan: WirePlan | undefined): StudyPlan {
   if (plan === undefined) throw invalid('plan', 'a plan', 'none');
-  const { direction, form, trials, target } = plan;
+  const { direction, form, trials, target, noise } = plan;
   if (form === undefined) throw invalid('plan.form', 'vector or seed', 'neither');
   if (trials < 0n) throw invalid('plan.trials', 'a number of trials, 0 or more', String(trials));
   if (direction === StudyDirection.UNRECOGNIZED)
@@ -28,10 +28,11 @@ export function toStudyPlan(plan: WirePlan | undefined): StudyPlan {
     form: form.$case === 'vector' ? toVectorForm(form.value) : toSeedForm(form.value),
     trials: trials === 0n ? undefined : toNumber(trials, 'plan.trials'),
     target,
+    ...(noise && { noise: { deviation: noise.deviation } }),
   };
 }
 
-export function fromStudyPlan({ direction, form, trials, target }: StudyPlan): WirePlan {
+export function fromStudyPlan({ direction, form, trials, target, noise }: StudyPlan): WirePlan {
   return {
     direction:
       direction === 'maximize'
@@ -43,6 +44,7 @@ export function fromStudyPlan({ direction, form, trials, target }: StudyPlan): W
         : { $case: 'seed', value: fromSeedForm(form) },
     trials: BigInt(trials ?? 0),
     target,
+    noise: noise && { deviation: noise.deviation },
   };
 }
 
@@ -122,7 +124,7 @@ function fromOption(value: unknown): WireOptimizer['options'][string] {
 }
 
 export function toOptimizerInfo(name: OptimizerName): OptimizerInfo {
-  const { title, paper, doc, fields, dimensionMax, domains } = optimizerOf(name);
+  const { title, paper, doc, fields, dimensionMax, domains, createNoisy } = optimizerOf(name);
   return {
     name,
     title,
@@ -131,5 +133,6 @@ export function toOptimizerInfo(name: OptimizerName): OptimizerInfo {
     fields: toFieldInfos(fields),
     dimensionsMax: dimensionMax,
     spaces: domains.map((kind) => (kind === 'box' ? 'box' : 'free')),
+    takesNoise: createNoisy !== undefined,
   };
 }

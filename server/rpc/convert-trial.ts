@@ -1,12 +1,14 @@
 // Trials and their points between wire and domain.
 import {
   TrialState,
+  type StudyEstimate as WireEstimate,
   type ParameterValue as WireParameterValue,
   type TrialPoint as WirePoint,
   type Trial as WireTrial,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
 import { TOLD_MAX } from '../study/check.ts';
+import type { Estimate } from '../study/optimizer.ts';
 import type { StudyPlan, Trial, TrialPoint } from '../study/plan.ts';
 import { type Point, toPoint, toVector } from '../study/space.ts';
 import { renamed } from './renamed.ts';
@@ -61,6 +63,14 @@ export function fromTrial({ number, outcome, point, client, leaseEndMs }: Trial,
     clientId: client,
     leaseEndTime: isOpen ? new Date(leaseEndMs) : undefined,
   };
+}
+
+export function fromEstimate(
+  { vector, value, standardError, points, evaluations }: Estimate,
+  { form }: StudyPlan,
+): WireEstimate {
+  const point = fromTrialPoint({ kind: 'vector', vector }, form);
+  return { point, value, standardError, points: BigInt(points), evaluations: BigInt(evaluations) };
 }
 
 const trialStates = {

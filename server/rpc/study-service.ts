@@ -14,7 +14,7 @@ import { exportStudy } from '../study/portable.ts';
 import type { Study } from '../study/study.ts';
 import type { Call } from './adapter.ts';
 import { fromStudyPlan, toStudyPlan } from './convert-study.ts';
-import { fromTrial } from './convert-trial.ts';
+import { fromEstimate, fromTrial } from './convert-trial.ts';
 import { page, toPageSize } from './page.ts';
 import type { Services } from './services.ts';
 import { toAfter, toAsk, toShortText, toTrialToken, toValue } from './study-requests.ts';
@@ -82,7 +82,8 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
 
     getBest: adapter.unary(({ study: name }, call) => {
       const study = find(name, call, 'study');
-      return { best: study.best && fromTrial(study.best, study.plan) };
+      const { best, estimate, plan } = study;
+      return { best: best && fromTrial(best, plan), estimate: estimate && fromEstimate(estimate, plan) };
     }),
 
     listTrials: adapter.unary((request, call) => {
@@ -158,7 +159,7 @@ function stateOf(study: Study): WireState {
 }
 
 function fromStudy(study: Study): WireStudy {
-  const { name, plan, ledger, open, best, createTimeMs } = study;
+  const { name, plan, ledger, open, best, estimate, createTimeMs } = study;
   return {
     name,
     plan: fromStudyPlan(plan),
@@ -168,6 +169,7 @@ function fromStudy(study: Study): WireStudy {
     infeasible: BigInt(ledger.infeasible),
     open: BigInt(open),
     best: best && fromTrial(best, plan),
+    estimate: estimate && fromEstimate(estimate, plan),
     revision: BigInt(ledger.revision),
     createTime: new Date(createTimeMs),
   };

@@ -12,9 +12,11 @@ import {
 import { checkDomain } from './check.ts';
 import { type FullCovariance, fullCovariance } from './full-covariance.ts';
 import { type GenerationsState, generations } from './generations.ts';
+import { type NoisyState, noisyGenerations } from './noisy.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
-import { POPULATION_MAX } from './restarts.ts';
+import { type Course, POPULATION_MAX } from './restarts.ts';
+import type { Hints } from './uncertainty.ts';
 
 export const cmaEsFields = {
   initialStep: number(
@@ -47,17 +49,24 @@ export const CMA_ES_DIMENSION_MAX = 100;
  * @throws ZerothError naming the option, or the field of the domain.
  */
 export function cmaEs(options: CmaEsOptions, domain: Domain): Optimizer<CmaEsState> {
-  const settings = readOptions(cmaEsFields, options);
+  const { course, variant } = settingsOf(options, domain);
+  return generations('cma-es', course, variant);
+}
+
+/** The same where values are noisy. @throws as `cmaEs`. */
+export function noisyCmaEs(
+  options: CmaEsOptions,
+  domain: Domain,
+  hints: Hints,
+): Optimizer<NoisyState<FullCovariance>> {
+  const { course, variant } = settingsOf(options, domain);
+  return noisyGenerations('cma-es', course, variant, hints);
+}
+
+function settingsOf(options: CmaEsOptions, domain: Domain) {
+  const { populationSize, populationFactor: factor, active, ...rest } = readOptions(cmaEsFields, options);
   checkDomain(domain, CMA_ES_DIMENSION_MAX);
-  const { initialStep, populationFactor, active } = settings;
-  const lambda = settings.populationSize ?? defaultPopulation(domain.start.length);
-  const course = {
-    kind: fullCovariance,
-    domain,
-    seed: settings.seed,
-    lambda,
-    factor: populationFactor,
-    initialStep,
-  };
-  return generations('cma-es', course, { active, learning: 1 });
+  const lambda = populationSize ?? defaultPopulation(domain.start.length);
+  const course: Course<FullCovariance> = { kind: fullCovariance, domain, lambda, factor, ...rest };
+  return { course, variant: { active, learning: 1 } };
 }

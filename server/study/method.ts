@@ -1,5 +1,6 @@
 // What a study asks for points and tells losses: an optimizer over vectors, or a strategy over seeds. Pure, over plain state.
 import type { Shift } from '../shift.ts';
+import type { Estimate } from './optimizer.ts';
 import type { StudyPlan, TrialPoint } from './plan.ts';
 import { seedMethod } from './seed-form.ts';
 import { vectorMethod } from './vector-form.ts';
@@ -28,6 +29,8 @@ export interface Method<State> {
   ): { readonly state: State; readonly updates: readonly (readonly Shift[])[] };
   /** Whether there are no more new points within the budget, once everything that is out is told. */
   isSpent(state: State, left: number): boolean;
+  /** Where values are noisy: nothing before anything was learned. The value is to be minimized. */
+  estimate?(state: State): Estimate | undefined;
 }
 
 /** @throws ZerothError naming an option. */

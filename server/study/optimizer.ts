@@ -33,7 +33,26 @@ export interface Optimizer<State> {
    * @throws ZerothError naming `values[i].id` or `values[i].vector`.
    */
   tell(state: State, values: readonly Told[]): State;
+  /** Of those that take values for noisy: nothing before anything was learned. */
+  estimate?(state: State): Estimate | undefined;
 }
+
+/** A point to take, which was never evaluated itself, and what is known of its value from the points that it was learned from. */
+export type Estimate = {
+  readonly vector: readonly number[];
+  /** A mean of their values, and how far off that may be. */
+  readonly value: number;
+  readonly standardError: number;
+  /** How many they are, and how many values they have. */
+  readonly points: number;
+  readonly evaluations: number;
+};
+
+/** How values of the same point differ. */
+export type Noise = {
+  /** Their standard deviation, the same everywhere; undefined where it is not known. */
+  readonly deviation?: number | undefined;
+};
 
 /** Where an optimizer searches, and from where. */
 export type Domain =

@@ -7,7 +7,7 @@ import type { StudyPlan, StudyUpdate, Trial } from './plan.ts';
 import { isRecord } from './read-plan.ts';
 import type { Study } from './study.ts';
 
-/** Written. The first had no noise, and neither margins nor budgets in its rules. */
+/** Written. The first had neither noise nor margins. */
 const FORMAT = 'zeroth-study/2';
 const FORMATS = ['zeroth-study/1', FORMAT] as const;
 const KEYS = ['format', 'trial', 'update', 'sha256'] as const;

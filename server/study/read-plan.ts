@@ -7,12 +7,13 @@ import { checkSpace, type Space } from './space.ts';
 /** Whether it is of the form of a plan, its search space checked; what its numbers may be is another check (check-plan.ts). */
 export function isPlan(plan: unknown): plan is StudyPlan {
   if (!isRecord(plan)) return false;
-  const { direction, trials, target, form, rules } = plan;
+  const { direction, trials, target, form, rules, noise } = plan;
   return (
     (direction === 'minimize' || direction === 'maximize') &&
     isOptional(trials, (each) => isCount(each) && each > 0) &&
     isOptional(target, isNumber) &&
     isOptional(rules, (each) => each === 1 || each === 2) &&
+    isOptional(noise, (each) => isRecord(each) && isOptional(each.deviation, isNumber)) &&
     isRecord(form) &&
     (form.kind === 'vector' ? isVectorForm(form) : form.kind === 'seed' && isSeedForm(form))
   );

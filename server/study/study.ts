@@ -3,9 +3,10 @@ import type { Config } from '../config.ts';
 import type { StudyLog } from '../journal/study-log.ts';
 import { decode, encode } from '../training/text.ts';
 import { CANDIDATES_MAX } from './check.ts';
-import { afterAsk, afterTell, isComplete, type Ledger } from './ledger.ts';
+import { afterAsk, afterTell, estimateOf, isComplete, type Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { type Method, methodOf } from './method.ts';
+import type { Estimate } from './optimizer.ts';
 import type { AskRequest, StudyPlan, StudyUpdate, Trial } from './plan.ts';
 import { type PlacedValue, settle } from './settle.ts';
 import { bytesOf } from './space.ts';
@@ -87,9 +88,15 @@ export class Study {
     return isFull || isComplete(this.#method, this.plan, ledger);
   }
 
+  /** None where values are noisy: it would be the luckiest. */
   get best(): Trial | undefined {
     const { best } = this.ledger;
-    return best && this.#find(best.number);
+    return best && this.plan.noise === undefined ? this.#find(best.number) : undefined;
+  }
+
+  /** What there is instead. */
+  get estimate(): Estimate | undefined {
+    return estimateOf(this.#method, this.plan, this.ledger);
   }
 
   /** Those that this request was given before, or trials whose leases have ended, and then new ones; none where there are none now. */
