@@ -33,7 +33,11 @@ function checkNoise({ deviation }: Noise, form: StudyPlan['form']): void {
   const name = form.kind === 'vector' ? form.optimizer.name : undefined;
   if (name !== undefined && optimizerOf(name).createNoisy !== undefined) return;
   const able = optimizerNames.filter((each) => optimizerOf(each).createNoisy !== undefined);
-  throw invalid('plan.noise', `an optimizer that can do with it, ${able.join(' or ')}`, name ?? 'the seed form');
+  throw invalid(
+    'plan.noise',
+    `an optimizer that can do with it, ${able.join(' or ')}`,
+    name ?? 'the seed form',
+  );
 }
 
 function checkVectorForm(

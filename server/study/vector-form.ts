@@ -6,7 +6,10 @@ import type { StudyPlan, VectorForm } from './plan.ts';
 import { cutDomainOf, domainOf } from './space.ts';
 
 /** @throws ZerothError naming an option. */
-export function vectorMethod(form: VectorForm, plan: Pick<StudyPlan, 'rules' | 'noise' | 'trials'>): Method<unknown> {
+export function vectorMethod(
+  form: VectorForm,
+  plan: Pick<StudyPlan, 'rules' | 'noise' | 'trials'>,
+): Method<unknown> {
   const optimizer = optimizerFor(form, plan);
   return {
     start: () => optimizer.start(),
@@ -36,6 +39,7 @@ function optimizerFor(
   const domain = rules === 1 ? domainOf(space) : cutDomainOf(space);
   const { create, createNoisy } = optimizerOf(name);
   if (noise === undefined) return create(options, domain);
-  if (createNoisy === undefined) throw new Error(`noise: expected an optimizer that can do with it, got ${name}`);
+  if (createNoisy === undefined)
+    throw new Error(`noise: expected an optimizer that can do with it, got ${name}`);
   return createNoisy(options, domain, { noise, budget });
 }

@@ -10,6 +10,7 @@ import {
   StudyState,
   TrialState,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
+import { noiseOf } from '../study/noise.ts';
 import { doors, type Fixture } from '../support/fixture-server.ts';
 
 const BOX = {
@@ -195,6 +196,46 @@ describe.each(doors)('a study %s', (_, start) => {
     expect(study.best!.value).toBeLessThanOrEqual(1e-8);
     expect(told.reduce((a, b) => a + b)).toBe(Number(study.told));
     expect(Math.min(...told)).toBeGreaterThan(0);
+  });
+
+  test('says an estimate where values are noisy, and of how many values', async () => {
+    const { studies } = fixture.zeroth;
+    const optimizer = { name: 'cma-es', options: { seed: 2 } };
+    const space = { x: { min: -1, max: 3 }, k: { min: 1, max: 5, whole: true } } as const;
+    const noise = { deviation: 0.5 };
+    const { name, plan } = await studies.create({
+      space,
+      optimizer,
+      noise,
+      direction: 'maximize',
+      trials: 400,
+    });
+    expect(plan!.noise).toEqual(noise);
+    let calls = 0;
+    const told = await studies.optimize<{ x: number; k: number }>(
+      name,
+      ({ x, k }) => -((x - 1) ** 2) - (k - 4) ** 2 + noise.deviation * noiseOf(3n, calls++),
+    );
+    expect(told).toBe(400);
+    expect(await studies.best(name)).toBeUndefined();
+    const estimate = (await studies.estimate(name))!;
+    const { x, k } = estimate.point as { x: number; k: number };
+    expect(k).toBe(4);
+    expect(Math.abs(x - 1)).toBeLessThan(0.3);
+    expect(estimate.value).toBeLessThan(0.1);
+    expect(estimate.standardError).toBeLessThan(0.2);
+    expect(Number(estimate.evaluations)).toBeGreaterThan(Number(estimate.points));
+    const { best, estimate: listed } = await studies.get(name);
+    expect(best).toBeUndefined();
+    expect(listed).toMatchObject({ value: estimate.value, evaluations: estimate.evaluations });
+    const exact = await newStudy('exact');
+    expect([await studies.estimate(exact), (await studies.get(exact)).plan!.noise]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    const { optimizerInfos } = await fixture.zeroth.info();
+    const able = optimizerInfos.filter(({ takesNoise }) => takesNoise);
+    expect(able.map((each) => each.name)).toEqual(['cma-es', 'sep-cma-es']);
   });
 
   test('goes on somewhere else from its export as it would have here', async () => {

@@ -5,10 +5,12 @@ import { ZerothError } from '../../server/errors.ts';
 import type { GenerationsState } from '../../server/study/generations.ts';
 import { openLedger } from '../../server/study/ledger.ts';
 import { methodOf } from '../../server/study/method.ts';
-import type { StudyPlan } from '../../server/study/plan.ts';
+import type { NoisyState } from '../../server/study/noisy.ts';
+import type { StudyPlan, TrialPoint } from '../../server/study/plan.ts';
 import { exportStudy } from '../../server/study/portable.ts';
 import type { Study } from '../../server/study/study.ts';
 import { decode, encode } from '../../server/training/text.ts';
+import { noiseOf, sphere } from './noise.ts';
 import { forEver, inPieces, openRegistry, planOf, type Registry, request, told } from './registry.ts';
 
 let registry: Registry;
@@ -243,6 +245,9 @@ describe('an import', () => {
     ['a best that is not among its trials', ledger({ best: { number: 99, value: 0 } })],
     ['a best value that its trial does not have', ledger({ best: { number: 2, value: -5 } })],
     ['a state that is none', ledger({ state: undefined })],
+    ['noise that is no hint', plan({ noise: 'loud' })],
+    ['noise whose deviation is none', plan({ noise: { deviation: 'high' } })],
+    ['noise, and a state without', plan({ noise: {} })],
     ['a state of another kind', ledger({ state: { asked: 15, held: [], run: {} } })],
     ['a trial without a point', trial({ point: undefined })],
     ['a point of another length', trial({ point: { kind: 'vector', vector: [1] } })],
@@ -272,6 +277,32 @@ describe('an import', () => {
     ]);
     expect(registry.again().list()).toHaveLength(2);
     expect(registry.journal.studies.has('studies/bad')).toBe(false);
+  });
+
+  const average = { vector: [1, 2], value: 1, variance: 1, generations: 1, points: 3, evaluations: 4 };
+  const states: readonly (readonly [string, object])[] = [
+    ['a mean of another length', { average: { ...average, vector: [1] } }],
+    ['a mean that is none', { kept: { ...average, vector: 'here' } }],
+    ['a value that is none', { average: { ...average, value: 'low' } }],
+    ['a variance below 0', { average: { ...average, variance: -1 } }],
+    ['no points', { kept: { ...average, points: 0 } }],
+    ['an average that is a number', { average: 5 }],
+    ['fewer than one evaluation', { effort: 0.5 }],
+    ['a value of an earlier generation', { held: [{ id: 0, vector: null, value: 1 }] }],
+    ['a value that is no object', { held: [7] }],
+  ];
+  it.each(states)('of noisy values is refused with a state that has %s', async (_, change) => {
+    const study = await evaluated(planOf({ noise: {} }));
+    const lines = (await bytesOf(study)).toString().trimEnd().split('\n').slice(0, -1);
+    const decoded = lines.map((line) => decode<unknown>(line));
+    const { state } = study.ledger;
+    const good = { average, kept: average, effort: 2 };
+    await registry.studies.import(
+      'good',
+      inPieces(signed(ledger({ state: { ...(state as object), ...good } })(decoded))),
+    );
+    const bad = signed(ledger({ state: { ...(state as object), ...change } })(decoded));
+    expect((await errorOf(registry.studies.import('bad', inPieces(bad)))).kind).toBe('invalid-argument');
   });
 
   it('lets others have a turn between its pieces, and takes lines that come byte by byte', async () => {
@@ -324,6 +355,103 @@ it('a study of an earlier version goes on by its own rules', async () => {
   expect(runOf(young).margin![1]).toBe(1);
   const copy = await registry.studies.import('copy', exportStudy(old));
   expect([copy.plan, copy.ledger]).toEqual([plan, old.ledger]);
+});
+
+describe('a study whose values are noisy', () => {
+  const noisyPlan = (more: Partial<StudyPlan> = {}) => planOf({ noise: {}, ...more });
+  const sign = ({ direction }: StudyPlan) => (direction === 'maximize' ? -1 : 1);
+
+  /** So many trials one by one. */
+  const evaluate = async (study: Study, count: number) => {
+    for (let i = 0; i < count; i++) {
+      const [{ number, point }] = await ask(study);
+      const { vector } = point as Extract<TrialPoint, { kind: 'vector' }>;
+      await tell(study, [[number, sign(study.plan) * (sphere(vector) + noiseOf(1n, number))]]);
+    }
+  };
+
+  it('has an estimate in the place of the best trial', async () => {
+    const study = registry.studies.create('a', noisyPlan());
+    await evaluate(study, 7);
+    expect([study.best, study.estimate]).toEqual([undefined, undefined]);
+    await evaluate(study, 293);
+    const lowest = study.ledger.best!.value;
+    const { vector, value, evaluations } = study.estimate!;
+    expect([study.best, evaluations <= 300]).toEqual([undefined, true]);
+    // Nothing is below 0, whatever the luckiest says.
+    expect(lowest).toBeLessThan(-1.5);
+    expect(value).toBeGreaterThan(-0.1);
+    expect(sphere(vector)).toBeLessThan(0.5);
+  });
+
+  it('says the value of its estimate in its own direction', async () => {
+    const [up, down] = (['maximize', 'minimize'] as const).map((direction) =>
+      registry.studies.create('', noisyPlan({ direction })),
+    );
+    for (const study of [up, down]) await evaluate(study, 60);
+    const { value, ...rest } = up.estimate!;
+    expect({ ...rest, value: -value }).toEqual(down.estimate);
+  });
+
+  it('has reached its target where its estimate has, and not with one lucky value', async () => {
+    const study = registry.studies.create('a', noisyPlan({ target: 0.8, trials: 1000 }));
+    await evaluate(study, 20);
+    expect(study.ledger.best!.value).toBeLessThan(0.8);
+    expect(study.isComplete).toBe(false);
+    for (let i = 0; i < 900 && !study.isComplete; i++) await evaluate(study, 1);
+    expect(study.estimate!.value).toBeLessThanOrEqual(0.8);
+    expect(await ask(study)).toEqual([]);
+  });
+
+  it('goes on the same after a restart and from an export, in the middle of a generation', async () => {
+    const study = registry.studies.create('a', noisyPlan({ trials: 2000 }));
+    await evaluate(study, 301);
+    const whole = { ledger: study.ledger, estimate: study.estimate };
+    const state = study.ledger.state as NoisyState<unknown>;
+    expect([state.held.length > 0, state.effort > 1]).toEqual([true, true]);
+    const again = registry.again().get('studies/a');
+    const copy = await registry.studies.import('copy', exportStudy(study));
+    for (const each of [again, copy]) {
+      expect({ ledger: each.ledger, estimate: each.estimate }).toEqual(whole);
+      expect(each.plan).toEqual({ ...noisyPlan({ trials: 2000 }), rules: 2 });
+    }
+    await evaluate(copy, 100);
+    await evaluate(study, 100);
+    expect(copy.ledger).toEqual(study.ledger);
+  });
+
+  const kinds: readonly (readonly [string, Partial<StudyPlan>, string])[] = [
+    [
+      'an optimizer that makes no difference',
+      { form: { ...planOf().form, optimizer: { name: 'random', options: { seed: 1n } } } as never },
+      'plan.noise: expected an optimizer that can do with it, cma-es or sep-cma-es, got random',
+    ],
+    [
+      'no deviation',
+      { noise: { deviation: 0 } },
+      'plan.noise.deviation: expected a finite number above 0, got 0',
+    ],
+    [
+      'one that is infinite',
+      { noise: { deviation: Infinity } },
+      'plan.noise.deviation: expected a finite number above 0, got Infinity',
+    ],
+    [
+      'the seed form',
+      {
+        form: {
+          kind: 'seed',
+          dimensions: 3,
+          table: 'gaussian',
+          strategy: { name: 'es', options: { population: 2, learningRate: 1, seed: 1n } },
+        },
+      },
+      'plan.noise: expected an optimizer that can do with it, cma-es or sep-cma-es, got the seed form',
+    ],
+  ];
+  it.each(kinds)('is refused with %s', (_, more, message) => {
+    expect(() => registry.studies.create('a', noisyPlan(more))).toThrow(message);
+  });
 });
 
 describe('a study that is deleted', () => {
