@@ -69,8 +69,8 @@ export interface StudyLog {
   updates(name: string, after: number, limit: number): { revision: number; shifts: string }[];
   /** At once for whoever looks, its name free; its rows are there until they are swept. */
   delete(name: string): void;
-  /** Deletes at most so many rows of deleted studies. @returns whether there are more. */
-  sweep(rows: number): boolean;
+  /** Deletes about so many rows or bytes of deleted studies, whichever is less. @returns whether there may be more. */
+  sweep(most: { readonly rows: number; readonly bytes: number }): boolean;
   /** What happens within `work` is durable together, or not at all. */
   together<T>(work: () => T): T;
   /** Within `together`: where `work` throws, nothing of it stays. */
@@ -176,15 +176,16 @@ export function openStudyLog(database: Database): StudyLog {
       ids.delete(name);
       if (sql.delete.run(name) === 0) throw notFound(name);
     },
-    sweep(rows) {
+    sweep(most) {
       const study = sql.deleted.get();
       if (study === undefined) return false;
-      let room = rows;
-      database.transaction(() => {
-        for (const part of [sql.sweepTrials, sql.sweepUpdates, sql.sweepChanges])
-          if (room > 0) room -= part.run(study.id, room);
-        if (room > 0) sql.sweepStudy.run(study.id);
-      });
+      for (const { first, remove } of sql.swept) {
+        const row = first.get(study.id);
+        if (row === undefined) continue;
+        remove.run(study.id, Math.min(most.rows, Math.max(1, Math.floor(most.bytes / row.bytes))));
+        return true;
+      }
+      sql.sweepStudy.run(study.id);
       return true;
     },
     together: (work) => database.transaction(work),
@@ -204,6 +205,16 @@ export function openStudyLog(database: Database): StudyLog {
 
 /** Indexes are named where SQLite would rather go through all trials of a study, which are in order already. */
 function prepare(database: Database) {
+  /** Page by page, so that a row takes as long as it is; those of a study are about as long as its first one. */
+  const sweep = (table: string, key: string, bytes: string) => ({
+    first: database.prepare<{ bytes: number }>(
+      `SELECT ${bytes} AS bytes FROM ${table} WHERE study = ? ORDER BY ${key} LIMIT 1`,
+    ),
+    remove: database.prepare(
+      `DELETE FROM ${table} WHERE study = ?1 AND ${key} IN
+         (SELECT ${key} FROM ${table} WHERE study = ?1 ORDER BY ${key} LIMIT ?2)`,
+    ),
+  });
   return {
     id: database.prepare<{ id: number }>('SELECT id FROM study WHERE name = ?'),
     insert: database.prepare(
@@ -252,19 +263,14 @@ function prepare(database: Database) {
     ),
     // Names of studies begin with "studies/".
     delete: database.prepare("UPDATE study SET name = 'deleted/' || id, is_whole = 0 WHERE name = ?"),
-    deleted: database.prepare<{ id: number }>("SELECT id FROM study WHERE name LIKE 'deleted/%' LIMIT 1"),
-    sweepTrials: database.prepare(
-      `DELETE FROM study_trial WHERE study = ?1 AND number IN
-         (SELECT number FROM study_trial WHERE study = ?1 ORDER BY number LIMIT ?2)`,
+    deleted: database.prepare<{ id: number }>(
+      "SELECT id FROM study WHERE name > 'deleted/' AND name < 'deleted0' LIMIT 1",
     ),
-    sweepUpdates: database.prepare(
-      `DELETE FROM study_update WHERE study = ?1 AND revision IN
-         (SELECT revision FROM study_update WHERE study = ?1 ORDER BY revision LIMIT ?2)`,
-    ),
-    sweepChanges: database.prepare(
-      `DELETE FROM study_change WHERE study = ?1 AND number IN
-         (SELECT number FROM study_change WHERE study = ?1 ORDER BY number LIMIT ?2)`,
-    ),
+    swept: [
+      sweep('study_trial', 'number', 'ifnull(octet_length(vector), octet_length(point))'),
+      sweep('study_update', 'revision', 'octet_length(shifts)'),
+      sweep('study_change', 'number', 'octet_length(change)'),
+    ],
     sweepStudy: database.prepare('DELETE FROM study WHERE id = ?'),
     savepoint: database.prepare('SAVEPOINT apart'),
     rollback: database.prepare('ROLLBACK TO apart'),

@@ -41,8 +41,8 @@ export type Told = { readonly trials: readonly number[]; readonly asked: readonl
 /** Taken in one turn of the event loop: two generations of CMA-ES in a hundred dimensions. */
 const VALUES_PER_TURN = 32;
 
-/** Of a study that is deleted, in one transaction and one turn of the event loop. */
-const ROWS_DELETED_PER_TURN = 1000;
+/** Of a study that is deleted, in one transaction and one turn of the event loop: some ms. */
+const DELETED_PER_TURN = { rows: 500, bytes: 2 ** 18 };
 
 export class Studies {
   readonly #context: StudiesContext;
@@ -168,7 +168,7 @@ export class Studies {
     this.#isSweeping = true;
     setImmediate(() => {
       this.#isSweeping = false;
-      if (!this.#isClosed && this.#context.journal.studies.sweep(ROWS_DELETED_PER_TURN)) this.#sweep();
+      if (!this.#isClosed && this.#context.journal.studies.sweep(DELETED_PER_TURN)) this.#sweep();
     });
   }
 

@@ -472,7 +472,7 @@ describe('a study that is deleted', () => {
     const other = studies.create('a', planOf());
     // Not of this study any more, and more than one turn's.
     let turns = 0;
-    while (journal.studies.sweep(100)) turns++;
+    while (journal.studies.sweep({ rows: 100, bytes: 2 ** 20 })) turns++;
     expect(turns).toBeGreaterThan(trials / 100 - 1);
     await ask(other);
     await turn();
@@ -487,6 +487,6 @@ describe('a study that is deleted', () => {
     registry.again();
     expect(journal.studies.has('studies/half')).toBe(false);
     for (let i = 0; i < 5; i++) await turn();
-    expect(journal.studies.sweep(1)).toBe(false);
+    expect(journal.studies.sweep({ rows: 1, bytes: 1 })).toBe(false);
   });
 });
