@@ -23,7 +23,7 @@ export type StudyParts = {
   readonly now: () => number;
 };
 
-export type StudyLimits = Pick<
+type StudyLimits = Pick<
   Config,
   'trialsOpenMax' | 'trialsPerStudyMax' | 'shiftsPerRequestMax' | 'leaseMsMax'
 >;

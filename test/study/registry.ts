@@ -4,7 +4,7 @@ import { openJournal } from '../../server/journal/sqlite.ts';
 import type { AskRequest, StudyPlan, Value } from '../../server/study/plan.ts';
 import { Studies, type StudiesContext } from '../../server/study/studies.ts';
 
-export const LIMITS: StudiesContext['config'] = {
+const LIMITS: StudiesContext['config'] = {
   studiesMax: 16,
   studyDimensionsMax: 1000,
   studyBytesMax: 2 ** 30,

@@ -77,7 +77,7 @@ class Client {
 }
 
 describe('a study', () => {
-  test.each([
+  test.each<[string, Pick<StudyOptions, 'noise'>]>([
     ['', {}],
     ['of noisy values ', { noise: {} }],
   ])('%sgoes on after kill -9 as if nothing had been', async (_, more) => {
