@@ -23,10 +23,7 @@ export type StudyParts = {
   readonly now: () => number;
 };
 
-type StudyLimits = Pick<
-  Config,
-  'trialsOpenMax' | 'trialsPerStudyMax' | 'shiftsPerRequestMax' | 'leaseMsMax'
->;
+type StudyLimits = Pick<Config, 'trialsOpenMax' | 'trialsPerStudyMax' | 'shiftsPerRequestMax' | 'leaseMsMax'>;
 
 type Lease = { readonly client: string; readonly requestId: string; readonly leaseEndMs: number };
 
