@@ -5,7 +5,7 @@ import { type Average, averaged, isAverage, lower } from './estimate.ts';
 import { ascending, drawn, type Held, isRun, learned } from './generation.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
-import { areHeld, type Evaluated, pointOf, wholeGeneration } from './repeats.ts';
+import { areHeld, type Evaluated, type Layout, pointOf, wholeGeneration } from './repeats.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
 import { hasShapeOf } from './shape.ts';
 import { type Hints, layoutOf, treated, uncertainty } from './uncertainty.ts';
@@ -22,8 +22,8 @@ export type NoisyState<C> = {
 };
 
 /**
- * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. Values of
- * earlier generations are left out, as they stand for fewer evaluations; a point that was never asked for counts with the one value that it has.
+ * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. A point that
+ * was never asked for counts with the one value that it has, one of an earlier generation as long as one is what others have too.
  */
 export function noisyGenerations<C>(
   name: string,
@@ -55,10 +55,11 @@ export function noisyGenerations<C>(
       checkTold(course.domain, state.asked, values);
       let current = state;
       for (const told of values.toSorted((a, b) => ascending(a.id, b.id))) {
-        const each = holdable(current.run, told);
+        const layout = layoutOf(current, noise);
+        const each = holdable(current.run, layout, told);
         if (each === undefined) continue;
         current = { ...current, held: [...current.held, each] };
-        const points = wholeGeneration({ ...current, layout: layoutOf(current, noise) });
+        const points = wholeGeneration({ ...current, layout });
         if (points === undefined) continue;
         const parameters = parametersOf(n, current.run.lambda, variant);
         current = concluded({ course, hints, parameters }, current, points);
@@ -91,10 +92,13 @@ function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, 
   );
 }
 
-function holdable({ first }: Run<unknown>, { id, vector, value }: Told): Held | undefined {
+function holdable({ first, since }: Run<unknown>, { times }: Layout, told: Told): Held | undefined {
+  const { id, vector, value } = told;
   const known = feasible(value);
-  if (id !== undefined) return id >= first ? { id, vector: null, value: known } : undefined;
-  return known === null ? undefined : { id: null, vector: vector.map((x) => x + 0), value: known };
+  if (id !== undefined && id >= first) return { id, vector: null, value: known };
+  // A late value is as good as a new one where one is enough.
+  const isTaken = known !== null && (id === undefined || (times === 1 && id >= since));
+  return isTaken ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
 }
 
 type Means<C> = { readonly course: Course<C>; readonly hints: Hints; readonly parameters: Parameters };

@@ -21,22 +21,22 @@ export function pointOf({ layout: { times, again }, run }: Omit<Evaluations, 'he
   return rest < 0 ? id - ((id - run.first) % (2 * times)) : id - (rest % times);
 }
 
-/** Candidates of this generation, with `isHeld`'s promise. */
+/** With `isHeld`'s promise, and what is to be drawn again of this generation. */
 export function areHeld({ run, held }: Omit<Evaluations, 'layout'>, asked: number, n: number): boolean {
-  return held.every((each) => isHeld(each, asked, n) && (each.id === null || each.id >= run.first));
+  return held.every((each) => isHeld(each, asked, n) && (each.vector !== null || each.id! >= run.first));
 }
 
-/** The first lambda points, in the order of their ids, and behind them those that were never asked for; nothing while there are fewer. */
+/** The first lambda points, in the order of their ids, and behind them those that this generation has not drawn; nothing while there are fewer. */
 export function wholeGeneration(evaluations: Evaluations): readonly Evaluated[] | undefined {
   const { layout, run, held } = evaluations;
-  const injected = held.filter(({ id }) => id === null);
+  const injected = held.filter((each) => each.vector !== null);
   const drawn = held.length - injected.length;
   // Most values complete nothing: no further look is needed to see that.
   if (drawn < (run.lambda - injected.length) * layout.times) return undefined;
   const values = new Map<number, Held[]>();
   for (const each of held) {
-    if (each.id === null) continue;
-    const id = pointOf(evaluations, each.id);
+    if (each.vector !== null) continue;
+    const id = pointOf(evaluations, each.id!);
     const others = values.get(id);
     if (others === undefined) values.set(id, [each]);
     else others.push(each);

@@ -89,8 +89,18 @@ describe('a noisy generation', () => {
       more.candidates.map((each) => ({ ...each, value: 1 })),
     );
     expect(next.run.distribution.generation).toBe(1);
-    // What comes late stands for an evaluation of a distribution that is gone.
-    expect(optimizer.tell(next, values.slice(0, 1))).toEqual(next);
+  });
+
+  it('takes what comes late where one value is enough for a point, and leaves it out otherwise', () => {
+    const next = optimizer.tell(asked.state, values);
+    const { state, candidates } = optimizer.ask({ ...next, effort: 1 }, 8);
+    const late = { ...values[3], value: 1 };
+    const others = candidates.slice(0, 7).map((each) => ({ ...each, value: 2 }));
+    // Two points twice, three once: the late one is the sixth.
+    expect(optimizer.tell(state, [...others, late]).run.distribution.generation).toBe(2);
+    expect(optimizer.tell(state, others).run.distribution.generation).toBe(1);
+    const ignoring = { ...next, effort: 2 };
+    expect(optimizer.tell(ignoring, [late])).toEqual(ignoring);
   });
 
   it('says what it rests on', () => {
