@@ -5,12 +5,15 @@ import type { StudyLog } from '../journal/study-log.ts';
 import { encode } from '../training/text.ts';
 import { ImportCheck, type ImportLimits, isTime } from './check-import.ts';
 import { checkPlan, type PlanLimits } from './check-plan.ts';
+import type { StudyPlan } from './plan.ts';
 import { type Header, type Line, notAnExport } from './portable.ts';
 import { isPlan, isRecord } from './read-plan.ts';
+import { bytesOf } from './space.ts';
 import { toStored } from './stored.ts';
 
-/** Written in one transaction, and one turn of the event loop. */
+/** Written in one transaction, and one turn of the event loop: so many, or about so many bytes. */
 const ROWS_PER_TURN = 200;
+const BYTES_PER_TURN = 2 ** 18;
 
 /**
  * Begins a study with the first line, which it says by `onBegun`, and completes it with the last.
@@ -25,6 +28,7 @@ export async function bringIn(
 ): Promise<Header> {
   let header: Header | undefined;
   let check: ImportCheck | undefined;
+  let most = ROWS_PER_TURN;
   let rows: (() => void)[] = [];
   const write = () => {
     log.together(() => {
@@ -37,10 +41,11 @@ export async function bringIn(
       header = readHeader(line, limits);
       check = new ImportCheck(header.plan, header.ledger, limits);
       const { plan, ledger, createTimeMs } = header;
+      most = rowsPerTurn(plan);
       log.begin({ name, plan: encode(plan), ledger: encode(ledger), changes: 0, createTimeMs });
       onBegun();
     } else if (!('sha256' in line)) rows.push(rowOf(log, name, line, check));
-    if (rows.length < ROWS_PER_TURN) continue;
+    if (rows.length < most) continue;
     write();
     await turn();
   }
@@ -49,6 +54,12 @@ export async function bringIn(
   if (header === undefined || whole === undefined || !checked(() => whole.end())) throw notAnExport();
   log.complete(name);
   return header;
+}
+
+/** Points of a study are about as long as each other. */
+function rowsPerTurn({ form }: StudyPlan): number {
+  if (form.kind === 'seed') return ROWS_PER_TURN;
+  return Math.max(1, Math.min(ROWS_PER_TURN, Math.floor(BYTES_PER_TURN / bytesOf(form.space))));
 }
 
 function readHeader(line: Line, limits: PlanLimits): Header {

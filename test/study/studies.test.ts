@@ -318,6 +318,14 @@ describe('an import', () => {
     const before = turns;
     await registry.studies.import('copy', inPieces(await bytesOf(many)));
     expect(turns - before).toBeGreaterThan(4);
+    // Rows that are long come in smaller parts: here 32, of 8,000 bytes.
+    const space = { kind: 'vector', start: new Array<number>(1000).fill(1 / 3), scale: 1 } as const;
+    const optimizer = { name: 'random', options: { seed: 3n } } as const;
+    const long = registry.studies.create('long', planOf({ form: { kind: 'vector', space, optimizer } }));
+    for (let i = 0; i < 4; i++) await ask(long, { count: 40 });
+    const middle = turns;
+    await registry.studies.import('copy-of-long', inPieces(await bytesOf(long)));
+    expect(turns - middle).toBeGreaterThanOrEqual(5);
     isOver = true;
     await counting;
     const copy = await registry.studies.import('bytes', inPieces(bytes, 1));
