@@ -1,5 +1,6 @@
 // CMA-ES (Hansen's tutorial, arXiv 1604.00772v2) with IPOP restarts (Auger and Hansen 2005).
 import {
+  choice,
   type Fields,
   flag,
   integer,
@@ -29,8 +30,12 @@ export const cmaEsFields = {
   ),
   populationFactor: number(
     { minimum: 1, maximum: 16 },
-    'What lambda is multiplied by with every restart.',
+    'What lambda is multiplied by with every restart, or with every large one.',
     2,
+  ),
+  restarts: choice(
+    ['ipop', 'bipop'],
+    'What follows a run that has come to its end: ever larger populations, or these and small ones in turns.',
   ),
   active: flag('Whether the worst candidates count against the directions that led to them.', true),
   seed: seed('Every candidate follows from it.'),

@@ -1,4 +1,5 @@
 // One generation of CMA-ES: what of it is drawn, held and learned.
+import { isBalance, isSpent } from './bipop.ts';
 import { intoBox, outOfBox } from './box.ts';
 import { clipped, type Distribution, evolve } from './evolution.ts';
 import { withMargin } from './margin.ts';
@@ -21,7 +22,7 @@ const CANDIDATES = 0;
 
 /** What the form of a run alone does not say. @param asked candidates so far. */
 export function isRun<C>(run: Run<C>, asked: number): boolean {
-  const { index, lambda, since, first, firstSigma, distribution } = run;
+  const { index, lambda, since, first, firstSigma, distribution, balance } = run;
   const counts = [index, lambda, since, first, asked, distribution.generation];
   return (
     counts.every((each) => Number.isSafeInteger(each) && each >= 0) &&
@@ -30,7 +31,8 @@ export function isRun<C>(run: Run<C>, asked: number): boolean {
     lambda >= 2 &&
     lambda <= POPULATION_MAX &&
     firstSigma > 0 &&
-    distribution.sigma > 0
+    distribution.sigma > 0 &&
+    (balance === undefined || isBalance(balance, POPULATION_MAX))
   );
 }
 
@@ -59,7 +61,10 @@ export function learned<C>(
     evolve(course.kind, parameters, run.distribution, steps),
   );
   const history = remembered(run.history, values, lambda, parameters.n, distribution.generation);
-  const stop = whyStopped(course.kind, { lambda, distribution, firstSigma, history, values });
+  const isOver = run.balance !== undefined && isSpent(run.balance, asked - run.since);
+  const stop =
+    whyStopped(course.kind, { lambda, distribution, firstSigma, history, values }) ??
+    (isOver ? 'Evaluations' : undefined);
   return { run: { ...run, first: asked, distribution, history, ...margin }, stop };
 }
 

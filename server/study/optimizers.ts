@@ -46,7 +46,7 @@ const optimizers = {
     cmaEs,
     {
       title: 'CMA-ES',
-      paper: 'arXiv 1604.00772v2; restarts: Auger and Hansen 2005; noise: Hansen et al. 2009',
+      paper: 'arXiv 1604.00772v2; restarts: Auger and Hansen 2005, Hansen 2009; noise: Hansen et al. 2009',
       doc: 'Learns the whole covariance of good steps, and begins anew with a larger population where a run ends.',
       domains: ['box', 'vector'],
       dimensionMax: CMA_ES_DIMENSION_MAX,
@@ -58,7 +58,8 @@ const optimizers = {
     sepCmaEs,
     {
       title: 'Separable CMA-ES',
-      paper: 'Ros and Hansen 2008, PPSN X; restarts: Auger and Hansen 2005; noise: Hansen et al. 2009',
+      paper:
+        'Ros and Hansen 2008, PPSN X; restarts: Auger and Hansen 2005, Hansen 2009; noise: Hansen et al. 2009',
       doc: 'CMA-ES with a diagonal covariance: learns faster, and nothing of how parameters depend on each other.',
       domains: ['box', 'vector'],
       dimensionMax: SEP_CMA_ES_DIMENSION_MAX,

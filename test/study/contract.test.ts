@@ -7,6 +7,9 @@ for (const name of optimizerNames) {
   const { create, createNoisy, domains } = optimizerOf(name);
   keepsTheContract(name, (seed, domain) => create({ seed }, domain), [...domains]);
   if (createNoisy === undefined) continue;
+  keepsTheContract(`${name} by bipop`, (seed, domain) => create({ seed, restarts: 'bipop' }, domain), [
+    ...domains,
+  ]);
   for (const noise of [{}, { deviation: 0.1 }])
     keepsTheContract(
       `${name} with noise${noise.deviation === undefined ? '' : ' that is known'}`,
