@@ -8,7 +8,7 @@ import { type Parameters, parametersOf, type Variant } from './parameters.ts';
 import { areHeld, type Evaluated, type Layout, pointOf, wholeGeneration } from './repeats.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
 import { hasShapeOf } from './shape.ts';
-import { type Hints, layoutOf, treated, uncertainty } from './uncertainty.ts';
+import { EFFORT_MAX, type Hints, layoutOf, treated, uncertainty } from './uncertainty.ts';
 
 export type NoisyState<C> = {
   /** Candidates so far: the next id. */
@@ -53,18 +53,25 @@ export function noisyGenerations<C>(
 
     tell(state, values) {
       checkTold(course.domain, state.asked, values);
+      const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
       let current = state;
-      for (const told of values.toSorted((a, b) => ascending(a.id, b.id))) {
+      let held = [...state.held];
+      for (const told of inOrder) {
+        const { run } = current;
         const layout = layoutOf(current, noise);
-        const each = holdable(current.run, layout, told);
+        const each = holdable(run, layout, told);
         if (each === undefined) continue;
-        current = { ...current, held: [...current.held, each] };
-        const points = wholeGeneration({ ...current, layout });
+        held.push(each);
+        const points = wholeGeneration({ layout, run, held });
         if (points === undefined) continue;
-        const parameters = parametersOf(n, current.run.lambda, variant);
-        current = concluded({ course, hints, parameters }, current, points);
+        current = concluded(
+          { course, hints, parameters: parametersOf(n, run.lambda, variant) },
+          current,
+          points,
+        );
+        held = [];
       }
-      return current;
+      return { ...current, held };
     },
 
     estimate({ average, kept }) {
@@ -87,6 +94,7 @@ function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, 
     isRun(run, asked) &&
     areHeld({ run, held }, asked, n) &&
     effort >= 1 &&
+    effort <= EFFORT_MAX &&
     isAverage(average, n) &&
     isAverage(kept, n)
   );

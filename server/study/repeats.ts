@@ -29,20 +29,21 @@ export function areHeld({ run, held }: Omit<Evaluations, 'layout'>, asked: numbe
 /** The first lambda points, in the order of their ids, and behind them those that this generation has not drawn; nothing while there are fewer. */
 export function wholeGeneration(evaluations: Evaluations): readonly Evaluated[] | undefined {
   const { layout, run, held } = evaluations;
-  const injected = held.filter((each) => each.vector !== null);
-  const drawn = held.length - injected.length;
+  let others = 0;
+  for (const { vector } of held) if (vector !== null) others++;
   // Most values complete nothing: no further look is needed to see that.
-  if (drawn < (run.lambda - injected.length) * layout.times) return undefined;
+  if (held.length - others < (run.lambda - others) * layout.times) return undefined;
   const values = new Map<number, Held[]>();
   for (const each of held) {
     if (each.vector !== null) continue;
     const id = pointOf(evaluations, each.id!);
-    const others = values.get(id);
-    if (others === undefined) values.set(id, [each]);
-    else others.push(each);
+    const known = values.get(id);
+    if (known === undefined) values.set(id, [each]);
+    else known.push(each);
   }
   const whole = [...values].filter(([id, { length }]) => length === timesOf(evaluations, id));
-  if (whole.length + injected.length < run.lambda) return undefined;
+  if (whole.length + others < run.lambda) return undefined;
+  const injected = held.filter(({ vector }) => vector !== null);
   const points = whole.sort(([a], [b]) => a - b).map(([id, each]) => evaluated(id, each));
   return [...points, ...injected.map((each) => ({ ...each, values: [each.value] }))].slice(0, run.lambda);
 }

@@ -7,7 +7,7 @@ import type { Course, Run } from './restarts.ts';
 
 /** alpha_t of the paper. */
 const EFFORT_FACTOR = 1.5;
-const EFFORT_MAX = 100;
+export const EFFORT_MAX = 100;
 
 /** A budget leaves room for so many generations of the largest effort. */
 const GENERATIONS_LEFT = 30;

@@ -288,6 +288,7 @@ describe('an import', () => {
     ['no points', { kept: { ...average, points: 0 } }],
     ['an average that is a number', { average: 5 }],
     ['fewer than one evaluation', { effort: 0.5 }],
+    ['evaluations without an end', { effort: 1e300 }],
     ['a value of an earlier generation', { held: [{ id: 0, vector: null, value: 1 }] }],
     ['a value that is no object', { held: [7] }],
   ];
