@@ -1,9 +1,10 @@
 // The gRPC server: services, health, reflection; how it opens and how it ends.
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from '../config.ts';
 import { ZerothError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Access } from './access.ts';
 import { Gate } from './gate.ts';
 import { handlersOf, type Parts } from './handlers.ts';
 import { addReflection } from './reflection.ts';
@@ -15,8 +16,11 @@ export class RpcServer {
   readonly #gate = new Gate();
   /** Health is per process: every service is there or none is. */
   readonly #names: readonly string[];
+  readonly #access: Access;
 
-  constructor(parts: Parts, log: Log) {
+  constructor(parts: Parts, log: Log, access: Access) {
+    const { strangerBecause } = access;
+    this.#access = access;
     const { config } = parts;
     this.#config = config;
     this.#server = new Server({
@@ -26,14 +30,15 @@ export class RpcServer {
       'grpc.keepalive_time_ms': config.keepaliveMs,
       'grpc.keepalive_timeout_ms': config.keepaliveMs,
     });
-    const all = handlersOf(parts, this.#gate, log);
+    const all = handlersOf(parts, this.#gate, log, strangerBecause);
     for (const handlers of all) this.#server.addService(...handlers);
     this.#names = ['', ...all.map(([definition]) => nameOf(definition))];
     this.#health = new HealthImplementation(
       Object.fromEntries(this.#names.map((name) => [name, 'NOT_SERVING'])),
     );
+    // Without a token: probes have none, and all they learn is that the server is up.
     this.#health.addToServer(this.#server);
-    addReflection(this.#server);
+    addReflection(this.#server, strangerBecause);
   }
 
   /** @returns the port. Calls are refused as loading until `open`. */
@@ -41,7 +46,7 @@ export class RpcServer {
     const { host, port } = this.#config;
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      this.#server.bindAsync(address, this.#access.credentials, (error, bound) => {
         if (error === null) resolve(bound);
         else
           reject(new ZerothError('unavailable', `host, port: cannot listen on ${address}: ${error.message}`));

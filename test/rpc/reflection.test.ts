@@ -1,6 +1,5 @@
 // Tools that have no .proto files: buf curl over reflection, and the standard health service.
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
@@ -11,15 +10,12 @@ import {
   ServerReflectionClient as V1,
 } from '../../proto/gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionClient as V1Alpha } from '../../proto/gen/grpc/reflection/v1alpha/reflection.ts';
+import { methods } from '../support/contract.ts';
 import { OBJECTIVE, ROWS, tinyData } from '../support/fixture-server.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { everyRow, near, prepareFolder, shift } from './wire.ts';
 
-/** Of the contract, all of them. */
-const contract = new URL('../../proto/zeroth/v1/', import.meta.url);
-const SERVICES = readdirSync(contract)
-  .flatMap((file) => [...readFileSync(new URL(file, contract), 'utf8').matchAll(/^service (\w+)/gm)])
-  .map(([, name]) => `zeroth.v1.${name}`);
+const SERVICES = [...new Set(methods.map(({ path }) => path.split('/')[1]))];
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let server: ServerProcess;
