@@ -9,6 +9,7 @@ package main
 //go:generate npx buf generate --template buf.gen.yaml
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -51,8 +52,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	arguments := append(os.Args[1:], "", "")
-	if err := optimize(ctx, arguments[0], arguments[1]); err != nil {
-		explain(err)
+	address, runID := cmp.Or(arguments[0], "127.0.0.1:50051"), arguments[1]
+	if err := optimize(ctx, address, runID); err != nil {
+		explain(err, address)
 		os.Exit(1)
 	}
 }
@@ -261,9 +263,6 @@ var repeatable = map[string]bool{
 }
 
 func dial(address string) (*grpc.ClientConn, error) {
-	if address == "" {
-		address = "127.0.0.1:50051"
-	}
 	return grpc.NewClient(address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(`{"methodConfig": [{"name": [{}], "timeout": "60s"}]}`), // A deadline for every call.
@@ -328,9 +327,12 @@ func upload(ctx context.Context, datasets zeroth.DatasetServiceClient) (string, 
 }
 
 // explain prints what the server had to say of an error, with google.rpc's details: a reason, the fields at fault.
-func explain(err error) {
+func explain(err error, address string) {
 	refusal := status.Convert(err)
 	fmt.Fprintf(os.Stderr, "%s: %s\n", refusal.Code(), refusal.Message())
+	if refusal.Code() == codes.Unavailable {
+		fmt.Fprintln(os.Stderr, "  expected a server that is ready at HOST:PORT, got", address)
+	}
 	for _, detail := range refusal.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:

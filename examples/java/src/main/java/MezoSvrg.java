@@ -92,7 +92,7 @@ public final class MezoSvrg {
       }
       System.out.println(training.outcome());
     } catch (StatusException refusal) {
-      explain(refusal);
+      explain(refusal, address);
       exitCode = 1;
     }
     channel.shutdownNow();
@@ -283,8 +283,10 @@ public final class MezoSvrg {
   }
 
   /** Prints what the server had to say of an error, with google.rpc's details: a reason, the fields at fault. */
-  private static void explain(StatusException refusal) throws Exception {
+  private static void explain(StatusException refusal, String address) throws Exception {
     System.err.println(refusal.getMessage());
+    if (refusal.getStatus().getCode() == Status.Code.UNAVAILABLE)
+      System.err.println("  expected a server that is ready at HOST:PORT, got " + address);
     if (refusal.getCause() != null) System.err.println("  cause: " + refusal.getCause().getMessage());
     for (Any detail : StatusProto.fromThrowable(refusal).getDetailsList()) {
       if (detail.is(ErrorInfo.class)) {
