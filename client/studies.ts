@@ -7,6 +7,7 @@ import {
   type DeepPartial,
   ListTrialsRequest,
   type Study,
+  type StudyEstimate,
   StudyServiceService,
   type StudyUpdate,
   TellRequest,
@@ -28,6 +29,12 @@ export type Studies = ReturnType<typeof studies>;
 /** A trial to evaluate, or one that was. */
 export type ClientTrial = Omit<Trial, 'point'> & {
   /** To evaluate. */
+  readonly point: Point;
+};
+
+/** What there is instead of a best trial where values are noisy. */
+export type ClientEstimate = Omit<StudyEstimate, 'point'> & {
+  /** Where the optimum is expected. */
   readonly point: Point;
 };
 
@@ -192,10 +199,16 @@ export function studies(channel: Channel) {
     /** What a client's vector is to be moved by, after a revision, in order. */
     updates,
 
-    /** Undefined before there is a value. */
+    /** Undefined before there is a value, and where values are noisy. */
     async best(study: string, options?: CallOptions): Promise<ClientTrial | undefined> {
       const { best } = await channel.idempotent(service.getBest, { study }, options);
       return best && toTrial(best);
+    },
+
+    /** What to take where values are noisy; undefined before anything was learned. */
+    async estimate(study: string, options?: CallOptions): Promise<ClientEstimate | undefined> {
+      const { estimate } = await channel.idempotent(service.getBest, { study }, options);
+      return estimate && { ...estimate, point: toPoint(estimate.point) };
     },
 
     /** In the order of their numbers. */

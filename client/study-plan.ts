@@ -62,6 +62,11 @@ export type StudyOptions = {
   readonly trials?: number;
   /** A value that is as good completes the study. */
   readonly target?: number;
+  /** Values of the same point differ, by this standard deviation where it is known. Default: they do not. */
+  readonly noise?: {
+    /** Above 0; of the value of one point. */
+    readonly deviation?: number;
+  };
 } & (
   | {
       /** Where points come from. */
@@ -99,7 +104,7 @@ export type Point =
     };
 
 export function toPlan(options: StudyOptions): DeepPartial<StudyPlan> {
-  const { direction = 'minimize', trials = 0, target } = options;
+  const { direction = 'minimize', trials = 0, target, noise } = options;
   return {
     direction:
       direction === 'maximize'
@@ -108,6 +113,7 @@ export function toPlan(options: StudyOptions): DeepPartial<StudyPlan> {
     form: 'seed' in options ? toSeedForm(options.seed) : toVectorForm(options),
     trials: BigInt(trials),
     target,
+    noise,
   };
 }
 
