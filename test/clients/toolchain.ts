@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-export type Step = {
+type Step = {
   /**
    * `fetch` needs a registry: where it fails the client is skipped, and the reason said. `build` needs none, and failing is an
    * error of ours.
