@@ -5,16 +5,19 @@ import { parseArgs } from 'node:util';
 import { connect, mezoSvrg, toTensor, train, type Zeroth, ZerothCallError } from '../../client/index.ts';
 import { seedFor } from '../../server/strategy/seeds.ts';
 
+export const MODEL = 'torch-mlp.onnx';
+export const SVRG = { q: 5, eta1: 0.1, eta2: 0.05, epsilon: 1e-3, anchorDirections: 4, seed: 1n };
+export const STEPS = 200;
+
 const ROWS = 96;
 const FEATURES = 4;
 const CLASSES = 3;
-const STEPS = 200;
 
 /** Exact in float32: numbers of 24 bits from -1 to 1. */
 const feature = (row: number, column: number) => Number(seedFor(11n, row, column) >> 40n) / 2 ** 23 - 1;
 
 /** Rows whose label is the place of the largest of their first features. */
-function data() {
+export function data() {
   const rows = Array.from({ length: ROWS }, (_, row) =>
     Array.from({ length: FEATURES }, (_, column) => feature(row, column)),
   );
@@ -28,8 +31,15 @@ function data() {
   };
 }
 
+export type Outcome = {
+  readonly run: string;
+  readonly revision: number;
+  readonly weights_sha256: string;
+  readonly loss: number;
+};
+
 /** Where a run has come to: what every client prints at its end. */
-async function outcome(zeroth: Zeroth, run: string, dataset: string) {
+export async function outcomeOf(zeroth: Zeroth, run: string, dataset: string): Promise<Outcome> {
   const { revision, weights } = await zeroth.runs.readWeights({ run });
   const digest = createHash('sha256');
   for (const tensor of weights.values()) digest.update(tensor);
@@ -48,15 +58,21 @@ async function modelOf(zeroth: Zeroth, file: string) {
   }
 }
 
-export async function optimize(zeroth: Zeroth, runId: string) {
-  const model = await modelOf(zeroth, 'torch-mlp.onnx');
+async function optimize(zeroth: Zeroth, runId: string): Promise<Outcome> {
+  const model = await modelOf(zeroth, MODEL);
   const { dataset } = await zeroth.datasets.create(data());
   const run = await zeroth.runs.create({ model: model.name, runId, objective: { name: 'cross_entropy' } });
-  const strategy = mezoSvrg({ q: 5, eta1: 0.1, eta2: 0.05, epsilon: 1e-3, anchorDirections: 4, seed: 1n });
-  const training = { run: run.name, dataset, strategy, batchSize: 16, batchSeed: 2n, trainingId: 'mezo-svrg' };
+  const training = {
+    run: run.name,
+    dataset,
+    strategy: mezoSvrg(SVRG),
+    batchSize: 16,
+    batchSeed: 2n,
+    trainingId: 'mezo-svrg',
+  };
   for await (const { step, loss } of train(zeroth, { ...training, budget: { steps: STEPS } }))
     if (step % 20 === 0) console.error(`step ${step}: loss ${loss.toFixed(4)}`);
-  return outcome(zeroth, run.name, dataset.name);
+  return outcomeOf(zeroth, run.name, dataset.name);
 }
 
 if (import.meta.main) {

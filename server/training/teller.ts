@@ -14,6 +14,7 @@ import type {
 import type { Run, StepOutcome } from '../run/run.ts';
 import type { Done } from '../strategy/driver.ts';
 import type { Book, Draft } from './book.ts';
+import type { OwnSnapshots } from './own-snapshots.ts';
 import { settlementOf } from './settlement.ts';
 
 /** A step that is told, and not durable yet. */
@@ -31,6 +32,7 @@ const LOOK_AGAIN_MS = 200;
 export type TellerOptions = {
   /** Before the number of the step in the ids of requests: that of the training. */
   readonly prefix: string;
+  readonly snapshots: OwnSnapshots;
   readonly signal: AbortSignal;
   /** How long a client that serves the objective is waited for. */
   readonly remoteWaitMs: number;
@@ -72,7 +74,8 @@ export class Teller {
    * Points where the step that was told has brought the run.
    * @throws NotWanted where nobody serves the objective, and the training is to end first.
    */
-  async ask({ points, batch, objective }: Question): Promise<EvaluateOutcome> {
+  async ask({ points: asked, batch, objective }: Question): Promise<EvaluateOutcome> {
+    const points = asked.map((point) => this.#options.snapshots.pointOf(point));
     const request = { points, batch, objective, revision: undefined, perExampleLosses: false, outputs: [] };
     const { evaluation } = await this.#advanceWhereServed(request);
     this.#head = evaluation!.revision;
@@ -113,7 +116,9 @@ export class Teller {
     // Somebody else may have moved the run: the losses of a step are of one place, and its update is refused then.
     if (told === undefined)
       return request ? this.#try(undefined, { ...request, revision: this.#head }) : NOTHING;
-    const { change, snapshot } = settlementOf(this.#run, told.actions, this.#conditions(told.place.step));
+    const settlement = settlementOf(this.#run, told.actions, this.#conditions(told.place.step));
+    const { change } = settlement;
+    const snapshot = settlement.snapshot && this.#options.snapshots.nameOf(settlement.snapshot);
     if (change !== undefined) return this.#commit(told, { change, snapshot }, request);
     if (snapshot !== undefined)
       await this.#patiently(() => this.#run.createSnapshot(snapshot, this.#head, true));
