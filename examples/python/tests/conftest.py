@@ -6,8 +6,12 @@ import json
 import os
 import pathlib
 import subprocess
+import threading
 from collections.abc import Iterator
+from typing import IO, Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 import zeroth
@@ -25,10 +29,15 @@ class ServerProcess:
         folders = ["--model-dir", str(FIXTURES / "models"), "--data-dir", data]
         self._process = subprocess.Popen([*command, *folders, "--port", "0", *flags], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
         self.address = self._listening()
+        # A log that nobody reads would fill its pipe, and the server wait for ever.
+        threading.Thread(target=self._log().read, daemon=True).start()
+
+    def _log(self) -> IO[str]:
+        assert self._process.stdout is not None
+        return self._process.stdout
 
     def _listening(self) -> str:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in iter(self._log().readline, ""):
             entry = json.loads(line)
             if entry.get("msg") == "listening":
                 return str(entry["address"])
@@ -58,3 +67,21 @@ def address() -> Iterator[str]:
 def client(address: str) -> Iterator[zeroth.Client]:
     with zeroth.connect(address) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, npt.NDArray[Any]]:
+    """Rows for torch-mlp.onnx: 24 of 4 features, 3 classes."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(24, 4)).astype(np.float32)
+    return {"x": x, "labels": x[:, :3].argmax(axis=1)}
+
+
+@pytest.fixture
+def dataset(client: zeroth.Client, tiny: dict[str, npt.NDArray[Any]]) -> zeroth.Dataset:
+    return client.datasets.create(tiny)
+
+
+@pytest.fixture
+def run(client: zeroth.Client) -> zeroth.Run:
+    return client.runs.create(client.models.load("torch-mlp.onnx"), objective="cross_entropy")

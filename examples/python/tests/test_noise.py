@@ -165,7 +165,7 @@ def test_a_tensor_of_many_pieces_moves_as_one() -> None:
 def spread(case: Case) -> npt.NDArray[np.float64]:
     """-largest .. largest, in no order."""
     i = np.arange(case["length"], dtype=np.uint64) * np.uint64(2654435761) % np.uint64(2**32)
-    return (i % np.uint64(2 * case["largest"] + 1)).astype(np.float64) - case["largest"]
+    return (i % np.uint64(2 * case["largest"] + 1)).astype(np.float64) - int(case["largest"])
 
 
 @pytest.mark.parametrize("case", DECAYS["cases"], ids=lambda case: f"times {case['factor']} with seed {case['seed']}")

@@ -33,7 +33,7 @@ class Duplex(Generic[Request, Response]):
             async for answer in self._call:
                 yield answer
         except grpc.RpcError as error:
-            raise from_call(error) from error
+            raise from_call(error) from None
 
     async def end(self) -> None:
         """No more requests; answers may still come."""

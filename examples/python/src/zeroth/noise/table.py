@@ -64,4 +64,5 @@ def _gaussian() -> Table:
     x[:, 0::2] = r * np.cos(t)
     x[:, 1::2] = r * np.sin(t)
     factor = np.linalg.cholesky(x.T @ x / ROWS)
-    return np.linalg.solve(factor, x.T).T.astype(np.float32)
+    # Row-major: rows are what is looked up, and of another order numpy would copy the table each time.
+    return np.linalg.solve(factor, x.T).T.astype(np.float32, order="C")

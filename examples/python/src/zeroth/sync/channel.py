@@ -20,7 +20,10 @@ Answer = TypeVar("Answer")
 
 
 class Channel:
-    """Nothing is sent before the first call."""
+    """Nothing is sent before the first call.
+
+    What gRPC raised is the context of each ZerothError, and is not printed with it: it says the same, at length.
+    """
 
     def __init__(self, connection: Connection, opened: grpc.Channel | None = None) -> None:
         self.connection = connection
@@ -45,7 +48,7 @@ class Channel:
             try:
                 return ask(request, timeout=self.connection.timeout, metadata=self.connection.metadata)
             except grpc.RpcError as error:
-                raise from_call(error) from error
+                raise from_call(error) from None
 
         return (self.repeat(attempt) if repeatable else attempt())
 
@@ -59,19 +62,19 @@ class Channel:
                 wait = attempts.wait_after(error)
             time.sleep(wait)
 
-    def stream(self, method: Method[Request, Response], request: Request) -> Iterator[Response]:
-        """One request, many answers; leaving the loop ends the call."""
+    def stream(self, method: Method[Request, Response], request: Request, *, is_endless: bool = False) -> Iterator[Response]:
+        """One request, many answers; leaving the loop ends the call. One without an end has no limit of time."""
         ask = self._grpc.unary_stream(
             method.path,
             request_serializer=method.request.SerializeToString,
             response_deserializer=method.response.FromString,
         )
-        answers = ask(request, timeout=self.connection.timeout, metadata=self.connection.metadata)
+        answers = ask(request, timeout=None if is_endless else self.connection.timeout, metadata=self.connection.metadata)
         try:
             for answer in answers:
                 yield answer
         except grpc.RpcError as error:
-            raise from_call(error) from error
+            raise from_call(error) from None
         finally:
             answers.cancel()
 
@@ -82,7 +85,7 @@ class Channel:
         attempts = Attempts(self.connection.retry)
         while True:
             try:
-                for answer in self.stream(method, request):
+                for answer in self.stream(method, request, is_endless=True):
                     behind(request, answer)
                     attempts = Attempts(self.connection.retry)
                     yield answer
@@ -103,7 +106,7 @@ class Channel:
             try:
                 return ask(iter(requests()), timeout=self.connection.timeout, metadata=self.connection.metadata)
             except grpc.RpcError as error:
-                raise from_call(error) from error
+                raise from_call(error) from None
 
         return (self.repeat(attempt) if repeatable else attempt())
 

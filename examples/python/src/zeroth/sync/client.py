@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
-
 from .. import wire
-from ..connection import Connection
+from ..connection import Connection, Pem, Token
 from ..method import Method, Request, Response
 from ..retry import RetryPolicy
 from .channel import Channel
@@ -92,19 +90,44 @@ def connect(
     address: str = "127.0.0.1:50051",
     *,
     tls: bool = False,
-    root_certificates: bytes | str | os.PathLike[str] | None = None,
-    token: str | None = None,
+    tls_ca: Pem | None = None,
+    tls_cert: Pem | None = None,
+    tls_key: Pem | None = None,
+    token: Token | None = None,
     timeout: float | None = None,
+    keepalive: float = 30.0,
     retry: RetryPolicy | None = None,
+    receive_bytes_max: int = 64 * 2**20,
 ) -> Client:
     """A client of the server at "host:port". Nothing is sent before the first call.
 
     Args:
         tls: whether the connection is encrypted; plain text is for a server on the same machine.
-        root_certificates: whom to trust: a PEM file's path or its bytes, which mean `tls`. None means the machine's own.
-        token: goes with every call as "authorization: Bearer ...". Without `tls` anybody on the way can read it.
-        timeout: seconds that each try of a call may take; None means as long as it takes.
+        tls_ca: roots to trust instead of those that grpcio comes with, for a certificate of one's own: a PEM file's path or its bytes.
+            Means `tls`, as the next two do.
+        tls_cert, tls_key: the client's own certificate and its key, for servers that ask for one (`--tls-client-ca`).
+        token: goes with every call as "authorization: Bearer ...". A function is asked before every attempt, as the file of a token
+            that is exchanged from time to time has to be. In plain text to this machine only.
+        timeout: seconds that each try of a call may take, then it is DEADLINE_EXCEEDED; None means as long as it takes. Streams that
+            watch have no limit.
+        keepalive: seconds after which a silent connection is checked; 10 seconds without an answer end it.
         retry: how often calls are tried again that may be; the default outlives a restart of the server.
+        receive_bytes_max: of one message.
+
+    Raises:
+        ValueError: naming the option, what was expected and what came.
+        OSError: where a certificate's file cannot be read.
     """
-    policy = retry or RetryPolicy()
-    return Client(Channel(Connection(address, tls, root_certificates, token, timeout, policy)))
+    connection = Connection(
+        address=address,
+        tls=tls,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        token=token,
+        timeout=timeout,
+        keepalive=keepalive,
+        retry=retry or RetryPolicy(),
+        receive_bytes_max=receive_bytes_max,
+    )
+    return Client(Channel(connection))

@@ -27,7 +27,7 @@ class Duplex(Generic[Request, Response]):
         try:
             yield from self._call
         except grpc.RpcError as error:
-            raise from_call(error) from error
+            raise from_call(error) from None
 
     def end(self) -> None:
         """No more requests; answers may still come."""
