@@ -33,7 +33,7 @@ export type Scored = {
   readonly point: number;
   /** "datasets/*"; empty where the batch was sent along. */
   readonly dataset: string;
-  /** Aborted where nobody waits for this score any more. */
+  /** Aborted where the stream breaks: nobody waits for this score any more. */
   readonly signal: AbortSignal;
 };
 
@@ -137,13 +137,29 @@ const DELAY_MS_MIN = 50;
 async function scoreWith(score: ScoreFunction, request: ScoreRequest, signal: AbortSignal): Promise<Score> {
   const { id, ...scored } = request;
   try {
-    const losses = await score({ ...scored, signal });
-    if (!('mean' in losses))
-      return { id, result: { $case: 'losses', value: { values: Array.from(losses) } } };
-    const { mean: loss, weight = 0 } = losses;
-    return { id, result: { $case: 'mean', value: { loss, weight } } };
+    return { id, result: resultOf(await score({ ...scored, signal })) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { id, result: { $case: 'error', value: { code: status.UNKNOWN, message, details: [] } } };
   }
+}
+
+/** What is no number would be one on the wire, or break the stream there. */
+function resultOf(losses: Losses): Score['result'] {
+  if (typeof losses !== 'object' || losses === null || !('mean' in losses || 'length' in losses))
+    throw new TypeError(`score: expected a list of losses, or { mean }, got ${String(losses)}`);
+  if ('mean' in losses) {
+    const { mean, weight = 0 } = losses;
+    return {
+      $case: 'mean',
+      value: { loss: numberOf(mean, 'mean'), weight: numberOf(weight, 'mean.weight') },
+    };
+  }
+  const values = Array.from(losses, (loss, i) => numberOf(loss, `losses[${i}]`));
+  return { $case: 'losses', value: { values } };
+}
+
+function numberOf(value: unknown, field: string): number {
+  if (typeof value !== 'number') throw new TypeError(`${field}: expected a number, got ${typeof value}`);
+  return value;
 }

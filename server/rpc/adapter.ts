@@ -58,8 +58,11 @@ export type DuplexParts<Request, Response> = {
 
 /** The other side of a conversation. */
 export type Partner<Response> = {
-  /** Without bound: how much may be under way is for who sends to know. */
-  readonly send: (response: Response) => void;
+  /**
+   * Without bound: how much may be under way is for who sends to know.
+   * @param onSent It is not kept here any more: the partner reads.
+   */
+  readonly send: (response: Response, onSent?: () => void) => void;
   readonly end: () => void;
 };
 
@@ -183,7 +186,8 @@ export class Adapter {
     return (call) => {
       const work = async (context: Call) => {
         const { promise: over, resolve: end, reject: fail } = Promise.withResolvers<void>();
-        const partner = { send: (response: Response) => void call.write(response), end };
+        const send = (response: Response, onSent = () => {}) => void call.write(response, onSent);
+        const partner = { send, end };
         const speaker = begin(partner, context);
         const drain = () => speaker.drain();
         call.on('data', (request: Request) => {

@@ -42,6 +42,8 @@ export class Training {
   readonly #gone = new AbortController();
   readonly #id: string;
   readonly #snapshots: OwnSnapshots;
+  /** Of what is under way: aborted where it is to halt. */
+  #halting = new AbortController();
   #wanted: Wanted = 'run';
   #underWay: Promise<void> | undefined;
 
@@ -74,7 +76,9 @@ export class Training {
     if (this.#wanted === 'close') return;
     if (this.status.state !== 'running') this.#enter({ state: 'running', reason: '' });
     this.#wanted = 'run';
-    this.#underWay ??= this.#live();
+    if (this.#underWay !== undefined) return;
+    this.#halting = new AbortController();
+    this.#underWay = this.#live();
   }
 
   /** Resolves at once unless it is to halt, and when it has then. */
@@ -123,6 +127,7 @@ export class Training {
 
   async #halt(wanted: Wanted): Promise<void> {
     this.#wanted = wanted;
+    this.#halting.abort();
     await this.#underWay;
   }
 
@@ -152,7 +157,7 @@ export class Training {
         snapshots: this.#snapshots,
         signal: this.#gone.signal,
         remoteWaitMs: this.#parts.remoteWaitMs,
-        isWanted: () => this.#wanted === 'run',
+        unwanted: this.#halting.signal,
       });
       return await this.#steps(this.#open(), teller).catch((error: unknown) => {
         if (error instanceof NotWanted && this.#wanted !== 'run') return leave(teller, this.#wanted);

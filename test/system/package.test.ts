@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLocal } from '../../client/local.ts';
 import { tinyModel } from '../support/fixture-server.ts';
-import { temporaryFolder } from '../support/server-process.ts';
+import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { outcomeOf, startTraining } from '../support/training.ts';
 
 const run = promisify(execFile);
@@ -33,7 +33,7 @@ console.log(header.weightsSha256);
 `;
 
 /** As docs/objectives.md has it. */
-const OBJECTIVE = `
+const IN_TYPESCRIPT = `
 import type { ExampleObjective } from 'zeroth/objective';
 
 const objective: ExampleObjective<{ output: 'float32' }, { labels: 'int64' }> = {
@@ -47,18 +47,46 @@ const objective: ExampleObjective<{ output: 'float32' }, { labels: 'int64' }> = 
 export default objective;
 `;
 
-const EVALUATION = `
-import { toTensor } from 'zeroth/client';
-import { openLocal } from 'zeroth/local';
+const IN_JAVASCRIPT = `
+// @ts-check
+/**
+ * @typedef {{ right: number, all: number }} Counts
+ * @type {import('zeroth/objective').CorpusObjective<Counts, { output: 'float32' }, { labels: 'int64' }>}
+ */
+const objective = {
+  outputs: { output: { dataType: 'float32', shape: ['rows', 'classes'] } },
+  labels: { labels: { dataType: 'int64', shape: ['rows'] } },
+  start: () => ({ right: 0, all: 0 }),
+  add({ right, all }, { output }, { labels }, rows) {
+    const [, classes] = output.shape;
+    for (let row = 0; row < rows; row++) {
+      const scores = output.data.subarray(row * classes, (row + 1) * classes);
+      if (scores.indexOf(Math.max(...scores)) === Number(labels.data[row])) right++;
+    }
+    return { right, all: all + rows };
+  },
+  merge: (a, b) => ({ right: a.right + b.right, all: a.all + b.all }),
+  loss: ({ right, all }) => 1 - right / all,
+};
+export default objective;
+`;
 
-await using zeroth = await openLocal({ modelDir: '.', dataDir: ':memory:', objectiveDir: 'objectives', threads: 1 });
+const EVALUATION = `
+import { connect, toTensor } from 'zeroth/client';
+
+await using zeroth = connect(process.argv[2]);
 const { name: model } = await zeroth.models.load('mlp.onnx');
 const tensors = { x: toTensor(new Float32Array(12), [2, 6]), labels: toTensor(BigInt64Array.of(0n, 2n), [2]) };
 const run = await zeroth.runs.create({ model, objective: { name: 'custom/margin' } });
 const batch = { source: { $case: 'inline', value: { tensors } } };
-const { results } = await zeroth.oracle.evaluate({ run: run.name, points: [{}], batch });
-console.log(results[0].loss, results[0].finite);
+for (const name of ['custom/margin', 'custom/hits']) {
+  const { results } = await zeroth.oracle.evaluate({ run: run.name, points: [{}], batch, objective: { name } });
+  console.log(name, results[0].loss, results[0].finite);
+}
 `;
+
+/** What a folder of objectives has of the world: no types of Node.js, and a library of before Float16Array. */
+const PLAIN = { target: 'es2022', lib: ['es2022'], types: [] };
 
 /** Where every module came from, by the time that zeroth/client is there. */
 const LOADED = `
@@ -79,9 +107,9 @@ describe('the package', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let app: string;
 
-  const inApp = async (file: string, content: string) => {
+  const inApp = async (file: string, content: string, ...args: string[]) => {
     await writeFile(join(app, file), content);
-    return (await run(process.execPath, [file], { cwd: app })).stdout;
+    return (await run(process.execPath, [file, ...args], { cwd: app })).stdout;
   };
 
   beforeAll(async () => {
@@ -128,28 +156,48 @@ describe('the package', () => {
     ]);
   });
 
-  test('has the interface of objectives: a module compiles against it, runs, and one of another shape does not compile', async () => {
-    await mkdir(join(app, 'objectives'));
-    await writeFile(join(app, 'objectives', 'margin.ts'), OBJECTIVE);
-    expect(await compilerSays('objectives/margin.ts')).toEqual([]);
-    // Biases are 0 and so is x.
-    expect(await inApp('evaluate.js', EVALUATION)).toBe('0 true\n');
-    const mistakes = [
-      ["labels: 'int64' }>", "labels: 'float32' }>", 'Type \'"int64"\' is not assignable to type'],
-      ['losses({ output }', 'loss({ output }', "'loss' does not exist in type"],
-      ['return Float64Array.from', 'return BigInt64Array.from', 'is not assignable to type'],
-    ] as const;
-    for (const [right, wrong, text] of mistakes) {
-      await writeFile(join(app, 'mistaken.ts'), OBJECTIVE.replace(right, wrong));
-      expect((await compilerSays('mistaken.ts')).join('\n')).toContain(text);
+  test('has the interface of objectives: modules in both languages compile against it, are served and scored with', async () => {
+    const objectives = join(app, 'objectives');
+    await mkdir(objectives);
+    await writeFile(join(objectives, 'margin.ts'), IN_TYPESCRIPT);
+    await writeFile(join(objectives, 'hits.js'), IN_JAVASCRIPT);
+    for (const file of ['margin.ts', 'hits.js'])
+      expect(await compilerSays(`objectives/${file}`, PLAIN)).toEqual([]);
+
+    await mkdir(join(folder.path, 'models'));
+    await cp(join(app, 'mlp.onnx'), join(folder.path, 'models', 'mlp.onnx'));
+    const command = [join(app, 'node_modules', 'zeroth', 'dist', 'client', 'zeroth.js'), 'serve'];
+    const server = await startServerProcess(folder.path, ['--objective-dir', objectives], command);
+    try {
+      // Biases are 0 and so is x: all scores are equal, and the first is the largest.
+      const said = await inApp('evaluate.js', EVALUATION, server.address);
+      expect(said).toBe('custom/margin 0 true\ncustom/hits 0.5 true\n');
+    } finally {
+      await server.stop();
     }
   });
 
-  async function compilerSays(file: string): Promise<string[]> {
+  test.each([
+    ['mistaken.ts', "labels: 'int64' }>", "labels: 'float32' }>", '\'"int64"\' is not assignable to type'],
+    ['mistaken.ts', 'losses({ output }', 'loss({ output }', "'loss' does not exist in type"],
+    ['mistaken.ts', 'return Float64Array.from', 'return BigInt64Array.from', 'is not assignable to type'],
+    ['mistaken.js', "labels: 'int64' }>", "labels: 'float32' }>", '\'"int64"\' is not assignable to type'],
+    ['mistaken.js', 'merge: (a, b)', 'merged: (a, b)', "'merged' does not exist in type"],
+    ['mistaken.js', 'right: a.right + b.right, ', '', "Property 'right' is missing in type"],
+  ])(
+    'an objective of another shape does not compile: %s, where %o is %o',
+    async (file, right, wrong, text) => {
+      const module = file.endsWith('.ts') ? IN_TYPESCRIPT : IN_JAVASCRIPT;
+      await writeFile(join(app, file), module.replace(right, wrong));
+      expect((await compilerSays(file, PLAIN)).join('\n')).toContain(text);
+    },
+  );
+
+  async function compilerSays(file: string, more: object = {}): Promise<string[]> {
     const options = {
-      ...{ strict: true, noEmit: true, module: 'nodenext', target: 'es2024', skipLibCheck: true },
+      ...{ strict: true, noEmit: true, module: 'nodenext', target: 'es2024', allowJs: true },
       ...{ types: ['node'], typeRoots: [resolve('node_modules/@types')] },
-      lib: ['es2024', 'esnext.disposable'],
+      ...{ lib: ['es2024', 'esnext.disposable'], ...more },
     };
     await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: [file] }));
     const said = await run('tsc', ['--project', app]).catch((error: { stdout: string }) => error);
