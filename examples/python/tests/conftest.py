@@ -23,10 +23,10 @@ FIXTURES = REPOSITORY / "test" / "fixtures"
 class ServerProcess:
     """`node server/main.ts` on a free port, with what it keeps in memory or in a folder."""
 
-    def __init__(self, *flags: str, data: str = ":memory:") -> None:
+    def __init__(self, *flags: str, data: str = ":memory:", models: str = "models") -> None:
         node = REPOSITORY / "node_modules" / ".bin" / "node"
         command = [os.environ.get("ZEROTH_NODE", str(node)), "server/main.ts", "--threads", "1", "--log-format", "json"]
-        folders = ["--model-dir", str(FIXTURES / "models"), "--data-dir", data]
+        folders = ["--model-dir", str(FIXTURES / models), "--data-dir", data]
         self._process = subprocess.Popen([*command, *folders, "--port", "0", *flags], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
         self.address = self._listening()
         # A log that nobody reads would fill its pipe, and the server wait for ever.

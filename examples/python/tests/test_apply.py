@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import zeroth
-from zeroth import Client, Dataset, Decay, Journal, Point, Run, apply_journal, read_journal
+from conftest import ServerProcess
+from zeroth import Client, Dataset, Decay, Journal, Point, Run, apply_journal, read_journal, wire
 from zeroth.journal import Regrid, Rollback, Shifts
 
 Weights = dict[str, npt.NDArray[np.float32]]
@@ -82,7 +84,15 @@ def trained(client: Client) -> Run:
     return run
 
 
-RUNS = [regridded, rolled_back, decayed, rademacher, some_tensors, trained]
+def forked(client: Client) -> Run:
+    """From within a past with a regrid and rollbacks, and on from there."""
+    parent = rolled_back(client)
+    run = parent.fork(revision=parent.revision - 2)
+    small_steps(run, 70, 5)
+    return run
+
+
+RUNS = [regridded, rolled_back, decayed, rademacher, some_tensors, trained, forked]
 
 
 def kinds(journal: Journal) -> set[str]:
@@ -111,8 +121,27 @@ def test_what_the_journal_makes_of_the_base_is_what_the_server_exports(client: C
     assert_same(apply_journal(base, Journal.of(run.refresh(), run.entries())), expected)
     assert run.journal() == read_journal(tmp_path / "run.journal")
     # What it is to show is in there.
-    shown = {"regridded": {"Regrid"}, "rolled_back": {"Regrid", "Rollback"}, "decayed": {"Decay", "Rollback"}}
+    shown = {"regridded": {"Regrid"}, "rolled_back": {"Regrid", "Rollback"}, "decayed": {"Decay", "Rollback"}, "forked": {"Regrid", "Rollback"}}
     assert kinds(run.journal()) >= shown.get(make.__name__, {"Shifts"})
+
+
+def test_adapters_of_a_model_of_half_precision_are_float32_and_come_out_too(tmp_path: pathlib.Path) -> None:
+    server = ServerProcess(models="language")
+    with zeroth.connect(server.address) as client:
+        model = client.models.load("roberta-classification-fp16.onnx")
+        run = client.runs.create(model, objective="cross_entropy", lora=wire.Lora(rank=2, seed=5))
+        for seed in range(4):
+            small_steps(run, 10 * seed, 10)
+            run.update([(seed, 0.7)], decay=Decay(0.9, seed))
+        journal, base = run.journal(), run.read_weights(Point(revision=0))
+        assert kinds(journal) >= {"Regrid", "Decay"} and journal.additions == ("lora",)
+        run.export(tmp_path / "adapters.safetensors", format="safetensors")
+        assert_same(apply_journal(base, journal), load_file(tmp_path / "adapters.safetensors"))
+        # The model's own weights are not these.
+        missing = re.escape(f"expected a tensor '{journal.trainable[0]}', got own (the run put lora into the model: run.read_weights(")
+        with pytest.raises(KeyError, match=missing):
+            apply_journal({"own": np.zeros(1, np.float32)}, journal)
+    assert server.stop() == 0
 
 
 def test_every_revision_is_reached(client: Client) -> None:
@@ -150,8 +179,9 @@ def test_in_place_the_arrays_of_the_base_become_the_tuned_ones(client: Client) -
 class Foreign:
     """As PyTorch's tensors are turned into arrays, which share their memory."""
 
-    def __init__(self, values: npt.NDArray[np.float32]) -> None:
+    def __init__(self, values: npt.NDArray[np.float32], *, is_cpu: bool = True) -> None:
         self.values = values
+        self.is_cpu = is_cpu
 
     def detach(self) -> Foreign:
         return self
@@ -168,6 +198,18 @@ def test_tensors_of_a_state_dict_are_taken_and_tuned_in_place(client: Client) ->
     state = {name: Foreign(values) for name, values in run.read_weights(Point(revision=0)).items()}
     apply_journal({**state, "another": Foreign(np.zeros(1, np.float32))}, run.journal(), in_place=True)
     assert_same({name: tensor.values for name, tensor in state.items()}, run.read_weights())
+
+
+def test_what_cannot_be_tuned_in_place_is_refused_before_anything_is_written(client: Client) -> None:
+    run = some_tensors(client)
+    base = run.read_weights(Point(revision=0))
+    name = list(base)[-1]
+    fixed = base[name].copy()
+    fixed.flags.writeable = False
+    for other in (fixed, Foreign(base[name], is_cpu=False)):
+        with pytest.raises(ValueError, match=f"{name}: expected an array that can be written to, or a tensor on the CPU, got another "):
+            apply_journal({**base, name: other}, run.journal(), in_place=True)
+    assert_same(base, run.read_weights(Point(revision=0)))
 
 
 def test_a_base_that_is_not_the_runs_is_refused(client: Client) -> None:
@@ -212,6 +254,19 @@ def test_a_file_keeps_all_bits_of_seeds_and_scales() -> None:
     assert journal.lineage() == list(journal.changes[:2])
 
 
+def shift_of(seed: object, scale: object) -> dict[str, object]:
+    return {"kind": "shifts", "shifts": [{"seed": seed, "scale": scale}]}
+
+
+def decay_of(**other: object) -> dict[str, object]:
+    return {"kind": "shifts", "decay": {"factor": 0.5, "seed": "1", "tensors": [0], **other}, "shifts": []}
+
+
+A_SHIFT = "line 2: expected shifts with a seed in decimal, as text, and a finite scale"
+A_DECAY = "line 2: expected a decay with a factor between 0 and 1, .* tensors below 2, ascending"
+A_CHANGE = "line 2: expected shifts, a regrid of one of 2 tensors, or a rollback to an earlier revision"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -219,11 +274,22 @@ def test_a_file_keeps_all_bits_of_seeds_and_scales() -> None:
         (b"[]", "line 1: expected an object"),
         (file_of(format="zeroth-journal/9"), "line 1: expected zeroth-journal/1, got zeroth-journal/9"),
         (file_of(noise="noise/2"), "line 1: expected noise/1, got noise/2"),
+        (file_of(table="uniform"), "line 1: expected a table of gaussian, rademacher, got uniform"),
+        (file_of(trainable="a"), "line 1: expected a header with trainable, a list of names, got a"),
+        (file_of(baseSha256=None), "line 1: expected a header with baseSha256"),
         (file_of(revision=3), "line 1: expected 3 changes behind it, got 0"),
-        (file_of({"kind": "leap"}), "line 2: expected shifts, a regrid, or a rollback"),
-        (file_of({"kind": "shifts", "shifts": [{"seed": "x", "scale": 1}]}), "line 2: expected shifts"),
-        (file_of({"kind": "rollback", "toRevision": 1}), "line 2: expected .* a rollback to an earlier revision"),
-        (file_of({"kind": "regrid", "tensor": 0}), "line 2: expected .* with all of its fields"),
+        (file_of({"kind": "leap"}), A_CHANGE),
+        (file_of(shift_of("x", 1)), A_SHIFT),
+        (file_of(shift_of(1, 1)), A_SHIFT),
+        (file_of(shift_of("18446744073709551616", 1)), A_SHIFT),
+        (file_of(shift_of("1", float("inf"))), A_SHIFT),
+        (file_of(decay_of(factor=1)), A_DECAY),
+        (file_of(decay_of(seed=1)), A_DECAY),
+        (file_of(decay_of(tensors=[1, 0])), A_DECAY),
+        (file_of(decay_of(tensors=[2])), A_DECAY),
+        (file_of({"kind": "rollback", "toRevision": 1}), A_CHANGE),
+        (file_of({"kind": "regrid", "tensor": 2, "exponent": -18}), A_CHANGE),
+        (file_of({"kind": "regrid", "tensor": 0}), A_CHANGE),
     ],
 )
 def test_a_file_that_is_none_names_the_line(content: bytes, message: str) -> None:
@@ -231,13 +297,18 @@ def test_a_file_that_is_none_names_the_line(content: bytes, message: str) -> Non
         read_journal(content)
 
 
-def test_a_header_without_a_field_names_it() -> None:
-    header = {key: value for key, value in HEADER.items() if key != "table"}
-    with pytest.raises(ValueError, match="line 1: expected a header with 'table'"):
-        read_journal(json.dumps({**header, "revision": 0}).encode())
-
-
 def test_entries_with_a_gap_are_refused(client: Client) -> None:
     run = rademacher(client)
     with pytest.raises(ValueError, match="entries: expected revision 1, got 3"):
         Journal.of(run.refresh(), run.entries(after=2))
+
+
+def test_entries_that_this_package_does_not_know_are_refused(client: Client) -> None:
+    run = rademacher(client)
+    [first, *_] = run.entries()
+    first.ClearField("shifts")
+    with pytest.raises(ValueError, match="entry 1: expected shifts, a regrid or a rollback, got another kind"):
+        Journal.of(run.info, [first])
+    other = wire.Run(noise="noise/2")
+    with pytest.raises(ValueError, match="run: expected noise/1, got noise/2"):
+        Journal.of(other, [])

@@ -23,7 +23,7 @@ from .datasets import Dataset as Dataset
 from .errors import FieldViolation as FieldViolation
 from .errors import ZerothError as ZerothError
 from .journal import Journal as Journal
-from .journal import read_journal as read_journal
+from .journal_file import read_journal as read_journal
 from .noise.vector import SeedVector as SeedVector
 from .points import Decay as Decay
 from .points import Point as Point

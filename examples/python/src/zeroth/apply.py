@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from .journal import Change, Journal, Regrid, Shifts, read_journal
+from .journal import Change, Journal, Regrid, Shifts
+from .journal_file import read_journal
 from .noise.decay import decay
 from .noise.grid import Floats, grid_exponent, largest_magnitude, snap
 from .noise.shift import move
@@ -30,18 +31,20 @@ def apply_journal(base: Mapping[str, Any], journal: Journal | str | os.PathLike[
         base: by name, at least all of the journal's `trainable`: float32 arrays, or PyTorch tensors (a `state_dict()`), in the model's shapes.
             As the model has them, before any training; that their values are off the run's grids by less than a step does not matter.
         journal: a zeroth-journal/1 file (`run.export(path, format="journal")`), or a Journal (`run.journal()`, or `Journal.of(run.info, entries)`).
-        in_place: whether arrays of the base become the tuned ones, once the digest is right; they have to be contiguous float32 that can
-            be written to, which a PyTorch tensor on the CPU is.
+        in_place: whether arrays of the base become the tuned ones, once the digest is right; they have to be arrays that can be written
+            to, which a PyTorch tensor on the CPU is.
 
     Returns:
         float32 arrays by name, in the order of the journal's `trainable`. `torch.from_numpy` takes each without a copy.
 
     Raises:
         DigestMismatch: where base or result have not the SHA-256 that the journal names. Nothing has been written then.
-        KeyError, TypeError: naming the tensor that is missing, or not float32.
+        KeyError, TypeError, ValueError: naming the tensor that is missing, is not float32, or cannot be written to where that is asked for.
     """
     journal = journal if isinstance(journal, Journal) else read_journal(journal)
-    given = {name: _array(name, base) for name in journal.trainable}
+    given = {name: _array(name, base, journal.additions) for name in journal.trainable}
+    if in_place:
+        _check_writeable(base, given)
     flat = [array.ravel() for array in given.values()]
     exponents = [grid_exponent(largest_magnitude(array)) for array in flat]
     state = [snap(array, exponent) for array, exponent in zip(flat, exponents)]
@@ -88,15 +91,24 @@ def _replay(changes: Sequence[Change], state: list[Floats], exponents: list[int]
     catch_up()
 
 
-def _array(name: str, base: Mapping[str, Any]) -> Floats:
+def _array(name: str, base: Mapping[str, Any], additions: Sequence[str]) -> Floats:
     if name not in base:
-        raise KeyError(f"base: expected a tensor {name!r}, got {', '.join(sorted(base)[:20])}")
+        hint = f" (the run put {', '.join(additions)} into the model: run.read_weights(Point(revision=0)) has all that it began with)"
+        raise KeyError(f"base: expected a tensor {name!r}, got {', '.join(sorted(base)[:20])}{hint if additions else ''}")
     values = base[name]
     # PyTorch's, of which this shares the memory.
     array: npt.NDArray[Any] = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
     if array.dtype != np.float32:
         raise TypeError(f"{name}: expected float32, got {array.dtype}")
     return cast(Floats, array)
+
+
+def _check_writeable(base: Mapping[str, Any], given: Mapping[str, Floats]) -> None:
+    """Before anything is computed. What is a copy of the base's tensor would be written to in vain."""
+    for name, array in given.items():
+        is_shared = getattr(base[name], "is_cpu", isinstance(base[name], np.ndarray))
+        if not is_shared or not array.flags.writeable:
+            raise ValueError(f"{name}: expected an array that can be written to, or a tensor on the CPU, got another {type(base[name]).__name__}")
 
 
 def _check(what: str, expected: str, state: Iterable[Floats]) -> None:

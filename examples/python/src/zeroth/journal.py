@@ -1,17 +1,19 @@
-"""A run's journal as a program sees it, and as a file (zeroth-journal/1, docs/journal.md)."""
+"""A run's journal as a program sees it (docs/journal.md). journal_file.py has it as a file."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from . import wire
 from .points import Shift
 
-_FORMAT = "zeroth-journal/1"
+NOISE = "noise/1"
+"""What seeds mean here; a journal of another noise would need another package."""
+
+ADDITIONS = ("lora", "head", "prompt", "prefix")
+"""What a run may put into its model: tensors that the model's file has not."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Journal:
         weights_sha256: over the weights that have to come out; None where nobody has said.
         changes: the first makes revision 1.
         model_sha256: of the model's file; empty where nobody has said.
+        additions: which of "lora", "head", "prompt", "prefix" the run put into the model.
     """
 
     trainable: tuple[str, ...]
@@ -68,6 +71,7 @@ class Journal:
     weights_sha256: str | None
     changes: tuple[Change, ...]
     model_sha256: str = ""
+    additions: tuple[str, ...] = ()
 
     @property
     def revision(self) -> int:
@@ -78,8 +82,10 @@ class Journal:
         """Of what the server says of a run (`run.info`) and all entries from the first on (`run.entries()`).
 
         Raises:
-            ValueError: where an entry is missing.
+            ValueError: where an entry is missing, or is of a kind that this package does not know.
         """
+        if run.noise != NOISE:
+            raise ValueError(f"run: expected {NOISE}, got {run.noise}")
         changes: list[Change] = []
         for entry in entries:
             if entry.revision != len(changes) + 1:
@@ -87,7 +93,8 @@ class Journal:
             changes.append(_of_entry(entry))
         table = wire.NoiseTable.Name(run.table).removeprefix("NOISE_TABLE_").lower()
         names = tuple(parameter.name for parameter in run.trainable)
-        return Journal(names, table, run.base_sha256, None, tuple(changes))
+        additions = tuple(field.name for field, _ in run.ListFields() if field.name in ADDITIONS)
+        return Journal(names, table, run.base_sha256, None, tuple(changes), additions=additions)
 
     def lineage(self) -> list[Change]:
         """The changes that the last revision is made of, in order: without what was rolled back."""
@@ -104,75 +111,13 @@ class Journal:
 
 
 def _of_entry(entry: wire.Entry) -> Change:
-    if entry.HasField("regrid"):
+    kind = entry.WhichOneof("change")
+    if kind == "regrid":
         return Regrid(entry.regrid.tensor, entry.regrid.exponent)
-    if entry.HasField("rollback"):
+    if kind == "rollback":
         return Rollback(entry.rollback.to_revision)
+    if kind != "shifts":
+        raise ValueError(f"entry {entry.revision}: expected shifts, a regrid or a rollback, got another kind")
     of = entry.shifts.decay
     decay = DecayOf(of.factor, of.seed, tuple(of.tensors)) if entry.shifts.HasField("decay") else None
     return Shifts(tuple(Shift(shift.seed, shift.scale) for shift in entry.shifts.shifts), decay)
-
-
-def read_journal(source: str | os.PathLike[str] | bytes) -> Journal:
-    """Of a file's path, or of its bytes.
-
-    Raises:
-        ValueError: naming the line, what was expected and what came.
-    """
-    if isinstance(source, bytes):
-        text = source.decode("utf-8")
-    else:
-        with open(source, encoding="utf-8") as file:
-            text = file.read()
-    lines = [line for line in text.split("\n") if line != ""]
-    header = _parsed(lines[0] if lines else "", 1)
-    if header.get("format") != _FORMAT:
-        raise _wrong(1, _FORMAT, header.get("format"))
-    if header.get("noise") != "noise/1":
-        raise _wrong(1, "noise/1", header.get("noise"))
-    if header.get("revision") != len(lines) - 1:
-        raise _wrong(1, f"{header.get('revision')} changes behind it", len(lines) - 1)
-    changes = tuple(_to_change(_parsed(line, number), number) for number, line in enumerate(lines[1:], 2))
-    try:
-        return Journal(
-            trainable=tuple(header["trainable"]),
-            table=header["table"],
-            base_sha256=header["baseSha256"],
-            weights_sha256=header["weightsSha256"],
-            changes=changes,
-            model_sha256=header["modelSha256"],
-        )
-    except KeyError as missing:
-        raise _wrong(1, f"a header with {missing}", lines[0][:200]) from None
-
-
-def _to_change(value: dict[str, Any], line: int) -> Change:
-    try:
-        if value["kind"] == "shifts":
-            shifts = tuple(Shift(int(shift["seed"]), float(shift["scale"])) for shift in value["shifts"])
-            return Shifts(shifts, _to_decay(value["decay"]) if "decay" in value else None)
-        if value["kind"] == "regrid":
-            return Regrid(int(value["tensor"]), int(value["exponent"]))
-        if value["kind"] == "rollback" and 0 <= value["toRevision"] < line - 1:
-            return Rollback(int(value["toRevision"]))
-    except (KeyError, TypeError, ValueError):
-        pass
-    raise _wrong(line, "shifts, a regrid, or a rollback to an earlier revision, with all of its fields", json.dumps(value)[:200])
-
-
-def _to_decay(value: dict[str, Any]) -> DecayOf:
-    return DecayOf(float(value["factor"]), int(value["seed"]), tuple(int(tensor) for tensor in value["tensors"]))
-
-
-def _parsed(text: str, line: int) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        raise _wrong(line, "JSON", text[:60]) from None
-    if not isinstance(value, dict):
-        raise _wrong(line, "an object", text[:60])
-    return value
-
-
-def _wrong(line: int, expected: str, got: object) -> ValueError:
-    return ValueError(f"journal, line {line}: expected {expected}, got {got}")

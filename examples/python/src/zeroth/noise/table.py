@@ -22,6 +22,8 @@ _SHA256 = {
     "rademacher": "fbe8dc851cad8433da3f694496ea28ed53992875952220c405a2c543a13451e7",
 }
 
+KINDS = tuple(_SHA256)
+
 
 @lru_cache(maxsize=None)
 def noise_table(kind: str) -> Table:
@@ -33,7 +35,7 @@ def noise_table(kind: str) -> Table:
             could be replayed anywhere else.
     """
     if kind not in _SHA256:
-        raise ValueError(f"table: expected one of {', '.join(_SHA256)}, got {kind!r}")
+        raise ValueError(f"table: expected one of {', '.join(KINDS)}, got {kind!r}")
     table = _gaussian() if kind == "gaussian" else _rademacher()
     check_table(kind, table)
     table.flags.writeable = False

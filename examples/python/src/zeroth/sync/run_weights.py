@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from .. import wire
 from ..export import FORMATS, Download
-from ..journal import Journal, read_journal
+from ..journal import Journal
+from ..journal_file import read_journal
 from ..points import PointLike, to_point
 from ..weights import Weights, WeightsReader
 from .run_base import RunBase
