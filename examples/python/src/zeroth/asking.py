@@ -20,7 +20,7 @@ class Asking:
     """Who asks for trials, and how.
 
     Attributes:
-        client_id: the same after a restart, so that its open trials come back to it.
+        client_id: who evaluates. Trials that it leaves behind are offered again when their leases end.
         count: trials at a time.
         lease: seconds that an evaluation may take before others are offered the trial; 0 means what the server is set to.
         wait: seconds to wait for a trial where there is none to be had now.

@@ -9,8 +9,12 @@ from typing import Any, Generic
 import grpc
 import grpc.aio
 
-from ..errors import from_call
+from ..errors import ZerothError, from_call
 from ..method import Request, Response
+
+_BROKE_IN_WRITING = "Internal error from Core"
+_LOOKS = 100
+_LOOK_SECONDS = 0.01
 
 
 class Duplex(Generic[Request, Response]):
@@ -20,6 +24,7 @@ class Duplex(Generic[Request, Response]):
         self._call = ask(metadata=metadata)
         # gRPC takes one write at a time.
         self._writing = asyncio.Lock()
+        self._is_cancelled = False
 
     async def write(self, request: Request) -> None:
         try:
@@ -32,12 +37,27 @@ class Duplex(Generic[Request, Response]):
         try:
             async for answer in self._call:
                 yield answer
-        except grpc.RpcError as error:
-            raise from_call(error) from None
+        except grpc.RpcError:
+            raise await self._reason() from None
+        except asyncio.CancelledError:
+            # gRPC's word for both: the task that reads, or the stream.
+            if self._is_cancelled:
+                raise ZerothError("CANCELLED", "the stream was closed") from None
+            raise
+
+    async def _reason(self) -> ZerothError:
+        """Of a stream that breaks while it is written to gRPC says INTERNAL at first, and a moment later what it was."""
+        for _ in range(_LOOKS):
+            code, said = await self._call.code(), await self._call.details()
+            if said != _BROKE_IN_WRITING:
+                return from_call(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), await self._call.trailing_metadata(), said))
+            await asyncio.sleep(_LOOK_SECONDS)
+        return ZerothError("UNAVAILABLE", "the stream broke while a message was written to it")
 
     async def end(self) -> None:
         """No more requests; answers may still come."""
         await self._call.done_writing()
 
     def cancel(self) -> None:
+        self._is_cancelled = True
         self._call.cancel()

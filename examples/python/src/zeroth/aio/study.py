@@ -51,7 +51,7 @@ class Study:
         Args:
             evaluate: takes a point (a dict of parameters, or a float64 vector) and gives its value. What is not finite counts as infeasible,
                 and so does a raised Infeasible; other errors end the loop.
-            client_id: the same after a restart; empty means one of its own.
+            client_id: who evaluates; empty means a name of its own.
             count: trials asked for at a time.
             lease: seconds, longer than an evaluation takes; 0 means what the server is set to.
             wait: seconds that one request waits for a trial that others have to make way for; then there is another.
