@@ -206,7 +206,7 @@ export class Models {
 
   #refuseIfClosing(): void {
     if (!this.#isClosing) return;
-    const details = { reason: 'DRAINING', retryAfterMs: 200 };
+    const details = { reason: 'DRAINING', retryAfterMs: 200 } as const;
     throw new ZerothError('unavailable', 'the server is going down', details);
   }
 
