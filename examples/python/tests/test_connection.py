@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
+from conftest import ServerProcess
 from stand_in import StandIn, standing_in
 
 import zeroth
@@ -90,6 +92,32 @@ def test_a_client_without_its_certificate_is_not_let_in(encrypted: tuple[str, di
     address, options = encrypted
     alone = refusal(address, tls_ca=options["tls_ca"])
     assert (alone != "the answer was lost") == ("tls_cert" in options)
+
+
+def test_a_server_with_certificates_and_tokens_lets_in_who_has_both(authority: Authority, tmp_path: pathlib.Path) -> None:
+    certificate, key = authority.issue("zeroth")
+    mine, my_key = authority.issue("me")
+    token = tmp_path / "tokens"
+    token.write_text("a-token-of-this-test\n")
+    known = ["--tls-cert", str(certificate), "--tls-key", str(key), "--tls-client-ca", str(authority.root)]
+    server = ServerProcess(*known, "--token-file", str(token))
+    options: dict[str, Any] = {"tls_ca": authority.root, "tls_cert": mine, "tls_key": my_key, "retry": ONCE}
+
+    async def driven(run: zeroth.Run, dataset: zeroth.Dataset) -> zeroth.Stepped:
+        async with zeroth.aio.connect(server.address, token=lambda: token.read_text().strip(), **options) as client:
+            async with client.run(run.name).drive() as drive:
+                return await drive.step([(1, 1e-3)], [[]], dataset)
+
+    with zeroth.connect(server.address, token="a-token-of-this-test", **options) as client:
+        run = client.runs.create(client.models.load("torch-mlp.onnx"), objective="cross_entropy")
+        dataset = client.datasets.create({"x": np.zeros((2, 4), np.float32), "labels": [0, 1]})
+        stepped = asyncio.run(driven(run, dataset))
+        assert stepped.evaluation is not None and stepped.evaluation.losses == run.evaluate([[]], dataset).losses
+    for wrong in (None, "another-token-than-this"):
+        with zeroth.connect(server.address, token=wrong, **options) as client, pytest.raises(ZerothError) as raised:
+            client.info()
+        assert (raised.value.code, raised.value.reason) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+    assert server.stop() == 0
 
 
 def test_a_token_goes_with_every_call_and_is_asked_for_before_each_attempt() -> None:
