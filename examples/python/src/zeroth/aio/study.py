@@ -102,7 +102,7 @@ class Study:
         await self._channel.call(Service.Tell, tell_request(self.name, told_of(values)), repeatable=True)
 
     async def best(self) -> Trial | None:
-        """None before there is a value."""
+        """None before there is a value, and where values are noisy: the answer to `wire.StudyService.GetBest` has an estimate then."""
         answer = await self._channel.call(Service.GetBest, wire.GetBestRequest(study=self.name), repeatable=True)
         return await self._trial(answer.best) if answer.HasField("best") else None
 

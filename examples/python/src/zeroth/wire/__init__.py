@@ -215,6 +215,8 @@ from .study_service_pb2 import SeedPoint as SeedPoint
 from .study_service_pb2 import SpaceParameter as SpaceParameter
 from .study_service_pb2 import Study as Study
 from .study_service_pb2 import StudyDirection as StudyDirection
+from .study_service_pb2 import StudyEstimate as StudyEstimate
+from .study_service_pb2 import StudyNoise as StudyNoise
 from .study_service_pb2 import StudyPlan as StudyPlan
 from .study_service_pb2 import StudyState as StudyState
 from .study_service_pb2 import StudyUpdate as StudyUpdate

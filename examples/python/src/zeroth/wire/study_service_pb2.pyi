@@ -115,6 +115,7 @@ class Study(google.protobuf.message.Message):
     BEST_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    ESTIMATE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """"studies/*" """
     state: Global___StudyState.ValueType
@@ -131,10 +132,14 @@ class Study(google.protobuf.message.Message):
     def plan(self) -> Global___StudyPlan: ...
     @property
     def best(self) -> Global___Trial:
-        """Unset before there is a value."""
+        """Unset before there is a value, and where values are noisy."""
 
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def estimate(self) -> Global___StudyEstimate:
+        """Where values are noisy, instead of the best trial."""
+
     def __init__(
         self,
         *,
@@ -148,9 +153,10 @@ class Study(google.protobuf.message.Message):
         best: Global___Trial | None = ...,
         revision: builtins.int = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        estimate: Global___StudyEstimate | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["best", b"best", "create_time", b"create_time", "plan", b"plan"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["best", b"best", "create_time", b"create_time", "infeasible", b"infeasible", "name", b"name", "open", b"open", "plan", b"plan", "revision", b"revision", "state", b"state", "told", b"told", "trials", b"trials"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["best", b"best", "create_time", b"create_time", "estimate", b"estimate", "plan", b"plan"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "create_time", b"create_time", "estimate", b"estimate", "infeasible", b"infeasible", "name", b"name", "open", b"open", "plan", b"plan", "revision", b"revision", "state", b"state", "told", b"told", "trials", b"trials"]) -> None: ...
 
 Global___Study: typing_extensions.TypeAlias = Study
 
@@ -163,15 +169,22 @@ class StudyPlan(google.protobuf.message.Message):
     SEED_FIELD_NUMBER: builtins.int
     TRIALS_FIELD_NUMBER: builtins.int
     TARGET_FIELD_NUMBER: builtins.int
+    NOISE_FIELD_NUMBER: builtins.int
     direction: Global___StudyDirection.ValueType
     trials: builtins.int
     """Trials, asked for or told; 0 means without an end. In the seed form a step that would exceed it is not begun."""
     target: builtins.float
-    """The study is completed once a value is as good. Unset means never."""
+    """The study is completed once a value is as good; where values are noisy, once its estimate is. Unset means never."""
     @property
     def vector(self) -> Global___VectorForm: ...
     @property
     def seed(self) -> Global___SeedForm: ...
+    @property
+    def noise(self) -> Global___StudyNoise:
+        """Set where values of the same point differ: the same point is then several trials, as often as ranks need it. For optimizers of which
+        OptimizerInfo says that they take it.
+        """
+
     def __init__(
         self,
         *,
@@ -180,15 +193,73 @@ class StudyPlan(google.protobuf.message.Message):
         seed: Global___SeedForm | None = ...,
         trials: builtins.int = ...,
         target: builtins.float | None = ...,
+        noise: Global___StudyNoise | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_target", b"_target", "form", b"form", "seed", b"seed", "target", b"target", "vector", b"vector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_target", b"_target", "direction", b"direction", "form", b"form", "seed", b"seed", "target", b"target", "trials", b"trials", "vector", b"vector"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_target", b"_target", "form", b"form", "noise", b"noise", "seed", b"seed", "target", b"target", "vector", b"vector"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_target", b"_target", "direction", b"direction", "form", b"form", "noise", b"noise", "seed", b"seed", "target", b"target", "trials", b"trials", "vector", b"vector"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_target", b"_target"]) -> typing.Literal["target"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["form", b"form"]) -> typing.Literal["vector", "seed"] | None: ...
 
 Global___StudyPlan: typing_extensions.TypeAlias = StudyPlan
+
+@typing.final
+class StudyNoise(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEVIATION_FIELD_NUMBER: builtins.int
+    deviation: builtins.float
+    """The standard deviation of values of the same point, the same everywhere; above 0. Unset means that it is not known: then some points
+    of each generation are evaluated once more to see how ranks change.
+    """
+    def __init__(
+        self,
+        *,
+        deviation: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_deviation", b"_deviation", "deviation", b"deviation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_deviation", b"_deviation", "deviation", b"deviation"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_deviation", b"_deviation"]) -> typing.Literal["deviation"] | None: ...
+
+Global___StudyNoise: typing_extensions.TypeAlias = StudyNoise
+
+@typing.final
+class StudyEstimate(google.protobuf.message.Message):
+    """What to take where values are noisy: the best of many values would be the luckiest. The point itself was not evaluated, the points that it was
+    learned from were, and what is known of its value comes from them.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POINT_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    STANDARD_ERROR_FIELD_NUMBER: builtins.int
+    POINTS_FIELD_NUMBER: builtins.int
+    EVALUATIONS_FIELD_NUMBER: builtins.int
+    value: builtins.float
+    """A mean of their values, newer ones counting for more; those of points around an optimum are somewhat worse than its own."""
+    standard_error: builtins.float
+    """How far off the mean may be."""
+    points: builtins.int
+    """How many points there were."""
+    evaluations: builtins.int
+    """And values of them."""
+    @property
+    def point(self) -> Global___TrialPoint: ...
+    def __init__(
+        self,
+        *,
+        point: Global___TrialPoint | None = ...,
+        value: builtins.float = ...,
+        standard_error: builtins.float = ...,
+        points: builtins.int = ...,
+        evaluations: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["point", b"point"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["evaluations", b"evaluations", "point", b"point", "points", b"points", "standard_error", b"standard_error", "value", b"value"]) -> None: ...
+
+Global___StudyEstimate: typing_extensions.TypeAlias = StudyEstimate
 
 @typing.final
 class VectorForm(google.protobuf.message.Message):
@@ -988,17 +1059,23 @@ class GetBestResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     BEST_FIELD_NUMBER: builtins.int
+    ESTIMATE_FIELD_NUMBER: builtins.int
     @property
     def best(self) -> Global___Trial:
-        """Unset before there is a value."""
+        """Unset before there is a value, and where values are noisy."""
+
+    @property
+    def estimate(self) -> Global___StudyEstimate:
+        """Where values are noisy; unset before a generation of the optimizer is whole."""
 
     def __init__(
         self,
         *,
         best: Global___Trial | None = ...,
+        estimate: Global___StudyEstimate | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["best", b"best"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["best", b"best"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["best", b"best", "estimate", b"estimate"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "estimate", b"estimate"]) -> None: ...
 
 Global___GetBestResponse: typing_extensions.TypeAlias = GetBestResponse
 
@@ -1184,6 +1261,7 @@ class OptimizerInfo(google.protobuf.message.Message):
     FIELDS_FIELD_NUMBER: builtins.int
     DIMENSIONS_MAX_FIELD_NUMBER: builtins.int
     SPACES_FIELD_NUMBER: builtins.int
+    TAKES_NOISE_FIELD_NUMBER: builtins.int
     name: builtins.str
     title: builtins.str
     paper: builtins.str
@@ -1191,6 +1269,8 @@ class OptimizerInfo(google.protobuf.message.Message):
     description: builtins.str
     dimensions_max: builtins.int
     """Of a search space; categories count with each of their choices."""
+    takes_noise: builtins.bool
+    """Whether StudyPlan.noise can be set."""
     @property
     def fields(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[strategy_pb2.StrategyField]:
         """Options by the names that OptimizerChoice has."""
@@ -1209,7 +1289,8 @@ class OptimizerInfo(google.protobuf.message.Message):
         fields: collections.abc.Iterable[strategy_pb2.StrategyField] | None = ...,
         dimensions_max: builtins.int = ...,
         spaces: collections.abc.Iterable[builtins.str] | None = ...,
+        takes_noise: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "dimensions_max", b"dimensions_max", "fields", b"fields", "name", b"name", "paper", b"paper", "spaces", b"spaces", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "dimensions_max", b"dimensions_max", "fields", b"fields", "name", b"name", "paper", b"paper", "spaces", b"spaces", "takes_noise", b"takes_noise", "title", b"title"]) -> None: ...
 
 Global___OptimizerInfo: typing_extensions.TypeAlias = OptimizerInfo
