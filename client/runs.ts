@@ -1,11 +1,12 @@
 // RunService.
 import { createHash } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import {
   CreateRunRequest,
   type DeepPartial,
   type ExportHeader,
   ExportRunRequest,
+  type ExportRunResponse,
   ForkRunRequest,
   ListRunsRequest,
   ReadWeightsRequest,
@@ -20,6 +21,10 @@ import { pages } from './pages.ts';
 import { toFloat32 } from './tensor.ts';
 
 export type Runs = ReturnType<typeof runs>;
+
+export type ExportOptions = CallOptions & {
+  readonly onProgress?: (progress: { readonly receivedBytes: number; readonly totalBytes: number }) => void;
+};
 
 export type Exported = { readonly header: ExportHeader; readonly bytes: Uint8Array };
 
@@ -113,29 +118,54 @@ export function runs(channel: Channel) {
     /** The tuned model. @throws Error where the bytes do not match their digest. */
     export: exportRun,
 
-    /** The tuned model as a file: either all of it is there, or none. */
+    /** The tuned model as a file, written as it comes: either all of it is there, or none. */
     async exportTo(
       path: string,
       request: DeepPartial<ExportRunRequest>,
-      options?: CallOptions,
+      { onProgress, ...options }: ExportOptions = {},
     ): Promise<ExportHeader> {
-      const { header, bytes } = await exportRun(request, options);
+      const message = ExportRunRequest.fromPartial(request);
       const partial = `${path}.${process.pid}.partial`;
       try {
-        await writeFile(partial, bytes);
+        const parts = channel.serverStream(service.exportRun, message, options);
+        const header = await receive(parts, partial, onProgress);
         await rename(partial, path);
+        return header;
       } catch (error) {
         await rm(partial, { force: true });
         throw error;
       }
-      return header;
     },
   };
 }
 
+/** @throws Error where the bytes do not match their digest. */
+async function receive(
+  parts: AsyncIterable<ExportRunResponse>,
+  path: string,
+  onProgress: ExportOptions['onProgress'],
+): Promise<ExportHeader> {
+  await using file = await open(path, 'w');
+  const hash = createHash('sha256');
+  let header: ExportHeader | undefined;
+  let receivedBytes = 0;
+  for await (const { part } of parts) {
+    if (part?.$case === 'header') header = part.value;
+    if (part?.$case !== 'data') continue;
+    hash.update(part.value);
+    await file.writeFile(part.value);
+    receivedBytes += part.value.length;
+    onProgress?.({ receivedBytes, totalBytes: Number(header?.bytes ?? 0) });
+  }
+  return checkDigest(header, hash.digest('hex'));
+}
+
 function checkExport(header: ExportHeader | undefined, bytes: Buffer): Exported {
+  return { header: checkDigest(header, createHash('sha256').update(bytes).digest('hex')), bytes };
+}
+
+function checkDigest(header: ExportHeader | undefined, sha256: string): ExportHeader {
   if (header === undefined) throw new Error('export: the stream had no header');
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== header.sha256) throw new Error(`export: expected SHA-256 ${header.sha256}, got ${sha256}`);
-  return { header, bytes };
+  return header;
 }

@@ -1,0 +1,113 @@
+// A curve as a picture of characters: points as they are, their mean as a line, evaluations as marks.
+import { type Color, type Point, plot } from 'simple-ascii-chart';
+import type { Curve } from './curve.ts';
+
+export type Chart = {
+  readonly curve: Curve;
+  readonly evaluations: Curve;
+  /** Of the whole picture. */
+  readonly width: number;
+  readonly height: number;
+  readonly hasColors: boolean;
+};
+
+type Kind = 'value' | 'mean' | 'evaluation';
+
+const marks = { value: '·', evaluation: '●' } as const;
+const colors: readonly Color[] = ['ansiBlue', 'ansiCyan', 'ansiYellow'];
+
+/** Columns on either side of one that its mean is of: a twentieth of the width. */
+const AROUND = 1 / 40;
+/** Values below and above which points are left out of the picture: a few outliers would make a line of all others. */
+const OUTLIERS = 0.02;
+
+/** What the axes take. */
+const [AXIS_WIDTH, AXIS_HEIGHT] = [4, 3];
+const LABEL_WIDTH = 8;
+
+/** Lines of the picture; none as long as there is nothing to draw. */
+export function drawChart({ curve, evaluations, width, height, hasColors }: Chart): string[] {
+  const inner = { width: width - AXIS_WIDTH - LABEL_WIDTH, height: height - AXIS_HEIGHT };
+  if (curve.size < 2 || inner.width < 10 || inner.height < 3) return [];
+  const columns = curve.columns(inner.width, Math.max(1, Math.round(inner.width * AROUND)));
+  const values = columns.flatMap(({ x, span }) => span.map((y): Point => [x, y]));
+  const means = columns.map(({ x, mean }): Point => [x, mean]);
+  const marked = evaluations.points().filter(([x]) => x >= curve.first && x <= curve.last);
+  const looks = marked.map(([x, y]): Point => [x, y]);
+  const ticks = ticksOf(rangeOf(values, [...means, ...looks]), inner.height);
+  const [low, high] = [ticks[0], ticks.at(-1)!];
+  const kinds = new Map<Point, Kind>();
+  const series = (
+    [
+      ['value', values.filter(([, y]) => y >= low && y <= high)],
+      ['mean', means],
+      ['evaluation', looks],
+    ] as const
+  )
+    .filter(([, points]) => points.length > 0)
+    .map(([kind, points]) => {
+      for (const point of points) kinds.set(point, kind);
+      return points.map((point) => point);
+    });
+  const picture = plot(series, {
+    ...inner,
+    ...(hasColors && { color: [...colors] }),
+    yRange: [low, high],
+    customYAxisTicks: ticks,
+    customXAxisTicks: xTicks(curve, inner.width),
+    formatter: (value, { axis }) =>
+      axis === 'y' ? short(value).padStart(LABEL_WIDTH) : value.toLocaleString('en'),
+    lineFormatter: ({ input, index, plotX, plotY, toPlotCoordinates }) => {
+      const kind = kinds.get(input[index]) ?? 'value';
+      if (kind !== 'mean') return { x: plotX, y: plotY, symbol: marks[kind] };
+      const before = index === 0 ? undefined : toPlotCoordinates(...input[index - 1])[1];
+      return line(plotX, before ?? plotY, plotY);
+    },
+  });
+  return picture.split('\n').filter((each) => each.trim() !== '');
+}
+
+/** The line comes from the row before and goes on in its own. */
+function line(x: number, from: number, to: number) {
+  if (from === to) return [{ x, y: to, symbol: '━' }];
+  const isDown = to > from;
+  const [top, bottom] = [Math.min(from, to), Math.max(from, to)];
+  const between = Array.from({ length: bottom - top - 1 }, (_, i) => ({ x, y: top + 1 + i, symbol: '┃' }));
+  return [{ x, y: from, symbol: isDown ? '┓' : '┛' }, ...between, { x, y: to, symbol: isDown ? '┗' : '┏' }];
+}
+
+function rangeOf(values: readonly Point[], whole: readonly Point[]): [number, number] {
+  const sorted = values.map(([, y]) => y).sort((a, b) => a - b);
+  const cut = Math.floor(sorted.length * OUTLIERS);
+  const all = [...sorted.slice(cut, sorted.length - cut), ...whole.map(([, y]) => y)];
+  return [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
+}
+
+/** Round numbers that enclose the range, one for three rows or so. */
+function ticksOf([low, high]: readonly [number, number], height: number): number[] {
+  const step = roundStep((high - low || Math.abs(high) || 1) / Math.max(1, Math.floor(height / 3)));
+  const [first, last] = [Math.floor(low / step), Math.ceil(high / step)];
+  const count = Math.max(1, last - first) + 1;
+  return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+function roundStep(rough: number): number {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return ([1, 2, 5].find((each) => each * power >= rough) ?? 10) * power;
+}
+
+const X_TICK_WIDTH = 16;
+
+function xTicks({ first, last }: Curve, width: number): number[] {
+  const step = Math.max(1, roundStep((last - first) / Math.max(1, Math.floor(width / X_TICK_WIDTH))));
+  const from = Math.ceil(first / step);
+  const count = Math.floor(last / step) - from + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => (from + i) * step);
+}
+
+/** Four digits, in as many characters as a label has. */
+function short(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
+  return String(Number(value.toPrecision(5)));
+}
