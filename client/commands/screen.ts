@@ -14,6 +14,9 @@ export type Screen = Watcher & {
 const WINDOW = 20;
 const NAME_WIDTH = 10;
 const LINE_MS = 10_000;
+/** Of the words beside the bar, numbers of steps apart. */
+const WORDS_WIDTH = 57;
+const [BAR_MIN, BAR_MAX] = [6, 30];
 
 const isTerminal = process.stderr.isTTY === true;
 
@@ -65,10 +68,16 @@ function toBars(total: number, unit: string): MultiBar {
   const format = `${name} {bar} ${unit} {value} of {total} | loss {loss} | {rate} | {eta_formatted} left`;
   const formatValue = (value: number, _options: unknown, kind: string) =>
     kind === 'value' ? String(value).padStart(width) : String(value);
-  const looks = { format, formatValue, barsize: 20, hideCursor: true, etaBuffer: 50 };
+  const looks = { format, formatValue, barsize: barSize(width), hideCursor: true, etaBuffer: 50 };
   // An interrupt is for the training to hear.
   const ends = { clearOnComplete: true, gracefulExit: false };
   return new MultiBar({ ...looks, ...ends, stream: process.stderr }, Presets.shades_classic);
+}
+
+/** What the words beside it leave of a line, which would be cut otherwise. */
+function barSize(width: number): number {
+  const words = NAME_WIDTH + 2 * width + WORDS_WIDTH;
+  return Math.max(BAR_MIN, Math.min(BAR_MAX, (process.stderr.columns ?? 80) - words));
 }
 
 function sentence({ trainLoss, loss, accuracy }: Evaluation): string {

@@ -120,8 +120,13 @@ async function shown(observations: AsyncIterable<Observation>, target: Target, {
     }
   } finally {
     live.stop();
-    // The last picture stays where it can be scrolled back to.
+    // The last picture stays, above the prompt, where it can be scrolled back to.
     const { columns, rows } = process.stdout;
-    print(drawFrame({ ...moment(course.reason), quietMs: 0 }, { columns, rows }).join('\n'));
+    const last = { ...moment(course.reason), quietMs: 0 };
+    print(
+      drawFrame(last, { columns, rows: rows - 2 })
+        .join('\n')
+        .trimEnd(),
+    );
   }
 }

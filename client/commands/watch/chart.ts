@@ -1,5 +1,6 @@
 // A curve as a picture of characters: points as they are, their mean as a line, evaluations as marks.
-import { type Color, type Point, plot } from 'simple-ascii-chart';
+import { styleText } from 'node:util';
+import { type CustomSymbol, type LineFormatterArgs, type Point, plot } from 'simple-ascii-chart';
 import type { Curve } from './curve.ts';
 
 export type Chart = {
@@ -11,69 +12,78 @@ export type Chart = {
   readonly hasColors: boolean;
 };
 
-type Kind = 'value' | 'mean' | 'evaluation';
+/** Later ones lie on top. */
+const LAYERS = ['value', 'mean', 'evaluation'] as const;
+
+type Kind = (typeof LAYERS)[number];
 
 const marks = { value: '·', evaluation: '●' } as const;
-const colors: readonly Color[] = ['ansiBlue', 'ansiCyan', 'ansiYellow'];
+export const colors = { value: 'blueBright', mean: 'cyan', evaluation: 'yellow' } as const;
 
 /** Columns on either side of one that its mean is of: a twentieth of the width. */
 const AROUND = 1 / 40;
 /** Values below and above which points are left out of the picture: a few outliers would make a line of all others. */
 const OUTLIERS = 0.02;
 
-/** What the axes take. */
+/** What the axes take, beside the labels of the values. */
 const [AXIS_WIDTH, AXIS_HEIGHT] = [4, 3];
-const LABEL_WIDTH = 8;
+const LABEL_WIDTH_MAX = 8;
 
 /** Lines of the picture; none as long as there is nothing to draw. */
 export function drawChart({ curve, evaluations, width, height, hasColors }: Chart): string[] {
-  const inner = { width: width - AXIS_WIDTH - LABEL_WIDTH, height: height - AXIS_HEIGHT };
+  const inner = { width: width - AXIS_WIDTH - LABEL_WIDTH_MAX, height: height - AXIS_HEIGHT };
   if (curve.size < 2 || inner.width < 10 || inner.height < 3) return [];
   const columns = curve.columns(inner.width, Math.max(1, Math.round(inner.width * AROUND)));
   const values = columns.flatMap(({ x, span }) => span.map((y): Point => [x, y]));
   const means = columns.map(({ x, mean }): Point => [x, mean]);
-  const marked = evaluations.points().filter(([x]) => x >= curve.first && x <= curve.last);
-  const looks = marked.map(([x, y]): Point => [x, y]);
+  // The first one is before the first step.
+  const looks = evaluations.points().map(([x, y]): Point => [Math.max(x, curve.first), y]);
   const ticks = ticksOf(rangeOf(values, [...means, ...looks]), inner.height);
   const [low, high] = [ticks[0], ticks.at(-1)!];
-  const kinds = new Map<Point, Kind>();
-  const series = (
-    [
-      ['value', values.filter(([, y]) => y >= low && y <= high)],
-      ['mean', means],
-      ['evaluation', looks],
-    ] as const
-  )
-    .filter(([, points]) => points.length > 0)
-    .map(([kind, points]) => {
-      for (const point of points) kinds.set(point, kind);
-      return points.map((point) => point);
-    });
-  const picture = plot(series, {
-    ...inner,
-    ...(hasColors && { color: [...colors] }),
-    yRange: [low, high],
-    customYAxisTicks: ticks,
-    customXAxisTicks: xTicks(curve, inner.width),
-    formatter: (value, { axis }) =>
-      axis === 'y' ? short(value).padStart(LABEL_WIDTH) : value.toLocaleString('en'),
-    lineFormatter: ({ input, index, plotX, plotY, toPlotCoordinates }) => {
-      const kind = kinds.get(input[index]) ?? 'value';
-      if (kind !== 'mean') return { x: plotX, y: plotY, symbol: marks[kind] };
-      const before = index === 0 ? undefined : toPlotCoordinates(...input[index - 1])[1];
-      return line(plotX, before ?? plotY, plotY);
+  const all = { value: values.filter(([, y]) => y >= low && y <= high), mean: means, evaluation: looks };
+  const kinds = LAYERS.filter((kind) => all[kind].length > 0);
+  const picture = plot(
+    kinds.map((kind) => all[kind]),
+    {
+      ...inner,
+      yRange: [low, high],
+      customYAxisTicks: ticks,
+      customXAxisTicks: xTicks(curve, inner.width),
+      formatter: (value, { axis }) => (axis === 'y' ? short(value) : value.toLocaleString('en')),
+      lineFormatter: pen(kinds, hasColors),
     },
-  });
+  );
   return picture.split('\n').filter((each) => each.trim() !== '');
 }
 
-/** The line comes from the row before and goes on in its own. */
-function line(x: number, from: number, to: number) {
+/** What is called for each point of the first series, then of the next one, and is not told which: it counts. */
+function pen(kinds: readonly Kind[], isColored: boolean) {
+  let series = -1;
+  let before = 0;
+  return ({ index, plotX: x, plotY: y }: LineFormatterArgs): CustomSymbol[] => {
+    if (index === 0) series++;
+    const kind = kinds[series];
+    const cells = kind === 'mean' ? line(x, index === 0 ? y : before, y) : [{ x, y, symbol: marks[kind] }];
+    before = y;
+    if (!isColored) return cells;
+    return cells.map((cell) => ({
+      ...cell,
+      symbol: styleText(colors[kind], cell.symbol, { validateStream: false }),
+    }));
+  };
+}
+
+/** It comes from the row before and goes on in its own. Rows are counted from the top. */
+function line(x: number, from: number, to: number): CustomSymbol[] {
   if (from === to) return [{ x, y: to, symbol: '━' }];
   const isDown = to > from;
   const [top, bottom] = [Math.min(from, to), Math.max(from, to)];
   const between = Array.from({ length: bottom - top - 1 }, (_, i) => ({ x, y: top + 1 + i, symbol: '┃' }));
-  return [{ x, y: from, symbol: isDown ? '┓' : '┛' }, ...between, { x, y: to, symbol: isDown ? '┗' : '┏' }];
+  const ends = [
+    { x, y: from, symbol: isDown ? '┓' : '┛' },
+    { x, y: to, symbol: isDown ? '┗' : '┏' },
+  ];
+  return [...ends, ...between];
 }
 
 function rangeOf(values: readonly Point[], whole: readonly Point[]): [number, number] {

@@ -21,6 +21,7 @@ export class Curve {
   #buckets: Bucket[] = [];
   /** Points of a bucket that is full; doubles. */
   #countMax = 1;
+  #last = 0;
 
   constructor(bucketsMax = BUCKETS_MAX) {
     this.#bucketsMax = bucketsMax;
@@ -35,12 +36,13 @@ export class Curve {
   }
 
   get last(): number {
-    return this.#buckets.at(-1)?.x ?? 0;
+    return this.#last;
   }
 
   /** Points come in the order of x; what is not finite is left out. */
   add(x: number, y: number): void {
     if (!Number.isFinite(y)) return;
+    this.#last = x;
     const point = { x, count: 1, sum: y, low: y, high: y };
     const last = this.#buckets.at(-1);
     if (last !== undefined && last.count < this.#countMax)

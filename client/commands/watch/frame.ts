@@ -1,6 +1,6 @@
 // What a terminal shows at one moment, as lines that fit it.
 import { hasColors, paint, whole } from '../output.ts';
-import { drawChart } from './chart.ts';
+import { colors, drawChart } from './chart.ts';
 import type { WatchedCourse } from './course.ts';
 import { duration, evaluationOf, leftOf, lossOf, placeOf, ratesOf, type Subject, shareOf } from './words.ts';
 
@@ -50,16 +50,16 @@ function colorOf(state: string): 'green' | 'yellow' | 'red' {
 }
 
 function values({ course, subject }: Moment): string {
-  const parts = [paint('cyan', lossOf(course, subject))];
+  const parts = [paint(colors.mean, lossOf(course, subject))];
   const evaluation = evaluationOf(course);
-  if (evaluation !== undefined) parts.push(paint('yellow', evaluation));
+  if (evaluation !== undefined) parts.push(paint(colors.evaluation, evaluation));
   return parts.join('   ');
 }
 
 function legendOf({ course, subject }: Moment): string {
-  const what = subject.isTraining ? 'loss of steps' : 'sizes of updates';
-  const parts = [paint('blue', `· ${what}`), paint('cyan', '━ their mean')];
-  if (course.evaluations.size > 0) parts.push(paint('yellow', '● held-out loss'));
+  const what = subject.isTraining ? 'range of losses' : 'range of sizes';
+  const parts = [paint(colors.value, `· ${what}`), paint(colors.mean, '━ their mean')];
+  if (course.evaluations.size > 0) parts.push(paint(colors.evaluation, '● held-out loss'));
   return `  ${parts.join('   ')}   ${paint('dim', subject.isTraining ? 'over steps' : 'over revisions')}`;
 }
 

@@ -15,7 +15,12 @@ export type Subject = {
 export function subjectOf(target: Target): Subject {
   if (target.kind === 'journal') {
     const { name, model } = target.run;
-    return { name, isTraining: false, about: `its journal, of ${model}`, budget: undefined };
+    return {
+      name,
+      isTraining: false,
+      about: `its journal, which has no losses; ${model}`,
+      budget: undefined,
+    };
   }
   const { name, plan } = target.training;
   const strategy = plan?.strategy?.kind?.$case ?? 'a strategy';
