@@ -37,6 +37,7 @@ const topics: Readonly<Record<string, string>> = { 'exit-codes': EXIT_CODES, env
 /** Resolves with the exit code; whatever there is to say has been said. */
 export async function runProgram(argv: readonly string[], doors: Doors): Promise<number> {
   const isJson = argv.includes('--json');
+  if (argv.includes('--no-color')) withoutColors();
   try {
     return await dispatch(asked(argv), doors, isJson);
   } catch (error) {
@@ -75,8 +76,7 @@ async function dispatch(argv: readonly string[], doors: Doors, isJson: boolean):
   }
   let code: number | undefined;
   const program = build(async (definition, args, command) => {
-    if (command.optsWithGlobals().color === false) withoutColors();
-    code = await perform(definition, { args, given: command.opts(), doors, isJson });
+    code = await perform(definition, { args, given: command.optsWithGlobals(), doors, isJson });
   }, doors);
   await program.parseAsync([...argv], { from: 'user' });
   return code ?? EXIT.done;
@@ -113,22 +113,28 @@ function build(act: Act, doors: Doors): Command {
     .version(VERSION, '--version', 'show the version')
     .helpOption('--help', 'show this')
     .helpCommand(false)
-    .option('--json', 'print for programs: one JSON document, or one a line; errors as JSON, too')
-    .option('--no-color', 'print without colours, as NO_COLOR does')
     .configureHelp({
-      showGlobalOptions: true,
-      visibleGlobalOptions: (command) =>
-        program.options.filter(({ long }) => command !== program && long !== '--version'),
       subcommandTerm: (command) => [command.name(), argumentsOf(command)].join(' ').trim(),
       commandUsage: (command) =>
         `${pathOf(command)} ${argumentsOf(command)}${command === program ? 'COMMAND ' : ''}[FLAGS]`,
     })
     .configureOutput({ outputError: () => {} })
     .exitOverride()
+    // `runs delete --server X` is not `runs --server X`, although both have it.
+    .enablePositionalOptions()
     .addHelpText('after', `\n${EXIT_CODES}\n${ENVIRONMENT}\nzeroth help COMMAND is zeroth COMMAND --help`);
+  addOutputFlags(program);
   program.command(SERVE[0]).description(SERVE[1]);
   for (const definition of definitionsOf(doors)) addTo(program, definition, act);
   return program;
+}
+
+/** On every command, and before it: they are found on the command line as a whole. */
+function addOutputFlags(command: Command): void {
+  command.optionsGroup('Output:');
+  command.option('--json', 'print for programs: one JSON document, or one a line; errors as JSON, too');
+  command.option('--no-color', 'print without colours, as NO_COLOR does');
+  command.helpOption('--help', 'show this');
 }
 
 function pathOf(command: Command): string {
@@ -149,6 +155,7 @@ function addTo(program: Command, definition: Definition, act: Act): void {
   const parent = words.length === 1 ? program : program.commands.find((each) => each.name() === words[0])!;
   const command = parent.command(`${words.at(-1)}${parameters}`).description(definition.does);
   for (const [heading, table] of Object.entries(definition.flags)) addFlags(command, table, `${heading}:`);
+  addOutputFlags(command);
   command.addHelpText('after', () => (definition.more === undefined ? '' : `\n${definition.more()}`));
   command.allowExcessArguments().action(async () => {
     const wanted = command.registeredArguments.length;

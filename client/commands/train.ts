@@ -3,7 +3,7 @@ import { ZerothCallError } from '../errors.ts';
 import { type Context, command } from './command.ts';
 import { givenServer, reach } from './connection.ts';
 import { checkOut } from './export.ts';
-import { CommandError, toFailure, withNext } from './failure.ts';
+import { CommandError, EXIT, toFailure, withNext } from './failure.ts';
 import { nearestTo } from './names.ts';
 import { startOwnServer } from './own-server.ts';
 import { namingFlags, type TrainSettings, toTrainSettings, trainGroups, trainNotes } from './train-flags.ts';
@@ -28,7 +28,14 @@ export const trainCommand = command({
 
 function explained(error: unknown): unknown {
   if (error instanceof ZerothCallError && DIVERGED.includes(error.reason))
-    return withNext(error, 'A lower --learning-rate may keep it from diverging');
+    return new CommandError(
+      {
+        ...toFailure(error),
+        exit: EXIT.failed,
+        next: 'A lower --learning-rate may keep it from diverging',
+      },
+      error,
+    );
   const failure = toFailure(error);
   const message = namingFlags(failure.message);
   return message === failure.message ? error : new CommandError({ ...failure, message }, error);
