@@ -3,14 +3,14 @@ import { command } from './command.ts';
 import { text, toggle, UsageError } from './flags.ts';
 import { print, printJson } from './output.ts';
 
-export type ApplyRequest = {
+type ApplyRequest = {
   readonly model: string;
   readonly journal: string;
   readonly out: string;
   readonly format: 'onnx' | 'onnx-merged' | 'safetensors';
 };
 
-export type Applied = {
+type Applied = {
   readonly revision: number;
   readonly bytes: number;
   readonly weightsSha256: string;

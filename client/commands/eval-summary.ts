@@ -27,7 +27,7 @@ const metrics: Readonly<Record<string, string>> = {
   exact_match: 'exact match',
 };
 
-export function metricOf({ objective, loss }: Score): number | undefined {
+function metricOf({ objective, loss }: Score): number | undefined {
   return Object.hasOwn(metrics, objective) ? 1 - loss : undefined;
 }
 
@@ -46,9 +46,9 @@ export function showScores({ name, isRun, rows, scores }: Evaluated, { isJson }:
     Number.isFinite(score.loss) ? score.loss.toFixed(4) : 'not finite',
     meaningOf(score),
   ]);
-  print(`${columns(['objective', 'loss', ''], cells, ['loss'])}\n`);
+  print(columns(['objective', 'loss', ''], cells, ['loss']));
   const where = isRun ? `${name} at revision ${whole(revision)}` : name;
-  print(`${where}, ${whole(examples)} rows of ${rows}`);
+  print(`\n${where}, ${whole(examples)} rows of ${rows}`);
 }
 
 function meaningOf(score: Score): string {

@@ -35,7 +35,7 @@ export const exportCommand = command({
   onnx         the model's file with the tuned weights, adapters beside its own
   merged       the same, with adapters (LoRA) merged into the weights
   safetensors  the tensors that were trained, alone
-  journal      what has happened: zeroth apply makes the tuned model of it and the model
+  journal      what has happened: zeroth apply makes the tuned model of it
 `,
   async run({ args: [given], flags }, context) {
     const { out, format } = flags;
@@ -56,7 +56,7 @@ export const exportCommand = command({
         return printJson({ ...what, out, bytes: size, sha256, weightsSha256 });
       }
       const what = `${name} at revision ${whole(header.revision)} as ${format}`;
-      print(`${out}: ${bytes(size)}, ${what}, SHA-256 ${sha256}`);
+      print(`${out}: ${bytes(size)}, ${what}\nSHA-256 ${sha256}`);
     });
   },
 });

@@ -19,9 +19,9 @@ export const EXIT_CODES = `Exit codes:
   1    failed
   2    the command line is wrong
   3    no server answers, or it is not ready
-  4    refused: what was named is not there, or a file, a row or a value will not do
+  4    refused: what was named is not there; a file, a row or a value is wrong
   5    the server asks for a token, or does not let this one do it
-  130  interrupted: by Ctrl-C or SIGTERM; of watch also where somebody stopped the training
+  130  interrupted, by Ctrl-C or SIGTERM; of watch: or the training was stopped
 `;
 
 export type Failure = {
@@ -85,32 +85,34 @@ export function toFailure(error: unknown): Failure {
 
 /** A file that is not there or not to be had is refused; anything else has failed. */
 function fromSystem(error: unknown, message: string): Failure {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const code = files[reason];
-  return {
-    exit: code === undefined ? EXIT.failed : EXIT.refused,
-    code: code ?? 'UNKNOWN',
-    reason,
-    message,
-    details: {},
-  };
+  const { code: reason = '', path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+  const found = Object.hasOwn(files, reason) && path !== undefined ? files[reason] : undefined;
+  if (found === undefined) return { exit: EXIT.failed, code: 'UNKNOWN', reason, message, details: {} };
+  const [code, what] = found;
+  return { exit: EXIT.refused, code, reason, message: `${path}: ${what}`, details: { path } };
 }
 
-const files: Readonly<Record<string, StatusName>> = {
-  ENOENT: 'NOT_FOUND',
-  ENOTDIR: 'NOT_FOUND',
-  EISDIR: 'INVALID_ARGUMENT',
-  EACCES: 'FAILED_PRECONDITION',
+const files: Readonly<Record<string, readonly [StatusName, string]>> = {
+  ENOENT: ['NOT_FOUND', 'there is no such file'],
+  ENOTDIR: ['NOT_FOUND', 'there is no such file'],
+  EISDIR: ['INVALID_ARGUMENT', 'expected a file, got a folder'],
+  EACCES: ['FAILED_PRECONDITION', 'this user may not read or write it'],
 };
 
 function usage(message: string): Failure {
   return { exit: EXIT.usage, code: 'USAGE', reason: '', message, details: {} };
 }
 
+/** Of the details what there is. */
 function fromCall({ code, reason, message, details }: ZerothCallError): Failure {
-  const { reason: _, ...others } = details;
+  const { reason: _, metadata, violations, ...others } = details;
+  const facts = {
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+    ...(violations.length > 0 && { violations }),
+    ...others,
+  };
   const next = reasonNext[reason] ?? codeNext[code];
-  return { exit: exits[code] ?? EXIT.failed, code, reason, message, details: others, next };
+  return { exit: exits[code] ?? EXIT.failed, code, reason, message, details: facts, next };
 }
 
 const reasonNext: Readonly<Record<string, string>> = {

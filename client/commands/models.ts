@@ -27,8 +27,8 @@ const list = command({
           `no model is loaded (${where})\nzeroth models load FILE loads one of the server's model directory`,
         );
       const head = ['name', 'file', 'weights', 'trainable', 'size', 'inputs'];
-      print(`${columns(head, models.map(rowOf), ['weights', 'trainable', 'size'])}\n`);
-      print(`${counted(models.length, 'model')} (${where})`);
+      print(columns(head, models.map(rowOf), ['weights', 'trainable', 'size']));
+      print(`\n${counted(models.length, 'model')} (${where})`);
     }),
 });
 
@@ -107,7 +107,8 @@ function specRow(what: string, { name, dataType: type, shape }: TensorSpec): str
 export function parameterTable(parameters: readonly Parameter[], isOfRun = false): string {
   const head = ['parameter', 'type', 'shape', 'size', ...(isOfRun ? [] : ['trainable'])];
   const rows = parameters.map(({ name, alias, dataType: type, shape, bytes: size, trainable }) => [
-    alias === '' ? name : `${name} (${alias})`,
+    // What an exporter made up says nothing; either selects the tensor.
+    alias || name,
     dataType(type),
     shapeOf(shape),
     bytes(Number(size)),

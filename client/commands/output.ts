@@ -87,7 +87,30 @@ export function time(date: Date | undefined): string {
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
 }
 
+const AGES = [
+  ['day', 86_400],
+  ['h', 3600],
+  ['min', 60],
+] as const;
+
+/** `5 min`, `3 days`: how long ago, by this machine's clock. */
+export function age(date: Date | undefined, now = Date.now()): string {
+  if (date === undefined) return '-';
+  const seconds = Math.max(0, (now - Number(date)) / 1000);
+  const [unit, length] = AGES.find(([, each]) => seconds >= each) ?? ['s', 1];
+  const count = Math.floor(seconds / length);
+  return unit === 'day' ? counted(count, unit) : `${count} ${unit}`;
+}
+
 /** `3 runs`, `1 run`. */
 export function counted(count: number, noun: string): string {
   return `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `4 min 5 s`. */
+export function duration(seconds: number): string {
+  const all = Math.max(0, Math.round(seconds));
+  const [hours, minutes] = [Math.floor(all / 3600), Math.floor((all % 3600) / 60)];
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min ${all % 60} s` : `${all} s`;
 }

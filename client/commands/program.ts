@@ -3,15 +3,17 @@ import { Command } from 'commander';
 import { ZerothError } from '../../server/errors.ts';
 import { VERSION } from '../../server/version.ts';
 import { type Apply, applyCommand } from './apply.ts';
-import type { Context, Definition } from './command.ts';
+import type { Definition } from './command.ts';
 import { evalCommand } from './eval.ts';
 import { exportCommand } from './export.ts';
-import { EXIT, EXIT_CODES, toFailure, toJson, toText } from './failure.ts';
-import { addFlags, UsageError, valuesOf } from './flags.ts';
+import { EXIT, toFailure, toJson, toText } from './failure.ts';
+import { addFlags, UsageError } from './flags.ts';
+import { readableHelp, topics } from './help.ts';
 import { forkCommand, rollbackCommand } from './history.ts';
 import { modelCommands } from './models.ts';
 import { nearest } from './names.ts';
 import { print } from './output.ts';
+import { perform } from './perform.ts';
 import { runCommands } from './runs.ts';
 import { trainCommand } from './train.ts';
 import { watchCommand } from './watch.ts';
@@ -25,14 +27,6 @@ export type Doors = {
 };
 
 const SERVE = ['serve', 'start a server; its flags are all of its settings'] as const;
-
-const ENVIRONMENT = `Environment:
-  ZEROTH_SERVER                 the server, as --server
-  NO_COLOR, FORCE_COLOR         no colours, or colours where there is no terminal
-  ZEROTH_PORT, ZEROTH_...       settings of zeroth serve, which lists them
-`;
-
-const topics: Readonly<Record<string, string>> = { 'exit-codes': EXIT_CODES, environment: ENVIRONMENT };
 
 /** Resolves with the exit code; whatever there is to say has been said. */
 export async function runProgram(argv: readonly string[], doors: Doors): Promise<number> {
@@ -71,12 +65,12 @@ async function dispatch(argv: readonly string[], doors: Doors, isJson: boolean):
   if (first === undefined) throw new UsageError('expected a command, got none');
   if (first === 'serve') return serve(rest, doors);
   if (first === 'help') {
-    print(topics[rest[0]]);
+    print(topics[rest[0]]());
     return EXIT.done;
   }
   let code: number | undefined;
   const program = build(async (definition, args, command) => {
-    code = await perform(definition, { args, given: command.optsWithGlobals(), doors, isJson });
+    code = await perform(definition, { args, given: command.optsWithGlobals(), file: doors.file, isJson });
   }, doors);
   await program.parseAsync([...argv], { from: 'user' });
   return code ?? EXIT.done;
@@ -113,16 +107,11 @@ function build(act: Act, doors: Doors): Command {
     .version(VERSION, '--version', 'show the version')
     .helpOption('--help', 'show this')
     .helpCommand(false)
-    .configureHelp({
-      subcommandTerm: (command) => [command.name(), argumentsOf(command)].join(' ').trim(),
-      commandUsage: (command) =>
-        `${pathOf(command)} ${argumentsOf(command)}${command === program ? 'COMMAND ' : ''}[FLAGS]`,
-    })
     .configureOutput({ outputError: () => {} })
     .exitOverride()
     // `runs delete --server X` is not `runs --server X`, although both have it.
-    .enablePositionalOptions()
-    .addHelpText('after', `\n${EXIT_CODES}\n${ENVIRONMENT}\nzeroth help COMMAND is zeroth COMMAND --help`);
+    .enablePositionalOptions();
+  readableHelp(program);
   addOutputFlags(program);
   program.command(SERVE[0]).description(SERVE[1]);
   for (const definition of definitionsOf(doors)) addTo(program, definition, act);
@@ -135,17 +124,6 @@ function addOutputFlags(command: Command): void {
   command.option('--json', 'print for programs: one JSON document, or one a line; errors as JSON, too');
   command.option('--no-color', 'print without colours, as NO_COLOR does');
   command.helpOption('--help', 'show this');
-}
-
-function pathOf(command: Command): string {
-  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
-}
-
-/** `NAME `, `[NAME] `. */
-function argumentsOf({ registeredArguments }: Command): string {
-  return registeredArguments
-    .map((each) => (each.required ? `${each.name()} ` : `[${each.name()}] `))
-    .join('');
 }
 
 /** `models load <FILE>` goes below `models`. */
@@ -170,30 +148,4 @@ function excess(command: Command, got: string): UsageError {
   if (inner.length === 0) return new UsageError(`expected no further argument, got ${JSON.stringify(got)}`);
   const [near] = nearest(inner, got);
   return new UsageError(`unknown command ${JSON.stringify(got)} (Did you mean ${near}?)`);
-}
-
-type Performance = {
-  readonly args: readonly string[];
-  readonly given: Readonly<Record<string, unknown>>;
-  readonly doors: Doors;
-  readonly isJson: boolean;
-};
-
-/** The first interrupt asks for an end in order, the next one ends the process. */
-async function perform(definition: Definition, { args, given, doors, isJson }: Performance) {
-  const controller = new AbortController();
-  const interrupt = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    controller.abort();
-  };
-  const signals = definition.endsInOrder ? (['SIGINT', 'SIGTERM'] as const) : [];
-  for (const name of signals) process.on(name, interrupt);
-  const context: Context = { file: doors.file, env: process.env, signal: controller.signal, isJson };
-  const flags = Object.assign({}, ...Object.values(definition.flags).map((table) => valuesOf(table, given)));
-  try {
-    const code = await definition.run({ args, flags }, context);
-    return controller.signal.aborted ? EXIT.interrupted : code;
-  } finally {
-    for (const name of signals) process.off(name, interrupt);
-  }
 }

@@ -43,6 +43,7 @@ export function toRunRequest(
   return {
     objective: objectivesOf(settings.task, outputOf(settings, facts)).objective,
     table: tables[strategyOf(settings.strategy).table],
+    runId: settings.id ?? '',
     ...(include.length + exclude.length > 0 && { trainable: { include, exclude } }),
     ...(rank !== undefined && { lora: { rank, alpha, targets, seed } }),
     ...(promptTokens !== undefined && { prompt: { tokens: promptTokens, seed } }),

@@ -7,7 +7,7 @@ import { connection, withServer } from './connection.ts';
 import { text, toggle, UsageError } from './flags.ts';
 import { parameterTable } from './models.ts';
 import { fullName } from './names.ts';
-import { bytes, columns, counted, facts, print, printJson, time, whole } from './output.ts';
+import { age, bytes, columns, counted, facts, print, printJson, time, whole } from './output.ts';
 import { runState, runView, trainingState, trainingView, weightsOf } from './views.ts';
 
 const Server = connection;
@@ -22,14 +22,14 @@ const list = command({
       const runs = await Array.fromAsync(zeroth.runs.list({ model }));
       if (context.isJson) return printJson({ runs: runs.map(runView) });
       if (runs.length === 0) return print('no runs\nzeroth train --server HOST:PORT makes one');
-      const head = ['name', 'model', 'state', 'revision', 'trainable', 'journal', 'created'];
-      print(columns(head, runs.map(rowOf), ['revision', 'trainable', 'journal']));
+      const head = ['name', 'model', 'state', 'revision', 'age'];
+      print(columns(head, runs.map(rowOf), ['revision']));
     }),
 });
 
-function rowOf({ name, model, state, revision, trainable, journalBytes, createTime }: Run): string[] {
-  const numbers = [whole(revision), whole(weightsOf(trainable)), bytes(Number(journalBytes))];
-  return [name, model, runState(state), ...numbers, time(createTime)];
+/** The head says of models what they are, which leaves room for long names. */
+function rowOf({ name, model, state, revision, createTime }: Run): string[] {
+  return [name, model.replace('models/', ''), runState(state), whole(revision), age(createTime)];
 }
 
 const show = command({
@@ -49,7 +49,10 @@ function describe(run: Run, trainings: readonly Training[]): string {
   const parts = [factsOf(run)];
   if (trainings.length > 0)
     parts.push(
-      columns(['training', 'state', 'steps', 'best loss', 'created'], trainings.map(trainingRow), ['steps']),
+      columns(['training', 'state', 'steps', 'best loss', 'age'], trainings.map(trainingRow), [
+        'steps',
+        'best loss',
+      ]),
     );
   if (run.snapshots.length > 0)
     parts.push(
@@ -85,7 +88,7 @@ function factsOf(run: Run): string {
 
 function trainingRow({ name, state, step, bestEvaluation, createTime }: Training): string[] {
   const best = bestEvaluation === undefined ? '-' : bestEvaluation.loss.toFixed(4);
-  return [name.split('/').at(-1)!, trainingState(state), whole(step), best, time(createTime)];
+  return [name.split('/').at(-1)!, trainingState(state), whole(step), best, age(createTime)];
 }
 
 const remove = command({

@@ -7,7 +7,7 @@ import type { Context, GroupValues } from './command.ts';
 import { connection, givenServer } from './connection.ts';
 import { choice, count, flagOf, rate, seed, text, texts, toggle, UsageError, unset } from './flags.ts';
 import { objectiveOf, rowFlags, TASKS, type Task } from './row-flags.ts';
-import { type ChosenStrategy, chooseStrategy, describeStrategies, namingOptions } from './strategy-flags.ts';
+import { type ChosenStrategy, chooseStrategy, namingOptions } from './strategy-flags.ts';
 
 const files = {
   model: text(
@@ -58,6 +58,7 @@ const servers = {
     help: 'a server that runs already, or ZEROTH_SERVER; default: one is started, and stopped at the end',
   },
   run: text('NAME', 'goes on with a run of the server, from its newest weights, instead of a new one'),
+  id: text('ID', 'of the new run, on a server; default: one is chosen'),
   detach: toggle('the server trains by itself, and this ends: zeroth watch NAME shows how it goes'),
   device: choice(['cpu', 'webgpu', 'cuda', 'auto'], 'where a server that is started computes'),
 } as const;
@@ -88,10 +89,9 @@ export type TrainSettings = Omit<Given, 'task' | 'seed'> & {
   readonly isJson: boolean;
 };
 
-export const trainNotes = () => `Strategies, and their options for --set (docs/strategies.md):
-${describeStrategies()}
-The summary goes to standard output, everything else to standard error. Ctrl-C stops after the step under way and still
-writes the model.
+export const trainNotes = () => `zeroth help strategies lists strategies, and their options for --set.
+The summary goes to standard output, everything else to standard error. Ctrl-C
+stops after the step under way and still writes the model.
 `;
 
 /** @throws UsageError */
@@ -110,6 +110,8 @@ export function toTrainSettings(given: Given, { env, isJson }: Context): TrainSe
     );
   if (detach && given.out !== undefined)
     throw new UsageError('--out: expected none with --detach, got a file: zeroth export writes it later');
+  if (given.id !== undefined && !isRemote)
+    throw new UsageError('--id: expected a server that keeps the run, got none');
   if (given.merge && given.loraRank === undefined && run === undefined)
     throw missing('--lora-rank', 'a rank, for --merge');
   const { task = 'classification' } = given;
@@ -144,6 +146,7 @@ function checkRun(given: Given): void {
     'loraTargets',
     'promptTokens',
     'prefixTokens',
+    'id',
   ] as const;
   const extra =
     makes.find((name) => given[name] !== undefined) ?? (given.head === 'none' ? undefined : 'head');

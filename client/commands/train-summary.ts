@@ -1,7 +1,7 @@
 // What a training has come to, for people and for programs.
 import type { ExportHeader } from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Outcome } from './course.ts';
-import { hasColors } from './output.ts';
+import { bytes, hasColors } from './output.ts';
 import { number, percent, perSecond, summaryTable } from './screen.ts';
 import type { TrainSettings } from './train-flags.ts';
 import type { TrainingData } from './training-data.ts';
@@ -27,7 +27,8 @@ export function toText({ settings, run, address, outcome, exported, isWhole }: F
       ? []
       : [`${lostSteps} steps had a loss that is not finite and changed nothing: try a lower rate`]),
     ...comparison(outcome),
-    `${settings.out}: ${(Number(exported.bytes) / 2 ** 20).toFixed(1)} MiB, SHA-256 ${exported.sha256}`,
+    `${settings.out}: ${bytes(Number(exported.bytes))}`,
+    `SHA-256 ${exported.sha256}`,
     ...(run === undefined ? [] : [`${run} stays on ${address}, at revision ${exported.revision}`]),
   ];
   return `${lines.join('\n')}\n`;

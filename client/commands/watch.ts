@@ -33,9 +33,10 @@ export const watchCommand = command({
   does: 'show how a training goes: of a run, or by its own name (runs/*/trainings/*)',
   flags: groups,
   endsInOrder: true,
-  more: () => `Of a run it is the training that the server runs, or ran last; where it has none, its journal, whoever writes it.
-Ends with the training: 0 where it is complete, 1 where it failed, 130 where it was stopped. Ctrl-C leaves, and what is watched
-goes on. A server that is started again meanwhile is waited for.
+  more: () => `Of a run it is the training that the server runs, or ran last; where it has
+none, its journal, whoever writes it. Ends with the training: with 0 where it is
+complete, 1 where it failed, 130 where it was stopped. Ctrl-C leaves, and what
+is watched goes on. A server that is started again meanwhile is waited for.
 `,
   run: ({ args: [given], flags }, context) =>
     withServer(flags, context, (zeroth) => watch(zeroth, fullName('runs', given), { flags, context }), {

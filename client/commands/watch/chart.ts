@@ -33,27 +33,39 @@ const LABEL_WIDTH_MAX = 8;
 export function drawChart({ curve, evaluations, width, height, hasColors }: Chart): string[] {
   const inner = { width: width - AXIS_WIDTH - LABEL_WIDTH_MAX, height: height - AXIS_HEIGHT };
   if (curve.size < 2 || inner.width < 10 || inner.height < 3) return [];
-  const columns = curve.columns(inner.width, Math.max(1, Math.round(inner.width * AROUND)));
-  const values = columns.flatMap(({ x, span }) => span.map((y): Point => [x, y]));
-  const means = columns.map(({ x, mean }): Point => [x, mean]);
-  // The first one is before the first step.
-  const looks = evaluations.points().map(([x, y]): Point => [Math.max(x, curve.first), y]);
-  const ticks = ticksOf(rangeOf(values, [...means, ...looks]), inner.height);
-  const [low, high] = [ticks[0], ticks.at(-1)!];
-  const all = { value: values.filter(([, y]) => y >= low && y <= high), mean: means, evaluation: looks };
-  const kinds = LAYERS.filter((kind) => all[kind].length > 0);
+  const { range, layers } = layersOf(curve, evaluations, inner.width);
+  const kinds = LAYERS.filter((kind) => layers[kind].length > 0);
   const picture = plot(
-    kinds.map((kind) => all[kind]),
+    kinds.map((kind) => layers[kind]),
     {
       ...inner,
-      yRange: [low, high],
-      customYAxisTicks: ticks,
+      yRange: range,
+      customYAxisTicks: ticksOf(range, inner.height),
       customXAxisTicks: xTicks(curve, inner.width),
       formatter: (value, { axis }) => (axis === 'y' ? short(value) : value.toLocaleString('en')),
       lineFormatter: pen(kinds, hasColors),
     },
   );
-  return picture.split('\n').filter((each) => each.trim() !== '');
+  return picture
+    .split('\n')
+    .map((each) => each.trimEnd())
+    .filter((each) => each !== '');
+}
+
+type Layers = { readonly range: [number, number]; readonly layers: Record<Kind, Point[]> };
+
+function layersOf(curve: Curve, evaluations: Curve, width: number): Layers {
+  const columns = curve.columns(width, Math.max(1, Math.round(width * AROUND)));
+  const values = columns.flatMap(({ x, span }) => span.map((y): Point => [x, y]));
+  // The first one is before the first step.
+  const looks = evaluations.points().map(([x, y]): Point => [Math.max(x, curve.first), y]);
+  const [low, high] = rangeOf(values, looks);
+  const layers = {
+    value: values.filter(([, y]) => y >= low && y <= high),
+    mean: columns.map(({ x, mean }): Point => [x, Math.min(high, Math.max(low, mean))]),
+    evaluation: looks,
+  };
+  return { range: [low, high], layers };
 }
 
 /** What is called for each point of the first series, then of the next one, and is not told which: it counts. */
@@ -90,15 +102,19 @@ function rangeOf(values: readonly Point[], whole: readonly Point[]): [number, nu
   const sorted = values.map(([, y]) => y).sort((a, b) => a - b);
   const cut = Math.floor(sorted.length * OUTLIERS);
   const all = [...sorted.slice(cut, sorted.length - cut), ...whole.map(([, y]) => y)];
-  return [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
+  const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
+  const room = low === high ? Math.abs(low) / 10 || 1 : 0;
+  return [low - room, high + room];
 }
 
-/** Round numbers that enclose the range, one for three rows or so. */
+/** Round numbers within the range, one for three rows or so, and two at least: one alone is no scale. */
 function ticksOf([low, high]: readonly [number, number], height: number): number[] {
-  const step = roundStep((high - low || Math.abs(high) || 1) / Math.max(1, Math.floor(height / 3)));
-  const [first, last] = [Math.floor(low / step), Math.ceil(high / step)];
-  const count = Math.max(1, last - first) + 1;
-  return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  for (let rough = (high - low) / Math.max(2, Math.floor(height / 3)); ; rough /= 2) {
+    const step = roundStep(rough);
+    const [first, last] = [Math.ceil(low / step), Math.floor(high / step)];
+    if (last > first)
+      return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  }
 }
 
 function roundStep(rough: number): number {

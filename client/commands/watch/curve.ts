@@ -71,7 +71,11 @@ export class Curve {
       const at = Math.round((bucket.x - first) * scale);
       cells[at] = cells[at] === undefined ? bucket : merged(cells[at], bucket);
     }
-    const means = cells.map((_, i) => meanOf(cells.slice(Math.max(0, i - around), i + around + 1)));
+    const means = cells.map((_, i) => {
+      // As many on either side, also near the ends: a mean of one side alone lags behind a curve that falls.
+      const reach = Math.min(around, i, cells.length - 1 - i);
+      return meanOf(cells.slice(i - reach, i + reach + 1));
+    });
     return cells.map((cell, i) => ({
       x: scale === 0 ? first : first + i / scale,
       span: cell === undefined ? [] : cell.low === cell.high ? [cell.low] : [cell.low, cell.high],

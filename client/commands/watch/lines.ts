@@ -14,10 +14,10 @@ export function openLines(subject: Subject, course: WatchedCourse, everyMs: numb
     shownAt = now();
     shownStep = course.step;
     const left = leftOf(course, subject);
-    const parts = [placeOf(course, subject), lossOf(course, subject), ratesOf(course, subject)];
+    const parts = [placeOf(course, subject), lossOf(course, subject), ...ratesOf(course, subject)];
     if (subject.isTraining) parts.push(`revision ${whole(course.revision)}`);
     if (left !== undefined) parts.push(`about ${left} left`);
-    print(parts.filter((each) => each !== '').join(', '));
+    print(parts.join(', '));
   };
   return {
     /** After the course has it. */

@@ -1,5 +1,5 @@
 // What is said of a course, in the same words on a screen and in lines.
-import { whole } from '../output.ts';
+import { duration, whole } from '../output.ts';
 import { number } from '../screen.ts';
 import type { WatchedCourse } from './course.ts';
 import type { Target } from './observations.ts';
@@ -53,30 +53,23 @@ export function lossOf(course: WatchedCourse, { isTraining }: Subject): string {
   return `${what} ${shown}${recentCount > 1 ? ` (mean of the last ${recentCount})` : ''}`;
 }
 
-export function ratesOf({ rates }: WatchedCourse, { isTraining }: Subject): string {
-  if (rates === undefined) return '';
-  if (!isTraining) return `${rate(rates.steps)} updates/s`;
-  return `${rate(rates.steps)} steps/s, ${rate(rates.examples)} examples/s`;
+export function ratesOf({ rates }: WatchedCourse, { isTraining }: Subject): string[] {
+  if (rates === undefined) return [];
+  if (!isTraining) return [`${rate(rates.steps)} updates/s`];
+  return [`${rate(rates.steps)} steps/s`, `${rate(rates.examples)} examples/s`];
 }
 
 function rate(value: number): string {
   return value < 10 ? value.toFixed(2) : whole(Math.round(value));
 }
 
-/** undefined where nobody can say. */
+/** undefined where nobody can say, or where nothing goes on. */
 export function leftOf(course: WatchedCourse, { budget }: Subject): string | undefined {
-  const { rates } = course;
-  if (budget === undefined || rates === undefined) return undefined;
+  const { rates, state } = course;
+  if (budget === undefined || rates === undefined || state !== 'running') return undefined;
   const [done, speed] =
     budget.unit === 'steps' ? [course.step, rates.steps] : [course.examples, rates.examples];
   return speed > 0 ? duration((budget.total - done) / speed) : undefined;
-}
-
-export function duration(seconds: number): string {
-  const all = Math.max(0, Math.round(seconds));
-  const [hours, minutes] = [Math.floor(all / 3600), Math.floor((all % 3600) / 60)];
-  if (hours > 0) return `${hours} h ${minutes} min`;
-  return minutes > 0 ? `${minutes} min ${all % 60} s` : `${all} s`;
 }
 
 export function evaluationOf({
@@ -85,5 +78,5 @@ export function evaluationOf({
 }: WatchedCourse): string | undefined {
   if (last === undefined || best === undefined) return undefined;
   const isBest = best.step === last.step;
-  return `held-out ${number(last.loss)} at step ${whole(last.step)}${isBest ? ', the best' : ` (best ${number(best.loss)} at step ${whole(best.step)})`}`;
+  return `held-out loss ${number(last.loss)} at step ${whole(last.step)}${isBest ? ', the best' : ` (best ${number(best.loss)} at step ${whole(best.step)})`}`;
 }

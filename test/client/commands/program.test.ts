@@ -1,7 +1,8 @@
 // What all commands have in common: help, versions, colours, and how they end.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
-import { VERSION } from '../../server/version.ts';
+import { strategyNames } from '../../../server/strategy/index.ts';
+import { VERSION } from '../../../server/version.ts';
 import { startZeroth, zeroth } from './zeroth-process.ts';
 
 const COMMANDS = [
@@ -9,11 +10,15 @@ const COMMANDS = [
   ...['train', 'watch', 'eval', 'export', 'apply', 'fork', 'rollback'],
 ];
 
+/** Lines that a terminal of 80 columns would break. */
+const tooWide = (text: string) => text.split('\n').filter((line) => line.length > 80);
+
 describe('help', () => {
   it('--version and --help answer on standard output, and --help lists every command', async () => {
     expect(await zeroth('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
     const { code, stdout, stderr } = await zeroth('--help');
     expect([code, stderr]).toEqual([0, '']);
+    expect(tooWide(stdout)).toEqual([]);
     for (const name of COMMANDS.filter((each) => !each.includes(' '))) expect(stdout).toMatch(`\n  ${name}`);
     expect(stdout).toContain('3    no server answers');
   });
@@ -24,6 +29,14 @@ describe('help', () => {
     expect([help.code, help.stderr]).toEqual([0, '']);
     expect(help.stdout.toLowerCase()).toContain(`usage: zeroth ${name}`);
     expect(await zeroth('help', ...words)).toEqual(help);
+    expect(tooWide(help.stdout)).toEqual([]);
+  });
+
+  it('tells of every strategy, with its options', async () => {
+    const { code, stdout } = await zeroth('help', 'strategies');
+    expect([code, tooWide(stdout)]).toEqual([0, []]);
+    for (const name of strategyNames) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+    expect(stdout).toContain('learning_rate, epsilon=0.001');
   });
 
   it('exit codes and the environment are topics, and docs/command.md has the codes', async () => {
