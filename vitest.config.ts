@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // vitest.clients.config.ts has them.
+    exclude: ['test/clients/**'],
     setupFiles: ['test/support/timing.ts'],
     // Real processes and sockets: a busy machine is slow, and slow is not wrong.
     testTimeout: 60_000,

@@ -6,7 +6,7 @@ import type { RetryPolicy } from './retry.ts';
 export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Of one attempt. Default: none, a full batch of a large model takes as long as it takes. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 };
 
 /** Messages with their five bytes of gRPC framing; HTTP/2 headers are not counted. */
@@ -33,6 +33,8 @@ export type Duplex<Request> = {
 export type Channel = {
   readonly traffic: Traffic;
   readonly retry: RetryPolicy;
+  /** Of calls with one answer that do not say. */
+  readonly timeoutMs: number | undefined;
 
   /** One attempt. */
   unary<Request, Response>(

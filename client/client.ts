@@ -5,8 +5,9 @@ import {
   ServerServiceService,
 } from '../proto/gen/zeroth/v1/server_service.ts';
 import type { CallOptions, Channel, Traffic } from './channel.ts';
+import type { ConnectOptions } from './connect-options.ts';
 import { type Datasets, datasets } from './datasets.ts';
-import { type ChannelOptions, GrpcChannel } from './grpc-channel.ts';
+import { GrpcChannel } from './grpc-channel.ts';
 import { type Journal, journal } from './journal.ts';
 import { type Judges, judges } from './judges.ts';
 import { type Models, models } from './models.ts';
@@ -70,6 +71,6 @@ export class Zeroth {
  * await using zeroth = connect('127.0.0.1:50051');
  * const model = await zeroth.models.load('mlp.onnx');
  */
-export function connect(address: string, options: ChannelOptions = {}): Zeroth {
+export function connect(address: string, options: ConnectOptions = {}): Zeroth {
   return new Zeroth(new GrpcChannel(address, options));
 }

@@ -7,31 +7,38 @@ import {
   DatasetServiceService,
 } from '../proto/gen/zeroth/v1/dataset_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
+import { deleting } from './named.ts';
 import { pages } from './pages.ts';
+import type { OnUpload } from './progress.ts';
+import { retrying } from './retry.ts';
 
 export type Datasets = ReturnType<typeof datasets>;
 
 export type UploadOptions = CallOptions & {
   /** Default 1 MiB. */
-  readonly chunkBytes?: number;
-  readonly onProgress?: (progress: { readonly sentBytes: number; readonly totalBytes: number }) => void;
+  readonly chunkBytes?: number | undefined;
+  readonly onProgress?: OnUpload | undefined;
 };
 
 export function datasets(channel: Channel) {
   return {
     /**
      * Stores named tensors that have their first dimension in common. The same content again is
-     * stored once, and says so.
+     * stored once, and `existed` says so; therefore an upload that breaks off is tried again from the beginning.
+     * @throws ZerothCallError, and nothing is stored.
      */
     async create(
       tensors: Readonly<Record<string, Tensor>>,
       options: UploadOptions = {},
     ): Promise<{ readonly dataset: Dataset; readonly existed: boolean }> {
-      const { dataset, existed } = await channel.clientStream<CreateDatasetRequest, CreateDatasetResponse>(
-        DatasetServiceService.createDataset,
-        (write) => upload(tensors, write, options),
-        options,
-      );
+      const attempt = () =>
+        channel.clientStream<CreateDatasetRequest, CreateDatasetResponse>(
+          DatasetServiceService.createDataset,
+          (write) => upload(tensors, write, options),
+          options,
+        );
+      const again = { policy: channel.retry, signal: options.signal };
+      const { dataset, existed } = await retrying(attempt, again);
       return { dataset: dataset!, existed };
     },
 
@@ -46,9 +53,9 @@ export function datasets(channel: Channel) {
         (response) => response.datasets,
       ),
 
-    async delete(name: string, options?: CallOptions): Promise<void> {
-      await channel.unary(DatasetServiceService.deleteDataset, { name }, options);
-    },
+    /** Tried again: one that is not there any more then is deleted. */
+    delete: (name: string, options?: CallOptions): Promise<void> =>
+      deleting(channel, DatasetServiceService.deleteDataset, { name }, options),
   };
 }
 

@@ -6,7 +6,8 @@ import {
   type StepRequest,
   type StepResponse,
 } from '../proto/gen/zeroth/v1/oracle_service.ts';
-import type { Channel, Duplex } from './channel.ts';
+import { onAbort, onTimeout } from './abort.ts';
+import type { CallOptions, Channel, Duplex } from './channel.ts';
 import { fromStatus, NO_DETAILS, ZerothCallError } from './errors.ts';
 
 type Asked = {
@@ -42,22 +43,19 @@ export class DriveStream {
     });
   }
 
-  async ask(step: StepRequest, signal: AbortSignal | undefined): Promise<StepResponse> {
-    if (signal?.aborted) throw givenUp();
+  async ask(step: StepRequest, { signal, timeoutMs }: CallOptions): Promise<StepResponse> {
+    signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<StepResponse>();
     const asked = { step, resolve, reject };
-    const giveUp = () => {
+    const giveUp = (error: unknown) => {
       this.#queue.delete(asked);
-      reject(givenUp());
+      reject(error);
     };
-    signal?.addEventListener('abort', giveUp, { once: true });
+    using _aborting = onAbort(signal, () => giveUp(signal?.reason));
+    using _timing = onTimeout(timeoutMs, giveUp);
     this.#queue.add(asked);
     this.#send();
-    try {
-      return await promise;
-    } finally {
-      signal?.removeEventListener('abort', giveUp);
-    }
+    return await promise;
   }
 
   /** Gives up what is under way. */
@@ -84,8 +82,4 @@ export class DriveStream {
     if (answer?.$case === 'error') asked?.reject(fromStatus(answer.value));
     this.#send();
   }
-}
-
-function givenUp(): ZerothCallError {
-  return new ZerothCallError('CANCELLED', 'the step was given up', NO_DETAILS);
 }

@@ -3,12 +3,15 @@ import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { Any } from '../proto/gen/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from '../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../proto/gen/google/rpc/status.ts';
+import type { KnownReason, Reason } from './reasons.ts';
 
+/** gRPC's codes by name. */
 export type StatusName = keyof typeof status;
 
+/** What google.rpc details say of an error. */
 export type CallErrorDetails = {
   /** UPPER_SNAKE, more precise than the code; empty where the server gave none. */
-  readonly reason: string;
+  readonly reason: Reason;
   /** Facts for machines, by name. */
   readonly metadata: Readonly<Record<string, string>>;
   /** The request fields at fault. */
@@ -23,7 +26,9 @@ export const NO_DETAILS: CallErrorDetails = { reason: '', metadata: {}, violatio
 
 /** A call that failed. The message is the server's; `cause` is grpc-js's own error. */
 export class ZerothCallError extends Error {
+  /** gRPC's. UNAVAILABLE without a reason says that nobody knows whether the call arrived. */
   readonly code: StatusName;
+  /** What the server said of it, for machines. */
   readonly details: CallErrorDetails;
 
   constructor(code: StatusName, message: string, details: CallErrorDetails, cause?: unknown) {
@@ -33,9 +38,19 @@ export class ZerothCallError extends Error {
     this.details = details;
   }
 
-  get reason(): string {
+  /** More precise than the code; '' where no server has answered. */
+  get reason(): Reason {
     return this.details.reason;
   }
+}
+
+/**
+ * Whether a call failed for this reason.
+ * @example
+ * if (isReason(error, 'REVISION_MISMATCH')) console.log('the head is', error.details.metadata.head);
+ */
+export function isReason(error: unknown, reason: KnownReason): error is ZerothCallError {
+  return error instanceof ZerothCallError && error.reason === reason;
 }
 
 /** Anything but an error of grpc-js comes back as it is: it is a bug. */

@@ -1,22 +1,10 @@
 // Calls over one connection.
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientWritableStream,
-  credentials as grpcCredentials,
-  Metadata,
-} from '@grpc/grpc-js';
+import { Client, type ClientWritableStream, Metadata } from '@grpc/grpc-js';
+import { onAbort, orAborted, reasonOr } from './abort.ts';
 import type { CallOptions, Channel, Duplex, DuplexListener, Method, Traffic } from './channel.ts';
+import { type Connection, type ConnectOptions, checkToken, toConnection } from './connect-options.ts';
 import { toCallError } from './errors.ts';
-import { RETRY, type RetryPolicy, retrying } from './retry.ts';
-
-export type ChannelOptions = {
-  /** Default: plain text, for a server on loopback. */
-  readonly credentials?: ChannelCredentials;
-  readonly retry?: RetryPolicy;
-  /** Of one message. Default 64 MiB. */
-  readonly receiveBytesMax?: number;
-};
+import { type RetryPolicy, retrying } from './retry.ts';
 
 const FRAME_BYTES = 5;
 
@@ -27,21 +15,23 @@ const FRAME_BYTES = 5;
 const CONNECTION = {
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 1000,
-  'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
 } as const;
 
 export class GrpcChannel implements Channel {
   readonly #client: Client;
-  readonly #retry: RetryPolicy;
+  readonly #connection: Connection;
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  constructor(address: string, options: ChannelOptions = {}) {
-    this.#retry = options.retry ?? RETRY;
-    this.#client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
+  /** @throws ZerothError naming the option. */
+  constructor(address: string, options: ConnectOptions = {}) {
+    this.#connection = toConnection(address, options);
+    const { credentials, receiveBytesMax, keepaliveMs } = this.#connection;
+    this.#client = new Client(address, credentials, {
       ...CONNECTION,
-      'grpc.max_receive_message_length': options.receiveBytesMax ?? 64 * 2 ** 20,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.max_receive_message_length': receiveBytesMax,
     });
   }
 
@@ -50,7 +40,11 @@ export class GrpcChannel implements Channel {
   }
 
   get retry(): RetryPolicy {
-    return this.#retry;
+    return this.#connection.retry;
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.#connection.timeoutMs;
   }
 
   async close(): Promise<void> {
@@ -60,27 +54,25 @@ export class GrpcChannel implements Channel {
   async unary<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    options: CallOptions = {},
+    { signal, timeoutMs = this.timeoutMs }: CallOptions = {},
   ): Promise<Response> {
+    const deadline = toDeadline({ timeoutMs });
+    const metadata = await this.#metadata(signal);
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const call = this.#client.makeUnaryRequest(
+      method.path,
+      this.#serializer(method),
+      this.#deserializer(method),
+      request,
+      metadata,
+      deadline,
+      (error, response) => (error !== null ? reject(error) : resolve(response as Response)),
+    );
+    using _ = onAbort(signal, () => call.cancel());
     try {
-      return await new Promise<Response>((resolve, reject) => {
-        const call = this.#client.makeUnaryRequest(
-          method.path,
-          this.#serializer(method),
-          this.#deserializer(method),
-          request,
-          new Metadata(),
-          toGrpcOptions(options),
-          (error, response) => {
-            options.signal?.removeEventListener('abort', cancel);
-            if (error !== null) reject(error);
-            else resolve(response as Response);
-          },
-        );
-        const cancel = cancelOnAbort(call, options.signal);
-      });
+      return await promise;
     } catch (error) {
-      throw toCallError(error);
+      throw reasonOr(signal, toCallError(error));
     }
   }
 
@@ -90,7 +82,7 @@ export class GrpcChannel implements Channel {
     options: CallOptions = {},
   ): Promise<Response> {
     const attempt = () => this.unary(method, request, options);
-    return retrying(attempt, { policy: this.#retry, ...options });
+    return retrying(attempt, { policy: this.retry, ...options });
   }
 
   async *serverStream<Request, Response>(
@@ -98,21 +90,23 @@ export class GrpcChannel implements Channel {
     request: Request,
     options: CallOptions = {},
   ): AsyncGenerator<Response, void> {
+    const { signal } = options;
+    const deadline = toDeadline(options);
+    const metadata = await this.#metadata(signal);
     const call = this.#client.makeServerStreamRequest(
       method.path,
       this.#serializer(method),
       this.#deserializer(method),
       request,
-      new Metadata(),
-      toGrpcOptions(options),
+      metadata,
+      deadline,
     );
-    const cancel = cancelOnAbort(call, options.signal);
+    using _ = onAbort(signal, () => call.cancel());
     try {
       for await (const response of call) yield response as Response;
     } catch (error) {
-      throw toCallError(error);
+      throw reasonOr(signal, toCallError(error));
     } finally {
-      options.signal?.removeEventListener('abort', cancel);
       call.cancel();
     }
   }
@@ -123,18 +117,21 @@ export class GrpcChannel implements Channel {
     send: (write: (request: Request) => Promise<void>) => Promise<void>,
     options: CallOptions = {},
   ): Promise<Response> {
+    const { signal } = options;
+    const deadline = toDeadline(options);
+    const metadata = await this.#metadata(signal);
     let call!: ClientWritableStream<Request>;
     const answer = new Promise<Response>((resolve, reject) => {
       call = this.#client.makeClientStreamRequest(
         method.path,
         this.#serializer(method),
         this.#deserializer(method),
-        new Metadata(),
-        toGrpcOptions(options),
+        metadata,
+        deadline,
         (error, response) => (error !== null ? reject(error) : resolve(response as Response)),
       );
     });
-    const cancel = cancelOnAbort(call, options.signal);
+    using _ = onAbort(signal, () => call.cancel());
     const write = (request: Request) => new Promise<void>((resolve) => call.write(request, () => resolve()));
     try {
       // A server that refuses answers early, and then no write comes back.
@@ -144,9 +141,7 @@ export class GrpcChannel implements Channel {
     } catch (error) {
       call.cancel();
       answer.catch(() => {});
-      throw toCallError(error);
-    } finally {
-      options.signal?.removeEventListener('abort', cancel);
+      throw reasonOr(signal, toCallError(error));
     }
   }
 
@@ -155,11 +150,25 @@ export class GrpcChannel implements Channel {
     { onResponse, onOver }: DuplexListener<Response>,
   ): Duplex<Request> {
     const [serialize, deserialize] = [this.#serializer(method), this.#deserializer(method)];
-    const call = this.#client.makeBidiStreamRequest(method.path, serialize, deserialize, new Metadata());
-    call.on('data', onResponse);
-    call.on('error', (error) => onOver(toCallError(error)));
-    call.on('end', () => onOver());
-    return call;
+    const open = (metadata: Metadata): Duplex<Request> => {
+      const call = this.#client.makeBidiStreamRequest(method.path, serialize, deserialize, metadata);
+      call.on('data', onResponse);
+      call.on('error', (error) => onOver(toCallError(error)));
+      call.on('end', () => onOver());
+      return call;
+    };
+    const metadata = this.#metadata(undefined);
+    return metadata instanceof Metadata ? open(metadata) : opening(metadata.then(open), onOver);
+  }
+
+  /** A promise where the token has to be asked for. */
+  #metadata(signal: AbortSignal | undefined): Metadata | Promise<Metadata> {
+    signal?.throwIfAborted();
+    const { token } = this.#connection;
+    if (token === undefined) return new Metadata();
+    if (typeof token === 'string') return withToken(token);
+    const ask = async () => withToken(await token());
+    return orAborted(ask(), signal);
   }
 
   #serializer<Request>(method: { requestSerialize(value: Request): Buffer }): (value: Request) => Buffer {
@@ -180,13 +189,23 @@ export class GrpcChannel implements Channel {
   }
 }
 
-function toGrpcOptions({ timeoutMs }: CallOptions) {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+/** A stream whose metadata are still to come: what is said to it meanwhile follows, in order. */
+function opening<Request>(call: Promise<Duplex<Request>>, onOver: (error: unknown) => void): Duplex<Request> {
+  const then = (say: (call: Duplex<Request>) => void) => void call.then(say, () => {});
+  call.catch(onOver);
+  return {
+    write: (request) => then((each) => each.write(request)),
+    end: () => then((each) => each.end()),
+    cancel: () => then((each) => each.cancel()),
+  };
 }
 
-function cancelOnAbort(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
-  const cancel = () => call.cancel();
-  if (signal?.aborted) cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
-  return cancel;
+function withToken(token: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${checkToken(token)}`);
+  return metadata;
+}
+
+function toDeadline({ timeoutMs }: { timeoutMs?: number | undefined }): { deadline?: number } {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 }

@@ -34,11 +34,11 @@ export function journal(channel: Channel) {
       run: string,
       { afterRevision = 0n, ...options }: AfterOptions = {},
     ): AsyncGenerator<Entry, void> {
-      const open = (last: WatchEntriesResponse | undefined) =>
+      const open = (last: WatchEntriesResponse | undefined, within: CallOptions) =>
         channel.serverStream(
           service.watchEntries,
           { run, afterRevision: last?.entry?.revision ?? afterRevision },
-          options,
+          within,
         );
       for await (const { entry } of resumable(open, { policy: channel.retry, ...options }))
         if (entry !== undefined) yield entry;

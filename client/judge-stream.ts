@@ -47,6 +47,11 @@ export class JudgeStream {
     this.#endWhereDone();
   }
 
+  /** What is under way is of no use any more. */
+  cancel(): void {
+    this.#call.cancel();
+  }
+
   #receive({ part }: ServeObjectiveResponse): void {
     if (part?.$case === 'served') this.#parts.onServed();
     if (part?.$case === 'request') void this.#answer(part.value);

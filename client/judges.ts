@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { type DeepPartial, OutputSelection, type Tensor } from '../proto/gen/zeroth/v1/common.ts';
 import type { Score, ScoreRequest } from '../proto/gen/zeroth/v1/objective_service.ts';
+import { onAbort } from './abort.ts';
 import type { Channel } from './channel.ts';
 import { JudgeStream } from './judge-stream.ts';
 import { isWorthRetrying } from './retry.ts';
@@ -15,7 +16,9 @@ export type ServeOptions = {
   /** Tensors of the batch to have beside them, such as labels. Default: none. */
   readonly tensors?: readonly string[];
   /** Requests to score at a time. Default 1. */
-  readonly requests?: number;
+  readonly requests?: number | undefined;
+  /** Ends it at once, what is being scored too; `over` rejects with its reason. `close` is the way that answers what is under way. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 /** Rows at one point, to be scored. They are all rows of the evaluation where `batchRows` says so. */
@@ -33,7 +36,7 @@ export type Scored = {
   readonly point: number;
   /** "datasets/*"; empty where the batch was sent along. */
   readonly dataset: string;
-  /** Aborted where nobody waits for this score any more. */
+  /** Aborted where the stream breaks: nobody waits for this score any more. */
   readonly signal: AbortSignal;
 };
 
@@ -64,7 +67,7 @@ export class ServedObjective implements AsyncDisposable {
   readonly #score: ScoreFunction;
   readonly #served = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
-  /** Resolves when it has been closed. Rejects with a ZerothCallError where the server refuses it for good. */
+  /** Resolves when it has been closed. Rejects with a ZerothCallError where the server refuses it for good, or with the signal's reason. */
   readonly over: Promise<void>;
   #stream: JudgeStream | undefined;
 
@@ -96,6 +99,16 @@ export class ServedObjective implements AsyncDisposable {
   }
 
   async #live(): Promise<void> {
+    const given = this.#options.signal;
+    using _ = onAbort(given, () => {
+      this.#closing.abort();
+      this.#stream?.cancel();
+    });
+    await this.#serve();
+    given?.throwIfAborted();
+  }
+
+  async #serve(): Promise<void> {
     const { delayMs, delayMsMax } = this.#channel.retry;
     const [first, most] = [Math.max(delayMs, DELAY_MS_MIN), Math.max(delayMsMax, DELAY_MS_MIN)];
     const { signal } = this.#closing;
@@ -137,13 +150,29 @@ const DELAY_MS_MIN = 50;
 async function scoreWith(score: ScoreFunction, request: ScoreRequest, signal: AbortSignal): Promise<Score> {
   const { id, ...scored } = request;
   try {
-    const losses = await score({ ...scored, signal });
-    if (!('mean' in losses))
-      return { id, result: { $case: 'losses', value: { values: Array.from(losses) } } };
-    const { mean: loss, weight = 0 } = losses;
-    return { id, result: { $case: 'mean', value: { loss, weight } } };
+    return { id, result: resultOf(await score({ ...scored, signal })) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { id, result: { $case: 'error', value: { code: status.UNKNOWN, message, details: [] } } };
   }
+}
+
+/** What is no number would be one on the wire, or break the stream there. */
+function resultOf(losses: Losses): Score['result'] {
+  if (typeof losses !== 'object' || losses === null || !('mean' in losses || 'length' in losses))
+    throw new TypeError(`score: expected a list of losses, or { mean }, got ${String(losses)}`);
+  if ('mean' in losses) {
+    const { mean, weight = 0 } = losses;
+    return {
+      $case: 'mean',
+      value: { loss: numberOf(mean, 'mean'), weight: numberOf(weight, 'mean.weight') },
+    };
+  }
+  const values = Array.from(losses, (loss, i) => numberOf(loss, `losses[${i}]`));
+  return { $case: 'losses', value: { values } };
+}
+
+function numberOf(value: unknown, field: string): number {
+  if (typeof value !== 'number') throw new TypeError(`${field}: expected a number, got ${typeof value}`);
+  return value;
 }

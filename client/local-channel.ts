@@ -1,6 +1,7 @@
 // Calls to a server in this process: the same promises and async iterables without a connection.
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { RunningLocalServer } from '../server/main.ts';
+import { onAbort, onTimeout, reasonOr } from './abort.ts';
 import type { CallOptions, Channel, Duplex, DuplexListener, Method } from './channel.ts';
 import { fromEnd, NO_DETAILS, ZerothCallError } from './errors.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
@@ -9,13 +10,11 @@ type CallError = Partial<ServiceError>;
 
 const CANCELLED: CallError = { code: status.CANCELLED, details: 'the caller has given up' };
 
-/** Of setTimeout, which takes a longer time for none. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
-
 export class LocalChannel implements Channel {
   /** Nothing crosses a wire. */
   readonly traffic = { sentBytes: 0, receivedBytes: 0 };
   readonly retry: RetryPolicy;
+  readonly timeoutMs = undefined;
   readonly #server: RunningLocalServer;
   #closed: Promise<void> | undefined;
 
@@ -34,9 +33,14 @@ export class LocalChannel implements Channel {
     request: Request,
     options: CallOptions = {},
   ): Promise<Response> {
+    options.signal?.throwIfAborted();
     const { promise, done } = promised<Response>();
     using _ = cancelling(this.#calls.unary(path, request, done), options);
-    return await promise;
+    try {
+      return await promise;
+    } catch (error) {
+      throw reasonOr(options.signal, error);
+    }
   }
 
   idempotent<Request, Response>(
@@ -53,11 +57,12 @@ export class LocalChannel implements Channel {
     request: Request,
     options: CallOptions = {},
   ): AsyncGenerator<Response, void> {
+    options.signal?.throwIfAborted();
     const call = this.#calls.serverStream<Request, Response>(path, request);
     using _ = cancelling(call, options);
     try {
       yield* call.responses();
-      if (call.error !== undefined) throw fromEnd(call.error);
+      if (call.error !== undefined) throw reasonOr(options.signal, fromEnd(call.error));
     } finally {
       call.cancel(CANCELLED);
     }
@@ -68,6 +73,7 @@ export class LocalChannel implements Channel {
     send: (write: (request: Request) => Promise<void>) => Promise<void>,
     options: CallOptions = {},
   ): Promise<Response> {
+    options.signal?.throwIfAborted();
     const { promise: answer, done } = promised<Response>();
     const call = this.#calls.clientStream<Request, Response>(path, done);
     using _ = cancelling(call, options);
@@ -79,7 +85,7 @@ export class LocalChannel implements Channel {
     } catch (error) {
       call.cancel(CANCELLED);
       answer.catch(() => {});
-      throw error;
+      throw reasonOr(options.signal, error);
     }
   }
 
@@ -116,17 +122,14 @@ function cancelling(
   call: { cancel(error: CallError): void },
   { signal, timeoutMs }: CallOptions,
 ): Disposable {
-  const cancel = () => call.cancel(CANCELLED);
-  const tooLate = () =>
-    call.cancel({ code: status.DEADLINE_EXCEEDED, details: `no answer within ${timeoutMs} ms` });
-  const timer =
-    timeoutMs === undefined ? undefined : setTimeout(tooLate, Math.min(timeoutMs, TIMEOUT_MS_MAX));
-  signal?.addEventListener('abort', cancel, { once: true });
-  if (signal?.aborted) cancel();
+  const timing = onTimeout(timeoutMs, ({ message }) =>
+    call.cancel({ code: status.DEADLINE_EXCEEDED, details: message }),
+  );
+  const aborting = onAbort(signal, () => call.cancel(CANCELLED));
   return {
     [Symbol.dispose]() {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', cancel);
+      timing[Symbol.dispose]();
+      aborting[Symbol.dispose]();
     },
   };
 }

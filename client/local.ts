@@ -1,13 +1,14 @@
 // zeroth/local: the server's work in this process, behind the client's interface.
 import { openLocalServer, type LocalOptions as ServerOptions } from '../server/main.ts';
 import { Zeroth } from './client.ts';
+import { toRetryPolicy } from './connect-options.ts';
 import { LocalChannel } from './local-channel.ts';
-import { RETRY, type RetryPolicy } from './retry.ts';
+import type { RetryPolicy } from './retry.ts';
 
 /** The settings of `zeroth serve`, by the names of its JSON file, but for those of the socket. */
 export type LocalOptions = ServerOptions & {
-  /** Of calls that are refused because a queue is full. */
-  readonly retry?: RetryPolicy | undefined;
+  /** Of calls that are refused because a queue is full. Default, of each of its numbers: RETRY. */
+  readonly retry?: Partial<RetryPolicy> | undefined;
 };
 
 /**
@@ -21,6 +22,7 @@ export type LocalOptions = ServerOptions & {
  * const model = await zeroth.models.load('mlp.onnx');
  * const run = await zeroth.runs.create({ model: model.name, objective: { name: 'cross_entropy' } });
  */
-export async function openLocal({ retry = RETRY, ...options }: LocalOptions = {}): Promise<Zeroth> {
-  return new Zeroth(new LocalChannel(await openLocalServer(options), retry));
+export async function openLocal({ retry, ...options }: LocalOptions = {}): Promise<Zeroth> {
+  const policy = toRetryPolicy(retry);
+  return new Zeroth(new LocalChannel(await openLocalServer(options), policy));
 }

@@ -1,6 +1,8 @@
 // ModelService.
 import { ListModelsRequest, type Model, ModelServiceService } from '../proto/gen/zeroth/v1/model_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
+import { ZerothCallError } from './errors.ts';
+import { bringing, deleting } from './named.ts';
 import { pages } from './pages.ts';
 
 export type Models = ReturnType<typeof models>;
@@ -20,21 +22,41 @@ export function models(channel: Channel) {
       return model!;
     },
 
-    /** `path` is relative to the server's model directory; without an id the file's name serves. */
+    /**
+     * Reads a model's file, looks at its graph and tries it; large ones take their time. It is called `modelId`, or as its file. Tried again: where an
+     * answer was lost, and a model of this path then has the name, it is that one, whoever loaded it.
+     * @param path relative to the server's model directory.
+     * @throws ZerothCallError ALREADY_EXISTS where the name is taken; `details.resource` is the name.
+     */
     async load(
       path: string,
-      { modelId = '', ...options }: CallOptions & { modelId?: string } = {},
+      { modelId = '', ...options }: CallOptions & { readonly modelId?: string } = {},
     ): Promise<Model> {
-      const { model } = await channel.unary(ModelServiceService.loadModel, { path, modelId }, options);
-      return model!;
+      const load = async () => {
+        const { model } = await channel.unary(ModelServiceService.loadModel, { path, modelId }, options);
+        return model!;
+      };
+      const find = async (name: string) => {
+        const model = await getIfThere(channel, name, options);
+        return model === undefined || model.path === path ? model : 'another';
+      };
+      return bringing(channel, load, { ...options, find });
     },
 
-    /** `force`: even while it has runs; they keep their journals. */
-    async unload(
+    /** `force`: even while it has runs; they keep their journals. Tried again: one that is not there any more then is unloaded. */
+    unload: (
       name: string,
       { force = false, ...options }: CallOptions & { force?: boolean } = {},
-    ): Promise<void> {
-      await channel.unary(ModelServiceService.unloadModel, { name, force }, options);
-    },
+    ): Promise<void> => deleting(channel, ModelServiceService.unloadModel, { name, force }, options),
   };
+}
+
+/** Undefined also while it is being loaded. */
+async function getIfThere(channel: Channel, name: string, options: CallOptions): Promise<Model | undefined> {
+  try {
+    return (await channel.unary(ModelServiceService.getModel, { name }, options)).model;
+  } catch (error) {
+    if (error instanceof ZerothCallError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
 }

@@ -2,12 +2,24 @@
 import { randomUUID } from 'node:crypto';
 import { StudyState, type StudyUpdate } from '../proto/gen/zeroth/v1/study_service.ts';
 import type { CallOptions } from './channel.ts';
-import { ZerothCallError } from './errors.ts';
+import { isReason } from './errors.ts';
 import type { SeedVector, Vector } from './seed-vector.ts';
 import type { Asked, AskOptions, ClientTrial, Tell, ToldAnswer } from './studies.ts';
 import type { Point } from './study-plan.ts';
 
+/** After a trial has been told. */
+export type StudyProgress = {
+  /** Trials that this loop has told. */
+  readonly told: number;
+  /** The number of the last one. */
+  readonly trial: bigint;
+  /** Undefined where it was infeasible. */
+  readonly value: number | undefined;
+};
+
 export type OptimizeOptions = CallOptions & {
+  /** What it throws ends the loop. */
+  readonly onProgress?: ((progress: StudyProgress) => void) | undefined;
   /** Default: one of its own. */
   readonly clientId?: string;
   /** Trials asked for at a time. Default 1. */
@@ -33,7 +45,7 @@ type Calls = {
     values: readonly Tell[],
     options?: CallOptions & { ask?: AskOptions },
   ): Promise<ToldAnswer>;
-  updates(study: string, afterRevision: bigint): AsyncIterable<StudyUpdate>;
+  updates(study: string, afterRevision: bigint, options?: CallOptions): AsyncIterable<StudyUpdate>;
 };
 
 export function optimizing({ ask, tell, updates }: Calls) {
@@ -43,7 +55,8 @@ export function optimizing({ ask, tell, updates }: Calls) {
     options: OptimizeOptions,
     { evaluate, revision, prepare, isOutdated }: Loop,
   ): Promise<number> {
-    const { clientId = randomUUID(), count, leaseMs, waitMs = WAIT_MS, signal } = options;
+    const { clientId = randomUUID(), count, leaseMs, waitMs = WAIT_MS, signal, timeoutMs } = options;
+    const within = { signal, timeoutMs };
     const request = (): AskOptions => ({
       clientId,
       waitMs,
@@ -52,19 +65,20 @@ export function optimizing({ ask, tell, updates }: Calls) {
       ...(revision !== undefined && { revision: revision() }),
     });
     let told = 0;
-    let asked: Asked | undefined = await ask(study, { ...request(), signal });
+    let asked: Asked | undefined = await ask(study, { ...request(), ...within });
     while (asked !== undefined) {
       await prepare?.(asked);
       const isOver = asked.trials.length === 0 && asked.state === StudyState.STUDY_STATE_COMPLETED;
       if (isOver) return told;
-      const values: Tell[] = [];
+      const values: Outcome[] = [];
       for (const trial of asked.trials) {
         if (isOutdated?.(trial) === true) continue;
         signal?.throwIfAborted();
-        values.push({ trial: trial.number, ...(await outcomeOf(() => evaluate(trial))) });
+        values.push(await outcomeOf(trial.number, () => evaluate(trial)));
       }
-      told += values.length;
-      asked = await tellAndAsk(study, values, request(), signal);
+      asked = await tellAndAsk(study, values, request(), within);
+      for (const { trial, ...outcome } of values)
+        options.onProgress?.({ told: ++told, trial, value: 'value' in outcome ? outcome.value : undefined });
     }
     return told;
   }
@@ -74,17 +88,17 @@ export function optimizing({ ask, tell, updates }: Calls) {
     study: string,
     values: readonly Tell[],
     next: AskOptions,
-    signal: AbortSignal | undefined,
+    within: CallOptions,
   ): Promise<Asked | undefined> {
     try {
-      return (await tell(study, values, { ask: next, signal })).asked;
+      return (await tell(study, values, { ask: next, ...within })).asked;
     } catch (error) {
       if (!isToldByOthers(error)) throw error;
       for (const value of values)
-        await tell(study, [value], { signal }).catch((each: unknown) => {
+        await tell(study, [value], within).catch((each: unknown) => {
           if (!isToldByOthers(each)) throw each;
         });
-      return ask(study, { ...next, signal });
+      return ask(study, { ...next, ...within });
     }
   }
 
@@ -118,7 +132,7 @@ export function optimizing({ ask, tell, updates }: Calls) {
           vector.apply(asked.updates);
           // An answer has the first ones only, where they are many.
           if (vector.revision < asked.revision)
-            for await (const update of updates(study, vector.revision)) vector.apply([update]);
+            for await (const update of updates(study, vector.revision, options)) vector.apply([update]);
         },
         isOutdated: (trial) => seedPointOf(trial).revision !== vector.revision,
         evaluate: (trial) => vector.at(seedPointOf(trial).shifts, (values) => evaluate(values, trial)),
@@ -141,18 +155,18 @@ function seedPointOf({ number, point }: ClientTrial): Extract<Point, { shifts: u
   return point as Extract<Point, { shifts: unknown }>;
 }
 
-async function outcomeOf(
-  evaluate: () => Promise<number> | number,
-): Promise<{ readonly value: number } | { readonly infeasible: string }> {
+type Outcome = { readonly trial: bigint } & ({ readonly value: number } | { readonly infeasible: string });
+
+async function outcomeOf(trial: bigint, evaluate: () => Promise<number> | number): Promise<Outcome> {
   try {
     const value = await evaluate();
-    return Number.isFinite(value) ? { value } : { infeasible: `not a finite number: ${value}` };
+    return Number.isFinite(value) ? { trial, value } : { trial, infeasible: `not a finite number: ${value}` };
   } catch (error) {
-    if (error instanceof Infeasible) return { infeasible: error.message };
+    if (error instanceof Infeasible) return { trial, infeasible: error.message };
     throw error;
   }
 }
 
 function isToldByOthers(error: unknown): boolean {
-  return error instanceof ZerothCallError && error.reason === 'TRIAL_TOLD';
+  return isReason(error, 'TRIAL_TOLD');
 }

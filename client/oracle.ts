@@ -14,7 +14,8 @@ import {
   type UpdateResponse,
 } from '../proto/gen/zeroth/v1/oracle_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
-import { Drive, isRepeatable } from './drive.ts';
+import { Drive, type DriveOptions, isRepeatable } from './drive.ts';
+import type { DownloadOptions } from './exports.ts';
 
 export type Oracle = ReturnType<typeof oracle>;
 
@@ -31,11 +32,18 @@ export function oracle(channel: Channel) {
      * Model outputs in pieces, of every row of every point: for a loss of one's own. One attempt: a stream that breaks is not
      * tried again.
      */
-    outputs: (
+    async *outputs(
       request: DeepPartial<EvaluateOutputsRequest>,
-      options?: CallOptions,
-    ): AsyncGenerator<EvaluateOutputsResponse, void> =>
-      channel.serverStream(service.evaluateOutputs, EvaluateOutputsRequest.fromPartial(request), options),
+      { onProgress, ...options }: DownloadOptions = {},
+    ): AsyncGenerator<EvaluateOutputsResponse, void> {
+      const message = EvaluateOutputsRequest.fromPartial(request);
+      let receivedBytes = 0;
+      for await (const part of channel.serverStream(service.evaluateOutputs, message, options)) {
+        yield part;
+        for (const { data } of Object.values(part.outputs)) receivedBytes += data.length;
+        onProgress?.({ receivedBytes, totalBytes: undefined });
+      }
+    },
 
     /** Tried again only with a request id: without one a lost answer could be applied twice. */
     update(request: DeepPartial<UpdateRequest>, options?: CallOptions): Promise<UpdateResponse> {
@@ -54,6 +62,6 @@ export function oracle(channel: Channel) {
     },
 
     /** Steps on one stream: cheaper than as many calls. */
-    drive: (): Drive => new Drive(channel),
+    drive: (options?: DriveOptions): Drive => new Drive(channel, options),
   };
 }

@@ -1,5 +1,6 @@
 // Trying again, where that can do no harm.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOr } from './abort.ts';
 import { ZerothCallError } from './errors.ts';
 
 export type RetryPolicy = {
@@ -24,7 +25,10 @@ export type Clock = {
 
 const wallClock: Clock = {
   now: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+  sleep: (ms, signal) =>
+    sleep(ms, undefined, { signal }).catch((error: unknown) => {
+      throw reasonOr(signal, error);
+    }),
 };
 
 /**

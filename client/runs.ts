@@ -1,15 +1,11 @@
 // RunService.
-import { createHash } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
 import {
   CreateRunRequest,
   type DeepPartial,
-  type ExportHeader,
-  ExportRunRequest,
-  type ExportRunResponse,
   ForkRunRequest,
   ListRunsRequest,
   ReadWeightsRequest,
+  type ReadWeightsResponse,
   RollbackRunRequest,
   type RollbackRunResponse,
   type Run,
@@ -17,43 +13,51 @@ import {
   type Snapshot,
 } from '../proto/gen/zeroth/v1/run_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
+import { type DownloadOptions, exporting } from './exports.ts';
+import { creating, deleting } from './named.ts';
 import { pages } from './pages.ts';
-import { toFloat32 } from './tensor.ts';
+import { retrying } from './retry.ts';
+import { joinFloat32 } from './tensor.ts';
 
+/** Runs: a model's weights on their way, with a journal of every change. */
 export type Runs = ReturnType<typeof runs>;
 
-export type ExportOptions = CallOptions & {
-  readonly onProgress?: (progress: { readonly receivedBytes: number; readonly totalBytes: number }) => void;
+/** Trainable tensors by name, row-major, and the revision that they are of. */
+export type Weights = {
+  readonly revision: bigint;
+  readonly weights: Map<string, Float32Array<ArrayBuffer>>;
 };
-
-export type Exported = { readonly header: ExportHeader; readonly bytes: Uint8Array };
 
 export function runs(channel: Channel) {
   const service = RunServiceService;
 
-  const exportRun = async (
-    request: DeepPartial<ExportRunRequest>,
-    options?: CallOptions,
-  ): Promise<Exported> => {
-    let header: ExportHeader | undefined;
-    const pieces: Buffer[] = [];
-    for await (const { part } of channel.serverStream(
-      service.exportRun,
-      ExportRunRequest.fromPartial(request),
-      options,
-    )) {
-      if (part?.$case === 'header') header = part.value;
-      else if (part?.$case === 'data') pieces.push(part.value);
+  async function* weightParts(
+    request: DeepPartial<ReadWeightsRequest>,
+    { onProgress, ...options }: DownloadOptions = {},
+  ): AsyncGenerator<ReadWeightsResponse, void> {
+    let receivedBytes = 0;
+    const message = ReadWeightsRequest.fromPartial(request);
+    for await (const part of channel.serverStream(service.readWeights, message, options)) {
+      yield part;
+      receivedBytes += part.data.length;
+      onProgress?.({ receivedBytes, totalBytes: undefined });
     }
-    return checkExport(header, Buffer.concat(pieces));
-  };
+  }
 
   return {
+    /**
+     * Begins a run of a loaded model. Tried again where `runId` says how it is called.
+     * @example
+     * const run = await zeroth.runs.create({ model: model.name, objective: { name: 'cross_entropy' } });
+     */
     async create(request: DeepPartial<CreateRunRequest>, options?: CallOptions): Promise<Run> {
-      const { run } = await channel.unary(service.createRun, CreateRunRequest.fromPartial(request), options);
+      const message = CreateRunRequest.fromPartial(request);
+      const attempt = () => channel.unary(service.createRun, message, options);
+      const { run } = await creating(channel, attempt, { ...options, isNamed: message.runId !== '' });
       return run!;
     },
 
+    /** By its name, "runs/*". */
     async get(name: string, options?: CallOptions): Promise<Run> {
       const { run } = await channel.idempotent(service.getRun, { name }, options);
       return run!;
@@ -67,21 +71,27 @@ export function runs(channel: Channel) {
         (response) => response.runs,
       ),
 
-    async delete(name: string, options?: CallOptions): Promise<void> {
-      await channel.unary(service.deleteRun, { name }, options);
-    },
+    /** With its journal, snapshots and trainings. Tried again: one that is not there any more then is deleted. */
+    delete: (name: string, options?: CallOptions): Promise<void> =>
+      deleting(channel, service.deleteRun, { name }, options),
 
+    /** A run of its own from a revision of another. Tried again where `runId` says how it is called. */
     async fork(request: DeepPartial<ForkRunRequest>, options?: CallOptions): Promise<Run> {
-      const { run } = await channel.unary(service.forkRun, ForkRunRequest.fromPartial(request), options);
+      const message = ForkRunRequest.fromPartial(request);
+      const attempt = () => channel.unary(service.forkRun, message, options);
+      const { run } = await creating(channel, attempt, { ...options, isNamed: message.runId !== '' });
       return run!;
     },
 
-    /** Tried again only with a request id: without one nobody knows whether the first arrived. */
+    /**
+     * Returns to the weights of an earlier revision, by an entry of its own. Tried again only with a request id: without one
+     * nobody knows whether the first arrived.
+     */
     rollback(request: DeepPartial<RollbackRunRequest>, options?: CallOptions): Promise<RollbackRunResponse> {
       const message = RollbackRunRequest.fromPartial(request);
-      return message.requestId === undefined
-        ? channel.unary(service.rollbackRun, message, options)
-        : channel.idempotent(service.rollbackRun, message, options);
+      return message.requestId
+        ? channel.idempotent(service.rollbackRun, message, options)
+        : channel.unary(service.rollbackRun, message, options);
     },
 
     /** Names a revision; moves the name where it is taken. */
@@ -96,76 +106,38 @@ export function runs(channel: Channel) {
       return snapshot!;
     },
 
-    async deleteSnapshot(name: string, options?: CallOptions): Promise<void> {
-      await channel.unary(service.deleteSnapshot, { name }, options);
-    },
+    /** By its name, "runs/*\/snapshots/*". Tried again: one that is not there any more then is deleted. */
+    deleteSnapshot: (name: string, options?: CallOptions): Promise<void> =>
+      deleting(channel, service.deleteSnapshot, { name }, options),
 
-    /** The trainable tensors by name, at the head or at a point, and the revision that was read. */
-    async readWeights(request: DeepPartial<ReadWeightsRequest>, options?: CallOptions) {
-      const pieces = new Map<string, Buffer[]>();
-      let revision = 0n;
-      const message = ReadWeightsRequest.fromPartial(request);
-      for await (const piece of channel.serverStream(service.readWeights, message, options)) {
-        revision = piece.revision;
-        const before = pieces.get(piece.parameter);
-        if (before === undefined) pieces.set(piece.parameter, [piece.data]);
-        else before.push(piece.data);
-      }
-      const weights = new Map([...pieces].map(([name, data]) => [name, toFloat32(Buffer.concat(data))]));
-      return { revision, weights };
-    },
+    /**
+     * The trainable tensors by name, at the head or at a point, in memory. Tried again from the beginning where the connection
+     * breaks.
+     */
+    readWeights: (
+      request: DeepPartial<ReadWeightsRequest>,
+      options: DownloadOptions = {},
+    ): Promise<Weights> =>
+      retrying(() => collect(weightParts(request, options)), {
+        policy: channel.retry,
+        signal: options.signal,
+      }),
 
-    /** The tuned model. @throws Error where the bytes do not match their digest. */
-    export: exportRun,
+    /** The same as it comes: pieces of a few hundred KiB, tensor by tensor. One attempt; leaving the loop ends the call. */
+    weightParts,
 
-    /** The tuned model as a file, written as it comes: either all of it is there, or none. */
-    async exportTo(
-      path: string,
-      request: DeepPartial<ExportRunRequest>,
-      { onProgress, ...options }: ExportOptions = {},
-    ): Promise<ExportHeader> {
-      const message = ExportRunRequest.fromPartial(request);
-      const partial = `${path}.${process.pid}.partial`;
-      try {
-        const parts = channel.serverStream(service.exportRun, message, options);
-        const header = await receive(parts, partial, onProgress);
-        await rename(partial, path);
-        return header;
-      } catch (error) {
-        await rm(partial, { force: true });
-        throw error;
-      }
-    },
+    ...exporting(channel),
   };
 }
 
-/** @throws Error where the bytes do not match their digest. */
-async function receive(
-  parts: AsyncIterable<ExportRunResponse>,
-  path: string,
-  onProgress: ExportOptions['onProgress'],
-): Promise<ExportHeader> {
-  await using file = await open(path, 'w');
-  const hash = createHash('sha256');
-  let header: ExportHeader | undefined;
-  let receivedBytes = 0;
-  for await (const { part } of parts) {
-    if (part?.$case === 'header') header = part.value;
-    if (part?.$case !== 'data') continue;
-    hash.update(part.value);
-    await file.writeFile(part.value);
-    receivedBytes += part.value.length;
-    onProgress?.({ receivedBytes, totalBytes: Number(header?.bytes ?? 0) });
+async function collect(parts: AsyncIterable<ReadWeightsResponse>): Promise<Weights> {
+  const pieces = new Map<string, Uint8Array[]>();
+  let revision = 0n;
+  for await (const part of parts) {
+    revision = part.revision;
+    const before = pieces.get(part.parameter);
+    if (before === undefined) pieces.set(part.parameter, [part.data]);
+    else before.push(part.data);
   }
-  return checkDigest(header, hash.digest('hex'));
-}
-
-function checkExport(header: ExportHeader | undefined, bytes: Buffer): Exported {
-  return { header: checkDigest(header, createHash('sha256').update(bytes).digest('hex')), bytes };
-}
-
-function checkDigest(header: ExportHeader | undefined, sha256: string): ExportHeader {
-  if (header === undefined) throw new Error('export: the stream had no header');
-  if (sha256 !== header.sha256) throw new Error(`export: expected SHA-256 ${header.sha256}, got ${sha256}`);
-  return header;
+  return { revision, weights: new Map([...pieces].map(([name, data]) => [name, joinFloat32(data)])) };
 }

@@ -14,9 +14,13 @@ import {
   type ToldValue,
   type Trial,
 } from '../proto/gen/zeroth/v1/study_service.ts';
-import type { CallOptions, Channel } from './channel.ts';
+import type { CallOptions, Channel, Method } from './channel.ts';
+import type { UploadOptions } from './datasets.ts';
+import type { DownloadOptions } from './exports.ts';
+import { creating, deleting } from './named.ts';
 import { optimizing } from './optimize.ts';
 import { pages } from './pages.ts';
+import { retrying } from './retry.ts';
 import { type Point, type StudyOptions, toPlan, toPoint, toWirePoint } from './study-plan.ts';
 
 export type Studies = ReturnType<typeof studies>;
@@ -37,7 +41,7 @@ export type AskOptions = CallOptions & {
   readonly count?: number;
   /** Default: the server's. */
   readonly leaseMs?: number;
-  /** How long the server waits for a trial where there is none. Default 0. */
+  /** How long the server waits for a trial where there is none; `timeoutMs` begins behind it. Default 0. */
   readonly waitMs?: number;
   /** Seed form: the updates that the client has; the answer has those after it. */
   readonly revision?: bigint;
@@ -46,11 +50,29 @@ export type AskOptions = CallOptions & {
 export type Asked = Omit<AskResponse, 'trials'> & { readonly trials: readonly ClientTrial[] };
 export type ToldAnswer = Omit<TellResponse, 'asked'> & { readonly asked: Asked | undefined };
 
+/** Of a study that comes as bytes. */
+export type ImportOptions = UploadOptions & {
+  /** Default: one is chosen. */
+  readonly studyId?: string | undefined;
+};
+
 export function studies(channel: Channel) {
   const service = StudyServiceService;
 
+  const send = <Request extends Identified, Response>(
+    method: Method<Request, Response>,
+    message: Request,
+    { signal, timeoutMs = channel.timeoutMs }: CallOptions,
+  ) => {
+    const options = { signal, timeoutMs: timeoutMs && timeoutMs + waitMsOf(message) };
+    return isRepeatable(message)
+      ? channel.idempotent(method, message, options)
+      : channel.unary(method, message, options);
+  };
+
+  /** Trials to evaluate, leased to this client. */
   const ask = async (study: string, options: AskOptions): Promise<Asked> =>
-    toAsked(await channel.idempotent(service.ask, toAskRequest(study, options), options));
+    toAsked(await send(service.ask, toAskRequest(study, options), options));
 
   /** Values in any order and number, and the next trials with the same message where `ask` says so. */
   const tell = async (
@@ -68,7 +90,7 @@ export function studies(channel: Channel) {
       ask: next && toAskRequest(study, next),
       requestId,
     });
-    const { asked, ...answer } = await channel.idempotent(service.tell, message, options);
+    const { asked, ...answer } = await send(service.tell, message, options);
     return { ...answer, asked: asked && toAsked(asked) };
   };
 
@@ -86,8 +108,21 @@ export function studies(channel: Channel) {
     }
   }
 
+  async function* exportParts(
+    study: string,
+    { onProgress, ...options }: DownloadOptions = {},
+  ): AsyncGenerator<Uint8Array, void> {
+    let receivedBytes = 0;
+    for await (const { data } of channel.serverStream(service.exportStudy, { study }, options)) {
+      yield data;
+      receivedBytes += data.length;
+      onProgress?.({ receivedBytes, totalBytes: undefined });
+    }
+  }
+
   return {
     /**
+     * Begins a study. Tried again where `studyId` says how it is called.
      * @example
      * await zeroth.studies.create({
      *   space: { rate: { min: 1e-6, max: 1e-2, scale: 'log' }, layers: { min: 1, max: 8, whole: true } },
@@ -99,7 +134,9 @@ export function studies(channel: Channel) {
         studyId: request.studyId ?? '',
         plan: toPlan(request),
       });
-      const { study } = await channel.unary(service.createStudy, message, options);
+      const attempt = () => channel.unary(service.createStudy, message, options);
+      const isNamed = message.studyId !== '';
+      const { study } = await creating(channel, attempt, { ...options, isNamed });
       return study!;
     },
 
@@ -114,9 +151,9 @@ export function studies(channel: Channel) {
         (response) => response.studies,
       ),
 
-    async delete(name: string, options?: CallOptions): Promise<void> {
-      await channel.unary(service.deleteStudy, { name }, options);
-    },
+    /** With its trials. Tried again: one that is not there any more then is deleted. */
+    delete: (name: string, options?: CallOptions): Promise<void> =>
+      deleting(channel, service.deleteStudy, { name }, options),
 
     ask,
     tell,
@@ -136,39 +173,57 @@ export function studies(channel: Channel) {
         (response) => response.trials.map(toTrial),
       ),
 
-    /** All of it, as lines of text (docs/studies.md). */
-    async export(study: string, options?: CallOptions): Promise<Buffer> {
-      const pieces = [];
-      for await (const { data } of channel.serverStream(service.exportStudy, { study }, options))
-        pieces.push(data);
-      return Buffer.concat(pieces);
-    },
+    /** All of it in memory, as lines of text (docs/studies.md). Tried again from the beginning where the connection breaks. */
+    export: (study: string, options: DownloadOptions = {}): Promise<Uint8Array> =>
+      retrying(async () => Buffer.concat(await Array.fromAsync(exportParts(study, options))), {
+        policy: channel.retry,
+        signal: options.signal,
+      }),
 
+    /** The same as it comes, for what is larger than memory. One attempt; leaving the loop ends the call. */
+    exportParts,
+
+    /** A study from what `export` gave, here or of another server. Tried again where `studyId` says how it is called. */
     async import(
       data: Uint8Array,
-      {
-        studyId = '',
-        chunkBytes = 2 ** 20,
-        ...options
-      }: CallOptions & { studyId?: string; chunkBytes?: number } = {},
+      { studyId = '', chunkBytes = 2 ** 20, onProgress, ...options }: ImportOptions = {},
     ): Promise<Study> {
-      const { study } = await channel.clientStream(
-        service.importStudy,
-        async (write) => {
-          await write({ part: { $case: 'header', value: { studyId } } });
-          for (let start = 0; start < data.length; start += chunkBytes) {
-            const piece = Buffer.from(data.subarray(start, start + chunkBytes));
-            await write({ part: { $case: 'data', value: piece } });
-          }
-        },
-        options,
-      );
+      const attempt = () =>
+        channel.clientStream(
+          service.importStudy,
+          async (write) => {
+            await write({ part: { $case: 'header', value: { studyId } } });
+            for (let start = 0; start < data.length; start += chunkBytes) {
+              const piece = Buffer.from(data.subarray(start, start + chunkBytes));
+              await write({ part: { $case: 'data', value: piece } });
+              onProgress?.({ sentBytes: start + piece.length, totalBytes: data.length });
+            }
+          },
+          options,
+        );
+      const { study } = await creating(channel, attempt, { ...options, isNamed: studyId !== '' });
       return study!;
     },
 
     /** Evaluates trials until the study is completed (client/optimize.ts). */
     ...optimizing({ ask, tell, updates }),
   };
+}
+
+type Identified = {
+  readonly requestId: string;
+  readonly waitMs?: bigint;
+  readonly ask?: AskRequest | undefined;
+};
+
+/** So long the server may keep it before it is late. */
+function waitMsOf({ waitMs = 0n, ask }: Identified): number {
+  return Number(ask?.waitMs ?? waitMs);
+}
+
+/** Without an id a second attempt would get other trials, or tell a point twice. */
+function isRepeatable({ requestId, ask }: Identified): boolean {
+  return requestId !== '' && ask?.requestId !== '';
 }
 
 function toAskRequest(study: string, options: AskOptions): AskRequest {

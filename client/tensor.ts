@@ -45,3 +45,14 @@ export function toTensor(values: Values, shape: readonly number[]): Tensor {
 export function toFloat32(bytes: Uint8Array): Float32Array<ArrayBuffer> {
   return new Float32Array(Uint8Array.from(bytes).buffer);
 }
+
+/** The same from pieces, with one copy. */
+export function joinFloat32(pieces: readonly Uint8Array[]): Float32Array<ArrayBuffer> {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return new Float32Array(bytes.buffer);
+}

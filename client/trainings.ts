@@ -10,6 +10,7 @@ import {
   type WatchTrainingResponse,
 } from '../proto/gen/zeroth/v1/training_service.ts';
 import type { CallOptions, Channel } from './channel.ts';
+import { creating, deleting } from './named.ts';
 import { pages } from './pages.ts';
 import { resumable } from './resumable.ts';
 
@@ -31,21 +32,23 @@ export function trainings(channel: Channel) {
     name: string,
     { afterEvent = 0n, ...options }: AfterEvent = {},
   ): AsyncGenerator<TrainingEvent, void> {
-    const open = (last: WatchTrainingResponse | undefined) =>
+    const open = (last: WatchTrainingResponse | undefined, within: CallOptions) =>
       channel.serverStream(
         service.watchTraining,
         { name, afterEvent: last?.event?.number ?? afterEvent },
-        options,
+        within,
       );
     for await (const { event } of resumable(open, { policy: channel.retry, ...options }))
       if (event !== undefined) yield event;
   }
 
   return {
-    /** Checks the plan and begins. The server goes on by itself, whoever watches. */
+    /** Checks the plan and begins. The server goes on by itself, whoever watches. Tried again where `trainingId` says how it is called. */
     async start(request: DeepPartial<StartTrainingRequest>, options?: CallOptions): Promise<Training> {
       const message = StartTrainingRequest.fromPartial(request);
-      const { training } = await channel.unary(service.startTraining, message, options);
+      const attempt = () => channel.unary(service.startTraining, message, options);
+      const isNamed = message.trainingId !== '';
+      const { training } = await creating(channel, attempt, { ...options, isNamed });
       return training!;
     },
 
@@ -96,9 +99,8 @@ export function trainings(channel: Channel) {
       return training!;
     },
 
-    /** One that is not running. What it did to the run stays. */
-    async delete(name: string, options?: CallOptions): Promise<void> {
-      await channel.unary(service.deleteTraining, { name }, options);
-    },
+    /** One that is not running. What it did to the run stays. Tried again: one that is not there any more then is deleted. */
+    delete: (name: string, options?: CallOptions): Promise<void> =>
+      deleting(channel, service.deleteTraining, { name }, options),
   };
 }

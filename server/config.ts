@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { ZerothError } from './errors.ts';
 import {
   type Config,
+  companions,
   environmentOf,
   flagOf,
   relations,
@@ -33,7 +34,15 @@ export function loadConfig(args: string[], env: Record<string, string | undefine
 }
 
 /** What only a server with a socket has. */
-const socketSettings = ['host', 'port', 'keepaliveMs'] as const satisfies SettingName[];
+const socketSettings = [
+  'host',
+  'port',
+  'keepaliveMs',
+  'tlsCert',
+  'tlsKey',
+  'tlsClientCa',
+  'tokenFile',
+] as const satisfies SettingName[];
 
 /** Any of the others, as a JSON file has them: sizes are numbers of bytes. */
 export type LocalSettings = {
@@ -63,6 +72,7 @@ function toConfig(all: readonly Given[]): Config {
   // Every setting has a value of its own kind now: its default, or one that toValue has checked.
   const complete = Object.freeze(config) as Config;
   checkRelations(complete);
+  checkCompanions(complete);
   return complete;
 }
 
@@ -213,6 +223,15 @@ function checkRelations(config: Config): void {
     const expected = `at most ${least}, which is ${Number(config[larger]) - room}`;
     const message = `${smaller}: expected ${expected}, got ${config[smaller]}`;
     throw new ZerothError('invalid-argument', message, { field: smaller });
+  }
+}
+
+function checkCompanions(config: Config): void {
+  for (const { name, needs } of companions) {
+    if (config[name] === '' || config[needs] !== '') continue;
+    throw new ZerothError('invalid-argument', `${needs}: expected a file, since ${name} is set, got none`, {
+      field: needs,
+    });
   }
 }
 

@@ -2,6 +2,7 @@
 
 export type ErrorKind =
   | 'invalid-argument'
+  | 'unauthenticated'
   | 'request-id-reused'
   | 'not-found'
   | 'already-exists'
@@ -24,14 +25,50 @@ export type ErrorKind =
   | 'cancelled'
   | 'internal';
 
+/** What clients are told to tell errors apart by; client/reasons.ts says what each means to them. */
+export type Reason =
+  | 'INVALID_ARGUMENT'
+  | 'REQUEST_ID_REUSED'
+  | 'UNAUTHENTICATED'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'TRIAL_TOLD'
+  | 'REVISION_MISMATCH'
+  | 'STALE_MEASUREMENT'
+  | 'REVISION_BEYOND_HEAD'
+  | 'RUN_FAILED'
+  | 'WEIGHTS_OUT_OF_RANGE'
+  | 'MODEL_NOT_LOADED'
+  | 'MODEL_IN_USE'
+  | 'RUN_IN_TRAINING'
+  | 'TRAINING_STATE'
+  | 'OBJECTIVE_FAILED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'QUEUE_OF_RUN_FULL'
+  | 'QUEUE_OF_MODEL_FULL'
+  | 'QUEUE_OF_OBJECTIVES_FULL'
+  | 'UNAVAILABLE'
+  | 'LOADING'
+  | 'DRAINING'
+  | 'NO_CLIENT_SERVES_OBJECTIVE'
+  | 'OBJECTIVE_CHANGED'
+  | 'DEVICE_LOST'
+  | 'UNIMPLEMENTED'
+  | 'UNKNOWN_NOISE'
+  | 'DEVICE_UNAVAILABLE'
+  | 'DATA_LOSS'
+  | 'DEADLINE_EXCEEDED'
+  | 'CANCELLED'
+  | 'INTERNAL';
+
 /** What a client is told beside the message; all plain data, so that it crosses threads. */
 export type ErrorDetails = {
   /** The request field at fault, as a path: `points[1].shifts[0].scale`. */
   readonly field?: string;
   /** The resource that is missing, taken or failed, by its full name. */
   readonly resource?: string;
-  /** Overrides the kind's own UPPER_SNAKE reason. */
-  readonly reason?: string;
+  /** Overrides the kind's own. */
+  readonly reason?: Reason;
   /** Further facts for machines. Seeds and other uint64 as strings. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** How long to wait before trying again, where that can help. */

@@ -9,6 +9,7 @@ import type { Journal } from './journal/journal.ts';
 import { openJournal } from './journal/sqlite.ts';
 import { Judges } from './judge/judges.ts';
 import { type Log, openLog } from './log.ts';
+import { openAccess } from './rpc/access.ts';
 import type { Parts } from './rpc/handlers.ts';
 import { LocalServer } from './rpc/local-server.ts';
 import { RpcServer } from './rpc/server.ts';
@@ -54,8 +55,9 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack): Pr
 /** Starts a server; it answers when the promise resolves. Nothing is left behind where it rejects. */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack();
+  const access = openAccess(config, log, Date.now);
   const parts = await build(config, log, opened);
-  const rpc = opened.adopt(new RpcServer(parts, log), (each) => each.close());
+  const rpc = opened.adopt(new RpcServer(parts, log, access), (each) => each.close());
 
   const port = await rpc.listen();
   const address = `${config.host}:${port}`;
@@ -63,7 +65,9 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   await restore(parts, log);
   rpc.open();
   const { modelDir, dataDir } = config;
-  log.info({ address, version: VERSION, modelDir, dataDir, device: parts.models.device }, 'listening');
+  const { isEncrypted } = access;
+  const device = parts.models.device;
+  log.info({ address, tls: isEncrypted, version: VERSION, modelDir, dataDir, device }, 'listening');
   const everything = opened.move();
   return { port, close: () => everything.disposeAsync() };
 }

@@ -50,6 +50,16 @@ function bytesLimit(value: number, help: string, maximum = Number.MAX_SAFE_INTEG
 export const settings = {
   host: text('127.0.0.1', 'address to listen on; the default is reached from this machine alone'),
   port: integer(50051, [0, 65535], 'port to listen on; 0 takes any free one'),
+  tlsCert: optionalText(
+    'PEM file of the certificate, and of those between it and its root; empty is plain text',
+  ),
+  tlsKey: optionalText('PEM file of its private key'),
+  tlsClientCa: optionalText(
+    'PEM file of roots; clients have to show a certificate that one of them vouches for',
+  ),
+  tokenFile: optionalText(
+    'file of tokens, one a line; calls have to carry one of them. Read again when it changes',
+  ),
   modelDir: text('./models', 'folder that models may be loaded from'),
   objectiveDir: optionalText(
     'folder of objectives of your own, whose modules this server runs; empty is none',
@@ -188,6 +198,15 @@ export const relations: readonly Relation[] = [
   { smaller: 'replyBytesMax', larger: 'remoteObjectiveBytesMax' },
   { smaller: 'queuePerRunMax', larger: 'queuePerModelMax' },
   { smaller: 'leaseMs', larger: 'leaseMsMax' },
+];
+
+/** `name` says nothing without `needs`. */
+type Companion = { readonly name: SettingName; readonly needs: SettingName };
+
+export const companions: readonly Companion[] = [
+  { name: 'tlsCert', needs: 'tlsKey' },
+  { name: 'tlsKey', needs: 'tlsCert' },
+  { name: 'tlsClientCa', needs: 'tlsCert' },
 ];
 
 export function flagOf(name: SettingName): string {

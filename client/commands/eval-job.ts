@@ -5,7 +5,7 @@ import { invalid } from '../../server/errors.ts';
 import type { Zeroth } from '../client.ts';
 import { toBatch } from '../convert.ts';
 import type { Context, GroupValues } from './command.ts';
-import { givenServer, withServer } from './connection.ts';
+import { givenServer, wayToOwn, withServer } from './connection.ts';
 import type { evalGroups } from './eval.ts';
 import { type Score, showScores } from './eval-summary.ts';
 import { UsageError } from './flags.ts';
@@ -38,8 +38,8 @@ export async function evaluate({ run, flags, context }: EvalJob): Promise<void> 
   const { place } = found;
   const settings = ['--model-dir', place?.folder ?? '', '--device', flags.device];
   const own = place && stack.use(await startOwnServer(context.file, settings));
-  const server = own === undefined ? flags : { server: own.address };
-  await withServer(server, context, async (zeroth) => {
+  const way = own === undefined ? { flags, context } : wayToOwn(own.address);
+  await withServer(way, async (zeroth) => {
     await using undo = new AsyncDisposableStack();
     const target =
       run === undefined

@@ -41,7 +41,7 @@ export const exportCommand = command({
     const { out, format } = flags;
     if (out === undefined) throw new UsageError('--out: expected a file, got nothing');
     await checkOut(out);
-    await withServer(flags, context, async (zeroth) => {
+    await withServer({ flags, context }, async (zeroth) => {
       const name = fullName('runs', given);
       const at = flags.revision === undefined ? {} : { revision: BigInt(flags.revision) };
       using bar = openBytesBar('export');

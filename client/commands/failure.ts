@@ -124,6 +124,7 @@ const reasonNext: Readonly<Record<string, string>> = {
 };
 
 const codeNext: Partial<Record<StatusName, string>> = {
+  UNAUTHENTICATED: '--token-file FILE, or ZEROTH_TOKEN_FILE, names a file with a token that the server knows',
   UNAVAILABLE: 'the server went away; zeroth models shows whether it is there again',
 };
 

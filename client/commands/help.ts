@@ -6,6 +6,8 @@ import { describeStrategies } from './strategy-flags.ts';
 
 const ENVIRONMENT = `Environment:
   ZEROTH_SERVER            the server, as --server
+  ZEROTH_TLS=on, ZEROTH_TLS_CA, ZEROTH_TOKEN_FILE
+                           how it is reached, as --tls, --tls-ca, --token-file
   NO_COLOR, FORCE_COLOR    no colours; colours where there is no terminal, too
   ZEROTH_PORT, ZEROTH_...  settings of zeroth serve, which lists them
 `;

@@ -22,7 +22,7 @@ export const forkCommand = command({
     Server,
   },
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const name = fullName('runs', given);
       const at = flags.revision === undefined ? {} : { revision: BigInt(flags.revision) };
       const run = await zeroth.runs.fork({ name, runId: flags.id ?? '', ...at });
@@ -36,7 +36,7 @@ export const rollbackCommand = command({
   does: 'return a run to the weights that it had; nothing of its journal is forgotten',
   flags: { Rollback: { to: text('REVISION|SNAPSHOT', 'where to') }, Server },
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const { to } = flags;
       if (to === undefined) throw new UsageError('--to: expected a revision or a snapshot, got nothing');
       const run = await zeroth.runs.get(fullName('runs', given));

@@ -15,7 +15,7 @@ const list = command({
   does: 'the models that a server has loaded',
   flags: { Server },
   run: ({ flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const [{ devices, version }, models] = [
         await zeroth.info(),
         await Array.fromAsync(zeroth.models.list()),
@@ -53,7 +53,7 @@ const load = command({
   does: "load a file of the server's model directory; it stays loaded over restarts",
   flags: { Model: { id: text('ID', "its id; default: the file's name without its ending") }, Server },
   run: ({ args: [file], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const model = await zeroth.models.load(file, { modelId: flags.id ?? '' });
       if (context.isJson) return printJson(modelView(model));
       const { name, parameters } = model;
@@ -66,7 +66,7 @@ const unload = command({
   does: 'unload a model; the journals of its runs stay',
   flags: { Model: { force: toggle('even while it has runs, which sleep until it is loaded again') }, Server },
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const name = fullName('models', given);
       await zeroth.models.unload(name, { force: flags.force });
       if (context.isJson) return printJson({ name, isLoaded: false });
@@ -79,7 +79,7 @@ const show = command({
   does: 'a model with its inputs, outputs and parameters',
   flags: { Server },
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const model = await zeroth.models.get(fullName('models', given));
       return context.isJson ? printJson(modelView(model)) : print(describe(model));
     }),

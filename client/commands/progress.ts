@@ -1,9 +1,10 @@
 // A bar of bytes on a terminal; nothing elsewhere.
 import { Presets, SingleBar } from 'cli-progress';
+import type { OnDownload } from '../progress.ts';
 import { bytes } from './output.ts';
 
 export type BytesBar = Disposable & {
-  readonly update: (progress: { readonly receivedBytes: number; readonly totalBytes: number }) => void;
+  readonly update: OnDownload;
   stop(): void;
 };
 
@@ -14,7 +15,7 @@ export function openBytesBar(name: string): BytesBar {
   const stop = () => bar?.stop();
   return {
     update({ receivedBytes, totalBytes }) {
-      if (process.stderr.isTTY !== true) return;
+      if (process.stderr.isTTY !== true || totalBytes === undefined) return;
       bar ??= begin(name, totalBytes);
       bar.update(receivedBytes);
     },

@@ -17,7 +17,7 @@ const list = command({
   does: 'the runs of a server',
   flags: { Runs: { model: text('NAME', 'only those of this model') }, Server },
   run: ({ flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const model = flags.model === undefined ? '' : fullName('models', flags.model);
       const runs = await Array.fromAsync(zeroth.runs.list({ model }));
       if (context.isJson) return printJson({ runs: runs.map(runView) });
@@ -37,7 +37,7 @@ const show = command({
   does: 'a run with its tensors, snapshots and trainings',
   flags: { Server },
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const run = await zeroth.runs.get(fullName('runs', given));
       const trainings = await Array.fromAsync(zeroth.trainings.list({ run: run.name }));
       if (context.isJson) return printJson({ ...runView(run), trainings: trainings.map(trainingView) });
@@ -96,7 +96,7 @@ const remove = command({
   does: 'forget a run: its journal, and with it the tuned weights',
   flags: { Delete: { yes: toggle('without asking; needed where there is no terminal to ask on') }, Server },
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, async (zeroth) => {
+    withServer({ flags, context }, async (zeroth) => {
       const run = await zeroth.runs.get(fullName('runs', given));
       if (!flags.yes && !(await isSure(run, context.isJson))) return print(`${run.name} stays`);
       await zeroth.runs.delete(run.name);

@@ -1,7 +1,7 @@
 // `zeroth train`: a model, a file of rows, a task and a strategy to a tuned model.
 import { ZerothCallError } from '../errors.ts';
 import { type Context, command } from './command.ts';
-import { givenServer, reach } from './connection.ts';
+import { givenServer, reach, wayToOwn } from './connection.ts';
 import { checkOut } from './export.ts';
 import { CommandError, EXIT, toFailure, withNext } from './failure.ts';
 import { nearestTo } from './names.ts';
@@ -60,8 +60,8 @@ async function tune(settings: TrainSettings, context: Context): Promise<void> {
   signal.addEventListener('abort', () => screen.note('stopping', hint), { once: true });
   const flags = ['--model-dir', place?.folder ?? '', '--device', settings.device];
   const own = place && stack.use(await startOwnServer(context.file, flags));
-  const server = own === undefined ? settings : { server: own.address };
-  const zeroth = stack.use(await reach(server, context));
+  const way = own === undefined ? { flags: settings, context } : wayToOwn(own.address);
+  const zeroth = stack.use(await reach(way));
   await using undo = new AsyncDisposableStack();
   const address = own?.address ?? givenServer(settings, context) ?? 'the server';
   const job = { settings, sources, zeroth, address, screen, signal, undo };

@@ -1,7 +1,6 @@
 // `zeroth watch`: a training, or whatever moves a run, as it goes.
 import { once } from 'node:events';
 import type { Zeroth } from '../client.ts';
-import { RETRY } from '../retry.ts';
 import { type Context, command, type GroupValues } from './command.ts';
 import { addressOf, connection, withServer } from './connection.ts';
 import { CommandError, EXIT } from './failure.ts';
@@ -12,7 +11,7 @@ import { runView, trainingView } from './views.ts';
 import type { Observation, Target } from './watch/observations.ts';
 
 /** Outlives the restart of a server with large models. */
-const WATCH_RETRY = { ...RETRY, attemptsMax: Number.POSITIVE_INFINITY, totalMsMax: 600_000 };
+const WATCH_RETRY = { attemptsMax: 1_000_000, totalMsMax: 600_000 };
 
 /** Revisions of a journal that are shown of what has been. */
 const BACK = 10_000;
@@ -39,9 +38,11 @@ complete, 1 where it failed, 130 where it was stopped. Ctrl-C leaves, and what
 is watched goes on. A server that is started again meanwhile is waited for.
 `,
   run: ({ args: [given], flags }, context) =>
-    withServer(flags, context, (zeroth) => watch(zeroth, fullName('runs', given), { flags, context }), {
-      retry: WATCH_RETRY,
-    }),
+    withServer(
+      { flags, context },
+      (zeroth) => watch(zeroth, fullName('runs', given), { flags, context }),
+      WATCH_RETRY,
+    ),
 });
 
 type Given = { readonly flags: Flags; readonly context: Context };

@@ -5,9 +5,10 @@ import type { Question, Score } from './question.ts';
 export type JudgeParts = {
   /** Questions under way at a time. */
   readonly requestsMax: number;
-  readonly ask: (id: bigint, question: Question) => void;
-  /** The stream ends; without an error where the server goes down. */
-  readonly end: (error?: ZerothError) => void;
+  /** @param onSent The question has left: the client reads. */
+  readonly ask: (id: bigint, question: Question, onSent: () => void) => void;
+  /** The stream ends: the server goes down. */
+  readonly end: () => void;
 };
 
 /** What becomes of a question. */
@@ -20,15 +21,20 @@ export class Judge {
   readonly #parts: JudgeParts;
   /** By id. One that nobody waits for any more keeps its place until it is answered: the client is still at it. */
   readonly #underWay = new Map<bigint, { readonly rows: number; readonly settle: Settle | undefined }>();
+  readonly #onRoom: () => void;
   #lastId = 0n;
+  /** A question is on its way out: a client that does not read has this one in memory, and no other. */
+  #isSending = false;
 
-  constructor(parts: JudgeParts) {
+  /** @param onRoom There is room again that an answer did not make. */
+  constructor(parts: JudgeParts, onRoom: () => void) {
     this.#parts = parts;
+    this.#onRoom = onRoom;
   }
 
   /** How many more it takes now. */
   get room(): number {
-    return this.#parts.requestsMax - this.#underWay.size;
+    return this.#isSending ? 0 : this.#parts.requestsMax - this.#underWay.size;
   }
 
   /** @returns takes it back: an answer that comes later is nobody's. */
@@ -36,7 +42,11 @@ export class Judge {
     const id = ++this.#lastId;
     const rows = question.piece.places.length;
     this.#underWay.set(id, { rows, settle });
-    this.#parts.ask(id, question);
+    this.#isSending = true;
+    this.#parts.ask(id, question, () => {
+      this.#isSending = false;
+      this.#onRoom();
+    });
     return () => {
       if (this.#underWay.has(id)) this.#underWay.set(id, { rows, settle: undefined });
     };
@@ -54,8 +64,8 @@ export class Judge {
     else asked.settle.answered(result as Score);
   }
 
-  end(error?: ZerothError): void {
-    this.#parts.end(error);
+  end(): void {
+    this.#parts.end();
   }
 }
 

@@ -2,9 +2,9 @@
 
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
-import { REMOTE } from '../model/objectives.ts';
 import type { Judge, JudgeParts } from './judge.ts';
-import type { Needs, Question, Score } from './question.ts';
+import { areAlike, describeNeeds, type Needs, type Question, type Score } from './question.ts';
+import { REMOTE } from './remote-name.ts';
 import { needsChanged, noJudge, RemoteObjective } from './remote-objective.ts';
 import { Room } from './room.ts';
 
@@ -37,6 +37,7 @@ export class Judges {
   readonly #options: JudgesOptions;
   readonly #objectives = new Map<string, RemoteObjective>();
   #clients = 0;
+  #isLeaving = false;
 
   constructor(options: JudgesOptions) {
     const { remoteObjectiveBytesMax: bytes, replyBytesMax, queuePerModelMax } = options;
@@ -67,9 +68,11 @@ export class Judges {
    * @throws ZerothError deadline-exceeded or unavailable where no answer comes, judge-failed where the client could give none.
    */
   ask(name: string, needs: Needs, question: Question, signal?: AbortSignal): Promise<Score> {
-    const objective = this.#objectives.get(name);
-    if (objective === undefined) return Promise.reject(noJudge(name));
-    if (objective.needs !== needs) return Promise.reject(needsChanged(name));
+    const there = this.#objectives.get(name);
+    if (there !== undefined && !areAlike(there.needs, needs)) return Promise.reject(needsChanged(name));
+    if (there === undefined && this.#isLeaving) return Promise.reject(noJudge(name));
+    // Whoever served it may be back in a moment, as where questions wait already.
+    const objective = there ?? this.#open(name, needs);
     return objective.ask(question, signal).finally(() => this.#forgetWhereOver(objective));
   }
 
@@ -91,7 +94,10 @@ export class Judges {
         objective.leave(judge);
         this.#forgetWhereOver(objective);
       },
-      drain: () => objective.drain(),
+      drain: () => {
+        this.#isLeaving = true;
+        objective.drain();
+      },
     };
   }
 
@@ -102,13 +108,12 @@ export class Judges {
 
   #open(name: string, needs: Needs): RemoteObjective {
     const there = this.#objectives.get(name);
-    const isSame = there !== undefined && JSON.stringify(there.needs) === JSON.stringify(needs);
-    if (isSame) return there;
+    if (there !== undefined && areAlike(there.needs, needs)) return there;
     if (there?.isServed === true)
       throw invalid(
         'objective',
-        `outputs and tensors as the others have them that serve ${name}`,
-        'other ones',
+        `${describeNeeds(there.needs)}, as the others have that serve ${name}`,
+        describeNeeds(needs),
       );
     there?.giveUp(needsChanged(name));
     const objective = new RemoteObjective({ name, needs, answerMs: this.#options.remoteObjectiveMs });

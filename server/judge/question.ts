@@ -26,3 +26,19 @@ export type Score =
   | { readonly kind: 'losses'; readonly losses: readonly number[] }
   /** @param weight Within the evaluation; 0 means its rows. */
   | { readonly kind: 'mean'; readonly loss: number; readonly weight: number };
+
+/** Whether outputs that were computed for the one are what the other needs. */
+export function areAlike(a: Needs, b: Needs): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** `outputs "logits" at 0, -1 as float16, tensors "labels", "x"` */
+export function describeNeeds({ outputs, tensors }: Needs): string {
+  const ofOutputs = outputs.map(({ name, positions, positionsFrom = '', dataType }) => {
+    const of = positionsFrom === '' ? positions?.join(', ') : `"${positionsFrom}"`;
+    const at = of === undefined ? '' : ` at ${of}`;
+    return `"${name}"${at}${dataType === undefined ? '' : ` as ${dataType}`}`;
+  });
+  const ofTensors = tensors.map((name) => `"${name}"`).join(', ');
+  return `outputs ${ofOutputs.join(', ')}, ${ofTensors === '' ? 'no tensors' : `tensors ${ofTensors}`}`;
+}

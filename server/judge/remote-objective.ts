@@ -9,6 +9,8 @@ type Task = {
   readonly reject: (error: ZerothError) => void;
   /** Who has had it and was too slow. */
   readonly tried: Set<Judge>;
+  /** How many have gone while they were at it. */
+  left: number;
   /** Of its wait, or of the answer. */
   timer?: NodeJS.Timeout;
   takeBack?: () => void;
@@ -21,6 +23,9 @@ export type RemoteObjectiveOptions = {
   /** How long an answer may take, and how long questions wait without one to any of them. */
   readonly answerMs: number;
 };
+
+/** A question of which so many clients have died may be what they die of: those that come back are not asked it for ever. */
+const LEFT_MAX = 5;
 
 export class RemoteObjective {
   readonly name: string;
@@ -55,7 +60,7 @@ export class RemoteObjective {
   }
 
   join(parts: JudgeParts): Judge {
-    const judge = new Judge(parts);
+    const judge = new Judge(parts, () => this.handOut());
     this.#judges.add(judge);
     this.#lastSign = performance.now();
     return judge;
@@ -65,7 +70,9 @@ export class RemoteObjective {
   leave(judge: Judge): void {
     if (!this.#judges.delete(judge)) return;
     const left = [...this.#atWork].filter(([, by]) => by === judge).map(([task]) => task);
-    for (const task of left.reverse()) this.#comeBack(task);
+    for (const task of left.reverse())
+      if (++task.left < LEFT_MAX) this.#comeBack(task);
+      else this.#settle(task, () => task.reject(this.#failed(forsaken())));
     this.handOut();
   }
 
@@ -79,7 +86,7 @@ export class RemoteObjective {
   ask(question: Question, signal?: AbortSignal): Promise<Score> {
     const { promise, resolve, reject } = Promise.withResolvers<Score>();
     if (signal?.aborted) return Promise.reject(gone());
-    const task: Task = { question, resolve, reject, tried: new Set() };
+    const task: Task = { question, resolve, reject, tried: new Set(), left: 0 };
     const drop = () => this.#settle(task, () => reject(gone()));
     signal?.addEventListener('abort', drop, { once: true });
     this.#waiting.push(task);
@@ -201,6 +208,11 @@ const CHANGED = 'OBJECTIVE_CHANGED';
 
 /** Reasons of errors that are none once a client is there. */
 export const UNSERVED: ReadonlySet<string> = new Set([NO_JUDGE, CHANGED]);
+
+function forsaken(): ZerothError {
+  const message = `${LEFT_MAX} clients went away while they were at a request of this evaluation`;
+  return new ZerothError('judge-failed', message);
+}
 
 function gone(): ZerothError {
   return new ZerothError('cancelled', 'the caller has gone');

@@ -30,6 +30,8 @@ export type BatchOptions = MicroBatchLimits & {
   readonly buffers?: BatchBuffers;
   /** Further tensors that an objective needs: their names in the batch, by what they are to it. */
   readonly extras?: Readonly<Record<string, string>>;
+  /** What a tensor is wanted for, by what it is; "the labels" where this is absent. */
+  readonly purposeOf?: (role: string) => string;
   /** Of labels, or of one of the extras, that say something of positions: one behind the last that a row asks for. */
   readonly reach?: { readonly of: string; endOf(column: Tensor, row: number): number };
 };
@@ -52,17 +54,18 @@ export function openBatch(
     .filter(isThere);
   const inputs = wanted.filter(({ name }) => !constants.some((constant) => constant.name === name));
   const columns = columnsFor(source, inputs);
+  const { purposeOf = (role: string) => `the ${role}` } = options;
   const labels =
     labelsName === undefined
       ? noLabels(columns)
-      : findColumn(source, labelsName === '' ? 'labels' : labelsName, 'the labels');
+      : findColumn(source, labelsName === '' ? 'labels' : labelsName, purposeOf('labels'));
   inputs.forEach((input, i) => {
     checkInput(columns[i], input);
   });
   const extras = Object.fromEntries(
     Object.entries(options.extras ?? {}).map(([role, name]) => [
       role,
-      findColumn(source, name, `the ${role}`),
+      findColumn(source, name, purposeOf(role)),
     ]),
   );
   const rows = selectRows(source, commonRows([...columns, labels, ...Object.values(extras)]));

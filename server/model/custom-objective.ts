@@ -1,5 +1,7 @@
 // zeroth/objective: what a module of `--objective-dir` has to export. Types only, so that `import type` of it leaves nothing to resolve when
 // the server loads the module. docs/objectives.md has examples.
+// Whoever compiles against them need not have named the library of Float16Array.
+/// <reference lib="esnext.float16" preserve="true" />
 import type { DataType } from '../tensor.ts';
 
 export type { DataType };

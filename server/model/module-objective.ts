@@ -8,6 +8,7 @@ import type {
   ObjectiveTensor,
 } from './custom-objective.ts';
 import { DeadlineExceeded, withDeadline } from './deadline.ts';
+import { withinModule } from './module-scope.ts';
 import type { NamedNeed } from './needs.ts';
 import { elements } from './objective.ts';
 import {
@@ -37,7 +38,7 @@ export function moduleObjective(exported: unknown, file: ObjectiveFile, msMax: n
     throw wrong(fail, 'outputs', 'at least one output of the model', 'none');
   const invoke: Invoke = (what, work) => {
     try {
-      return withDeadline(msMax, work);
+      return withinModule(file.name, () => withDeadline(msMax, work));
     } catch (error) {
       if (error instanceof ZerothError) throw error;
       throw error instanceof DeadlineExceeded
@@ -45,12 +46,17 @@ export function moduleObjective(exported: unknown, file: ObjectiveFile, msMax: n
         : fail(`${what} threw ${thrown(error, file)}`, error);
     }
   };
-  const isPerExample = 'losses' in objective;
-  const begin = isPerExample
+  const begin = isOfExamples(objective)
     ? () => exampleTally(objective, invoke, fail)
     : () => corpusTally(objective, invoke, fail);
   const { name, sha256 } = file;
+  const isPerExample = isOfExamples(objective);
   return { name, sha256, description, needs, isPerExample, form: { kind: 'module', begin }, failed: fail };
+}
+
+/** It may have a property of that name without a value, as an instance of a class does. */
+function isOfExamples(objective: CustomObjective): objective is ExampleObjective {
+  return typeof (objective as Partial<ExampleObjective>).losses === 'function';
 }
 
 function exampleTally(objective: ExampleObjective, invoke: Invoke, fail: Fail): Tally {
@@ -201,7 +207,8 @@ const SHOWN_MAX = 80;
 function shown(value: unknown): string {
   if (value === undefined || typeof value === 'function') return typeof value;
   if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return 'an object';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
   return (JSON.stringify(value) ?? String(value)).slice(0, SHOWN_MAX);
 }
 

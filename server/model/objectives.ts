@@ -24,15 +24,16 @@ const objectives: readonly Objective[] = [
 
 export const objectiveNames: readonly string[] = objectives.map(({ name }) => name);
 
-/** Of an objective that a client computes: "remote/judge". */
-export const REMOTE = /^remote\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
-/** @throws ZerothError unimplemented, listing those there are. */
-export function findObjective(name: string): Objective {
+/**
+ * @param others Names of those of the operator.
+ * @throws ZerothError unimplemented, listing those there are.
+ */
+export function findObjective(name: string, others: readonly string[] = []): Objective {
   const objective = objectives.find((each) => each.name === name);
   if (objective !== undefined) return objective;
   const field = 'objective.name';
-  const message = `${field}: expected one of ${objectiveNames.join(', ')}, or remote/<id>, got "${name}"`;
+  const names = [...objectiveNames, ...others].join(', ');
+  const message = `${field}: expected one of ${names}, or remote/<id>, got "${name}"`;
   throw new ZerothError('unimplemented', message, { field });
 }
 

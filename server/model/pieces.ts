@@ -19,6 +19,9 @@ export type Piece = {
 /** What a piece takes beside its tensors' bytes, at most: so many small ones are no small thing either. */
 const PIECE_BYTES = 4096;
 
+/** What a row takes in messages beside its outputs: its number, at most 8 bytes up to 2^53, on the way there, or a loss on the way back. */
+const ROW_BYTES = 8;
+
 export function pieceBytes({ places, outputs, tensors }: Piece): number {
   const data = [...outputs.values(), ...tensors.values()].reduce(
     (sum, each) => sum + each.data.byteLength,
@@ -136,7 +139,10 @@ class PieceWriter {
     const { pieceBytesMax, rowBytesMax } = this.#bounds;
     const rowBytes = columns.reduce((sum, [, , { data }]) => sum + data.byteLength / rows, 0);
     if (rowBytes > rowBytesMax) throw rowTooLarge(rowBytes, rowBytesMax);
-    const capacity = Math.max(1, Math.min(this.#rowsLeft, Math.floor(pieceBytesMax / Math.max(1, rowBytes))));
+    const capacity = Math.max(
+      1,
+      Math.min(this.#rowsLeft, Math.floor(pieceBytesMax / (rowBytes + ROW_BYTES))),
+    );
     const wholes = columns.map(([group, name, { dataType, shape }]) => {
       const whole = { dataType, shape: [capacity, ...shape.slice(1)] };
       return [group, name, { ...whole, data: new Uint8Array(tensorBytes(whole)) }] as const;

@@ -7,6 +7,7 @@ import type {
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   ServerWritableStream,
   ServiceError,
 } from '@grpc/grpc-js';
@@ -29,6 +30,8 @@ export type Call = {
 
 export type AdapterOptions = {
   readonly log: Log;
+  /** Why this caller is refused, or undefined where he is not. Without it nobody is. */
+  readonly strangerBecause?: ((metadata: Metadata) => ZerothError | undefined) | undefined;
   /** Why calls are refused at the moment, or undefined where they are not. */
   readonly closedBecause: () => ZerothError | undefined;
   /** Aborted when the server drains: streams without an end are ended. */
@@ -38,6 +41,8 @@ export type AdapterOptions = {
 /** What the three kinds of calls have in common. */
 type AnyCall = {
   getPath(): string;
+  /** Calls in the process have none. */
+  readonly metadata?: Metadata;
   on(event: 'cancelled', listener: () => void): unknown;
 };
 
@@ -58,8 +63,11 @@ export type DuplexParts<Request, Response> = {
 
 /** The other side of a conversation. */
 export type Partner<Response> = {
-  /** Without bound: how much may be under way is for who sends to know. */
-  readonly send: (response: Response) => void;
+  /**
+   * Without bound: how much may be under way is for who sends to know.
+   * @param onSent It is not kept here any more: the partner reads.
+   */
+  readonly send: (response: Response, onSent?: () => void) => void;
   readonly end: () => void;
 };
 
@@ -139,6 +147,10 @@ export class Adapter {
     parts: DuplexParts<Request, Response>,
   ): handleBidiStreamingCall<Request, Response> {
     return (call) => {
+      const fail = (error: Partial<ServiceError>) => void call.emit('error', error);
+      // Whoever may not call learns nothing, the window neither.
+      if (this.#strangerBecause(call) !== undefined)
+        return this.#answer(call, () => {}, { succeed: () => call.end(), fail });
       const signal = goneSignal(call);
       const { draining } = this.#options;
       let underWay = 0;
@@ -151,20 +163,19 @@ export class Adapter {
       const serve = async (request: Request) => {
         if (++underWay >= parts.windowMax) call.pause();
         const work = (context: Call) => parts.handler(request, context);
-        const answer = await this.#logged(call.getPath(), signal, work).catch((error: unknown) =>
+        const answer = await this.#logged(call, signal, work).catch((error: unknown) =>
           parts.toAnswer(request, error),
         );
         await send(call, answer, signal);
         if (underWay-- >= parts.windowMax) call.resume();
         endWhereDone();
       };
-      const fail = () => void call.emit('error', unsent);
       draining.addEventListener('abort', end, { once: true });
       call.on('close', () => draining.removeEventListener('abort', end));
       call.on('data', (request: Request) => {
         serve(request).catch((error: unknown) => {
           this.#logUnsent(call.getPath(), error);
-          this.#hasSent(call.getPath(), fail);
+          this.#hasSent(call.getPath(), () => fail(unsent));
         });
       });
       call.on('end', end);
@@ -183,7 +194,8 @@ export class Adapter {
     return (call) => {
       const work = async (context: Call) => {
         const { promise: over, resolve: end, reject: fail } = Promise.withResolvers<void>();
-        const partner = { send: (response: Response) => void call.write(response), end };
+        const send = (response: Response, onSent = () => {}) => void call.write(response, onSent);
+        const partner = { send, end };
         const speaker = begin(partner, context);
         const drain = () => speaker.drain();
         call.on('data', (request: Request) => {
@@ -218,7 +230,7 @@ export class Adapter {
     { succeed, fail }: Ends<Result>,
   ): void {
     const method = call.getPath();
-    void this.#logged(method, goneSignal(call), work)
+    void this.#logged(call, goneSignal(call), work)
       .then(
         (result) => this.#hasSent(method, () => succeed(result)),
         (error) => this.#hasSent(method, () => fail(toServiceError(error))),
@@ -241,16 +253,21 @@ export class Adapter {
     this.#options.log.error({ method, err: error }, 'answer not sent');
   }
 
+  #strangerBecause({ metadata }: AnyCall): ZerothError | undefined {
+    return metadata && this.#options.strangerBecause?.(metadata);
+  }
+
+  /** Who calls comes first: a stranger is told neither what there is nor whether it is loading. */
   async #logged<Result>(
-    method: string,
+    call: AnyCall,
     signal: AbortSignal,
     work: (context: Call) => Promise<Result> | Result,
   ): Promise<Result> {
     const began = performance.now();
-    const fields: Record<string, unknown> = { method };
+    const fields: Record<string, unknown> = { method: call.getPath() };
     const note = (more: Record<string, unknown>) => void Object.assign(fields, more);
     try {
-      const refusal = this.#options.closedBecause();
+      const refusal = this.#strangerBecause(call) ?? this.#options.closedBecause();
       if (refusal !== undefined) throw refusal;
       const result = await work({ signal, draining: this.#options.draining, note });
       this.#log(fields, began, undefined);

@@ -1,5 +1,5 @@
 // Whether calls are let in: not before the journals are replayed, and not once the server goes down.
-import { ZerothError } from '../errors.ts';
+import { type Reason, ZerothError } from '../errors.ts';
 
 type Phase = 'loading' | 'serving' | 'draining';
 
@@ -35,6 +35,6 @@ export class Gate {
   }
 }
 
-function notServing(reason: string, message: string): ZerothError {
+function notServing(reason: Reason, message: string): ZerothError {
   return new ZerothError('unavailable', message, { reason, retryAfterMs: 200 });
 }

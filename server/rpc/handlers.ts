@@ -10,6 +10,7 @@ import { ServerServiceService } from '../../proto/gen/zeroth/v1/server_service.t
 import { StudyServiceService } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { TrainingServiceService } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Log } from '../log.ts';
+import type { Access } from './access.ts';
 import { Adapter } from './adapter.ts';
 import { datasetService } from './dataset-service.ts';
 import type { Gate } from './gate.ts';
@@ -27,11 +28,17 @@ export type Parts = Omit<Services, 'adapter'>;
 
 type Handlers = readonly [definition: ServiceDefinition, implementation: UntypedServiceImplementation];
 
-export function handlersOf(parts: Parts, gate: Gate, log: Log): readonly Handlers[] {
+/** @param strangerBecause why a caller is refused; without it nobody is. */
+export function handlersOf(
+  parts: Parts,
+  gate: Gate,
+  log: Log,
+  strangerBecause?: Access['strangerBecause'],
+): readonly Handlers[] {
   const { draining } = gate;
   const services = {
     ...parts,
-    adapter: new Adapter({ log, draining, closedBecause: () => gate.closedBecause() }),
+    adapter: new Adapter({ log, draining, strangerBecause, closedBecause: () => gate.closedBecause() }),
   };
   return [
     [ServerServiceService, serverService(services)],

@@ -115,8 +115,9 @@ export class LocalDuplex<Request, Response> extends LocalCall<Request | undefine
     this.#onResponse = onResponse;
   }
 
-  write(response: Response): boolean {
+  write(response: Response, onSent = () => {}): boolean {
     if (!this.isOver) this.#onResponse(copied(response));
+    queueMicrotask(onSent);
     return true;
   }
 

@@ -19,9 +19,14 @@ export function objectiveService({ adapter, config, judges }: Services): Objecti
     if (requests < 0) throw invalid('objective.requests', '0 or more', String(requests));
     if (served.outputs.length === 0) throw invalid('objective.outputs', 'at least one output', 'none');
     const outputs = toSelections(served.outputs, 'objective.outputs');
+    const twice = outputs.find(({ name }, i) => outputs.findIndex((each) => each.name === name) !== i);
+    if (twice !== undefined) throw invalid(twice.field, 'every output once', `"${twice.name}" again`);
     const tensors = [...new Set(served.tensors)];
+    if (tensors.includes(''))
+      throw invalid(`objective.tensors[${served.tensors.indexOf('')}]`, 'the name of a tensor', '""');
     const place = judges.join(name, { outputs, tensors }, requests, {
-      ask: (id, question) => send({ part: { $case: 'request', value: fromQuestion(id, question) } }),
+      ask: (id, question, onSent) =>
+        send({ part: { $case: 'request', value: fromQuestion(id, question) } }, onSent),
       end,
     });
     const answerMs = BigInt(config.remoteObjectiveMs);

@@ -15,6 +15,8 @@ import {
   ServerReflectionService as V1,
 } from '../../proto/gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService as V1Alpha } from '../../proto/gen/grpc/reflection/v1alpha/reflection.ts';
+import type { Access } from './access.ts';
+import { toServiceError } from './status.ts';
 
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
 
@@ -26,12 +28,14 @@ type Descriptors = {
   readonly fileOfSymbol: ReadonlyMap<string, string>;
 };
 
-/** The two versions have the same messages. */
-export function addReflection(server: Server): void {
+/** The two versions have the same messages. What calls there are is told to whom may make them. */
+export function addReflection(server: Server, strangerBecause: Access['strangerBecause']): void {
   const descriptors = readDescriptors();
   const serverReflectionInfo = (
     call: ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>,
   ) => {
+    const refusal = strangerBecause?.(call.metadata);
+    if (refusal !== undefined) return void call.emit('error', toServiceError(refusal));
     call.on('data', (request: ServerReflectionRequest) =>
       call.write({
         validHost: request.host,
@@ -40,6 +44,7 @@ export function addReflection(server: Server): void {
       }),
     );
     call.on('end', () => call.end());
+    return undefined;
   };
   server.addService(V1, { serverReflectionInfo });
   server.addService(V1Alpha, { serverReflectionInfo });

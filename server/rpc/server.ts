@@ -1,9 +1,10 @@
 // The gRPC server: services, health, reflection; how it opens and how it ends.
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from '../config.ts';
 import { ZerothError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Access } from './access.ts';
 import { Gate } from './gate.ts';
 import { handlersOf, type Parts } from './handlers.ts';
 import { addReflection } from './reflection.ts';
@@ -11,7 +12,7 @@ import { addReflection } from './reflection.ts';
 /** Health is per process: every service is there or none is. */
 const NAMES = [
   '',
-  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Objective', 'Journal', 'Training'].map(
+  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Objective', 'Journal', 'Training', 'Study'].map(
     (s) => `zeroth.v1.${s}Service`,
   ),
 ];
@@ -21,8 +22,11 @@ export class RpcServer {
   readonly #server: Server;
   readonly #health: HealthImplementation;
   readonly #gate = new Gate();
+  readonly #access: Access;
 
-  constructor(parts: Parts, log: Log) {
+  constructor(parts: Parts, log: Log, access: Access) {
+    const { strangerBecause } = access;
+    this.#access = access;
     const { config } = parts;
     this.#config = config;
     this.#server = new Server({
@@ -32,10 +36,12 @@ export class RpcServer {
       'grpc.keepalive_time_ms': config.keepaliveMs,
       'grpc.keepalive_timeout_ms': config.keepaliveMs,
     });
-    for (const handlers of handlersOf(parts, this.#gate, log)) this.#server.addService(...handlers);
+    for (const handlers of handlersOf(parts, this.#gate, log, strangerBecause))
+      this.#server.addService(...handlers);
     this.#health = new HealthImplementation(Object.fromEntries(NAMES.map((name) => [name, 'NOT_SERVING'])));
+    // Without a token: probes have none, and all they learn is that the server is up.
     this.#health.addToServer(this.#server);
-    addReflection(this.#server);
+    addReflection(this.#server, strangerBecause);
   }
 
   /** @returns the port. Calls are refused as loading until `open`. */
@@ -43,7 +49,7 @@ export class RpcServer {
     const { host, port } = this.#config;
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      this.#server.bindAsync(address, this.#access.credentials, (error, bound) => {
         if (error === null) resolve(bound);
         else
           reject(new ZerothError('unavailable', `host, port: cannot listen on ${address}: ${error.message}`));

@@ -3,13 +3,14 @@ import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { Any } from '../../proto/gen/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from '../../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
-import { type ErrorKind, ZerothError } from '../errors.ts';
+import { type ErrorKind, type Reason, ZerothError } from '../errors.ts';
 
 const ERROR_DOMAIN = 'zeroth.v1';
 
 /** A new kind without a code does not compile. */
-export const statusOf: Record<ErrorKind, { readonly code: status; readonly reason: string }> = {
+export const statusOf: Record<ErrorKind, { readonly code: status; readonly reason: Reason }> = {
   'invalid-argument': { code: status.INVALID_ARGUMENT, reason: 'INVALID_ARGUMENT' },
+  unauthenticated: { code: status.UNAUTHENTICATED, reason: 'UNAUTHENTICATED' },
   'request-id-reused': { code: status.INVALID_ARGUMENT, reason: 'REQUEST_ID_REUSED' },
   'not-found': { code: status.NOT_FOUND, reason: 'NOT_FOUND' },
   'already-exists': { code: status.ALREADY_EXISTS, reason: 'ALREADY_EXISTS' },

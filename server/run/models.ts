@@ -154,10 +154,12 @@ export class Models {
   }
 
   async #startWorker(name: string, path: string, file: string): Promise<LoadedModel> {
-    const { config } = this.#options;
+    const { config, log } = this.#options;
     this.#reserve(name);
-    const worker = new ModelWorker({ ...this.#workerOptions, device: this.device }, (error) =>
-      this.#lost(name, error),
+    const worker = new ModelWorker(
+      { ...this.#workerOptions, device: this.device },
+      (error) => this.#lost(name, error),
+      (stray) => log.error({ model: name, ...stray }, 'an objective left something behind, which failed'),
     );
     try {
       let files = await this.#handObjectives(worker);
@@ -204,7 +206,7 @@ export class Models {
 
   #refuseIfClosing(): void {
     if (!this.#isClosing) return;
-    const details = { reason: 'DRAINING', retryAfterMs: 200 };
+    const details = { reason: 'DRAINING', retryAfterMs: 200 } as const;
     throw new ZerothError('unavailable', 'the server is going down', details);
   }
 

@@ -142,7 +142,10 @@ export class Objectives {
     const { objectiveBytesMax } = this.#options.config;
     const whole = join(folder, path);
     try {
-      const { size } = await stat(whole);
+      const entry = await stat(whole);
+      // A pipe would be waited for, and a device has no end.
+      if (!entry.isFile()) return fail('expected a file, got something else');
+      const { size } = entry;
       if (size > objectiveBytesMax)
         return fail(`expected at most ${objectiveBytesMax} bytes (objectiveBytesMax), got ${size}`);
       return { name, path: whole, ...(await readHashed(whole)) };

@@ -1,6 +1,6 @@
 // Who uses a model's worker next. One piece of work at a time; the pieces of a run in the order
 // they came; runs in turn; callers that have gone are dropped. Bounded for each run and in all.
-import { ZerothError } from '../errors.ts';
+import { type Reason, ZerothError } from '../errors.ts';
 
 type Job = {
   readonly work: () => Promise<unknown>;
@@ -114,7 +114,7 @@ function gone(): ZerothError {
   return new ZerothError('cancelled', 'the caller has gone');
 }
 
-function queueFull(reason: string, who: string, depth: number, setting: string): ZerothError {
+function queueFull(reason: Reason, who: string, depth: number, setting: string): ZerothError {
   return new ZerothError('exhausted', `queue: ${who} has ${depth} requests waiting (${setting})`, {
     reason,
     metadata: { depth: String(depth) },

@@ -6,7 +6,7 @@ import { inOrder } from '../strategy/actions.ts';
 import type { Action } from '../strategy/strategy.ts';
 
 export type Settlement = {
-  /** By its id; at the head before the change. */
+  /** As the strategy calls it; at the head before the change. */
   readonly snapshot: string | undefined;
   readonly change: ChangeRequest | undefined;
 };

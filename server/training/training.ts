@@ -10,6 +10,7 @@ import { strategyOf } from '../strategy/index.ts';
 import type { Book } from './book.ts';
 import { checkActions, checkPoints, type StepLimits } from './limits.ts';
 import { afterLook, isDue, isOutOfPatience } from './looks.ts';
+import { OwnSnapshots } from './own-snapshots.ts';
 import type { TrainingPlan, TrainingState, TrainingStatus } from './plan.ts';
 import { NotWanted, Teller } from './teller.ts';
 
@@ -39,6 +40,10 @@ export class Training {
   readonly createTimeMs: number;
   readonly #parts: TrainingParts;
   readonly #gone = new AbortController();
+  readonly #id: string;
+  readonly #snapshots: OwnSnapshots;
+  /** Of what is under way: aborted where it is to halt. */
+  #halting = new AbortController();
   #wanted: Wanted = 'run';
   #underWay: Promise<void> | undefined;
 
@@ -48,6 +53,8 @@ export class Training {
     this.run = parts.run;
     this.plan = parts.plan;
     this.createTimeMs = parts.createTimeMs;
+    this.#id = parts.name.split('/').at(-1)!;
+    this.#snapshots = new OwnSnapshots(this.#id);
   }
 
   get status(): TrainingStatus {
@@ -69,7 +76,9 @@ export class Training {
     if (this.#wanted === 'close') return;
     if (this.status.state !== 'running') this.#enter({ state: 'running', reason: '' });
     this.#wanted = 'run';
-    this.#underWay ??= this.#live();
+    if (this.#underWay !== undefined) return;
+    this.#halting = new AbortController();
+    this.#underWay = this.#live();
   }
 
   /** Resolves at once unless it is to halt, and when it has then. */
@@ -86,7 +95,16 @@ export class Training {
     // Somebody who waited for a pause may have had it go on.
     do await this.#halt('stop');
     while (this.isLive);
-    if (!this.isOver) this.#enter({ state: 'stopped', reason: 'stopped' });
+    if (this.isOver) return;
+    this.#enter({ state: 'stopped', reason: 'stopped' });
+    await this.dropSnapshots();
+  }
+
+  /** It will not go on, and its strategy's place in the past is no longer needed. */
+  async dropSnapshots(): Promise<void> {
+    await this.#snapshots.drop(this.run, this.plan.strategy.name).catch((error: unknown) => {
+      this.#parts.log.warn({ training: this.name, err: error }, 'a snapshot of a training stays');
+    });
   }
 
   /** The server goes down: the step under way has until then, and the training goes on after the next start. */
@@ -109,12 +127,15 @@ export class Training {
 
   async #halt(wanted: Wanted): Promise<void> {
     this.#wanted = wanted;
+    this.#halting.abort();
     await this.#underWay;
   }
 
   /** Never throws: what goes wrong is the end of this training, and of nothing else. */
   async #live(): Promise<void> {
     const end = await this.#end();
+    // Whoever hears of the end finds it done. After a crash in between it is at its end again, and asks for nothing.
+    if (end?.state === 'completed') await this.dropSnapshots();
     // First: who hears of the end may have it go on.
     this.#underWay = undefined;
     if (end === undefined) return;
@@ -123,18 +144,20 @@ export class Training {
     } catch (error) {
       this.#parts.log.error({ training: this.name, err: error }, 'the end of a training is not written down');
     }
+    // Not before: a training that a crash brings back would miss it.
+    if (end.state === 'stopped') await this.dropSnapshots();
   }
 
   /** Undefined where the server goes down, or the run is deleted: the training is as it was. */
   async #end(): Promise<End | undefined> {
     try {
       const { run, book } = this.#parts;
-      const id = this.name.split('/').at(-1)!;
       const teller = new Teller(run, book, {
-        prefix: id,
+        prefix: this.#id,
+        snapshots: this.#snapshots,
         signal: this.#gone.signal,
         remoteWaitMs: this.#parts.remoteWaitMs,
-        isWanted: () => this.#wanted === 'run',
+        unwanted: this.#halting.signal,
       });
       return await this.#steps(this.#open(), teller).catch((error: unknown) => {
         if (error instanceof NotWanted && this.#wanted !== 'run') return leave(teller, this.#wanted);

@@ -98,6 +98,7 @@ export class Trainings {
   async delete(training: Training): Promise<void> {
     if (training.status.state === 'running')
       throw precondition(training, 'expected one that is not running; StopTraining ends it');
+    await training.dropSnapshots();
     // First: where it stays in the journal, it stays.
     this.#context.journal.trainings.delete(training.name);
     this.#trainings.delete(training.name);

@@ -1,11 +1,12 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
 import { invalid, ZerothError } from '../errors.ts';
+import { REMOTE } from '../judge/remote-name.ts';
 import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
 import type { ModelGraph } from '../model/graph.ts';
 import { LABELS_ROLE } from '../model/needs.ts';
 import type { Objective } from '../model/objective.ts';
-import { findObjective, REMOTE, scoredOutput, scoredWords } from '../model/objectives.ts';
+import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
 import { type BoundObjective, bindObjective, isOperators } from '../model/operator-objective.ts';
 import { positionTensors } from '../model/output-selection.ts';
 import { findOutput, namedSelections, type Wanted } from '../model/outputs.ts';
@@ -60,7 +61,7 @@ export function evaluatorFor(
       if (operators.form.kind === 'graph') compiled(operators, programs);
       return { bound };
     }
-    const objective = findObjective(name);
+    const objective = findObjective(name, options.objectives.names);
     const isOfWords = candidates !== '';
     const scored = isOfWords
       ? scoredWords(objective, outputs, output)
@@ -82,6 +83,7 @@ export function evaluatorFor(
         buffers,
         extras: { ...extrasOf(work.objective, chosen), ...positionTensors(wanted.selections) },
         ...reachOf(chosen),
+        ...('bound' in chosen && { purposeOf: purposeIn(chosen.bound) }),
       });
       const evaluation = {
         ...chosen,
@@ -165,6 +167,11 @@ function extrasOf(
     return Object.fromEntries(others.map(({ need, tensor }) => [need.name, tensor]));
   }
   return chosen.isOfWords ? { candidates, positions: positions === '' ? 'positions' : positions } : {};
+}
+
+/** In errors: a graph does not say where it takes a tensor from. */
+function purposeIn({ objective: { name, form } }: BoundObjective): () => string {
+  return () => `${name} takes it${form.kind === 'graph' ? ', and it is no output of the model' : ''}`;
 }
 
 /** A batch has labels; for an objective of the operator's that takes none, any other of its tensors will do. */

@@ -4,6 +4,7 @@ import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { graphObjective } from '../model/graph-objective.ts';
 import { moduleObjective, thrown } from '../model/module-objective.ts';
+import { withinModule } from '../model/module-scope.ts';
 import { type ObjectiveFile, type OperatorObjective, objectiveFailure } from '../model/operator-objective.ts';
 
 /** Of modules that are being imported, by the address that they are imported as. */
@@ -22,7 +23,7 @@ export async function loadObjective(file: ObjectiveFile, msMax: number): Promise
   sources.set(url, file.bytes);
   let module: { readonly default?: unknown };
   try {
-    module = (await import(url)) as typeof module;
+    module = (await withinModule(file.name, () => import(url))) as typeof module;
   } catch (error) {
     throw objectiveFailure(file)(`it cannot be imported: ${thrown(error, file)}`, error);
   } finally {
@@ -35,6 +36,9 @@ function hook(): void {
   if (areHooked) return;
   areHooked = true;
   registerHooks({
+    // As it is: Node.js would follow a link, and read what it leads to.
+    resolve: (specifier, context, next) =>
+      sources.has(specifier) ? { url: specifier, shortCircuit: true } : next(specifier, context),
     load(url, context, next) {
       const source = sources.get(url);
       if (source === undefined) return next(url, context);

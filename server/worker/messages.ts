@@ -190,6 +190,9 @@ export type Outcome<T> =
 
 export type WorkerReply = { readonly id: number; readonly outcome: Outcome<unknown> };
 
+/** What an objective of the operator has left behind has failed, when no call of it was under way. */
+export type StrayError = { readonly objective: string; readonly stack: string };
+
 /** An error that crosses threads: an operating one with its kind, or a bug with its stack. */
 export type WorkerError = {
   readonly kind: ErrorKind;

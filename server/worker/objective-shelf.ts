@@ -32,12 +32,16 @@ export class ObjectiveShelf {
     return new Set([...this.#loaded.values()].map(({ sha256 }) => sha256));
   }
 
+  get names(): readonly string[] {
+    return [...this.#loaded.keys()];
+  }
+
   /** @throws ZerothError unimplemented, listing those there are; objective-failed where it could not be loaded here. */
   get(name: string): OperatorObjective {
     const loaded = this.#loaded.get(name);
     if (loaded === undefined) {
       const field = 'objective.name';
-      const names = [...objectiveNames, ...this.#loaded.keys()].join(', ');
+      const names = [...objectiveNames, ...this.names].join(', ');
       throw new ZerothError('unimplemented', `${field}: expected one of ${names}, got "${name}"`, { field });
     }
     if (loaded.objective instanceof ZerothError) throw loaded.objective;

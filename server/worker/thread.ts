@@ -1,8 +1,16 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
+import { containStrays } from '../model/module-scope.ts';
 import type { Piece } from '../model/pieces.ts';
 import { Caller } from '../runtime/caller.ts';
-import type { CallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './messages.ts';
+import type {
+  CallName,
+  StrayError,
+  WorkerCalls,
+  WorkerOptions,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.ts';
 import { ModelHost } from './model-host.ts';
 import { settled } from './outcome.ts';
 
@@ -42,6 +50,11 @@ const handlers: Handlers = {
   exportRun: ({ run, revision, format }) => host.run(run).exportAs(format, revision),
   close: () => host.close(),
 };
+
+containStrays((objective, error) => {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  port.postMessage({ objective, stack } satisfies StrayError);
+});
 
 /** Requests are answered in the order they came: a run's weights are never moved by two of them. */
 let last: Promise<void> = Promise.resolve();

@@ -36,7 +36,8 @@ export async function tryObjectives(
 type Tried = { readonly tried: readonly Outcome<ObjectiveFacts>[]; readonly ended: string };
 
 async function tryInThread(files: readonly ObjectiveFile[], msMax: number): Promise<Tried> {
-  const worker = new Worker(THREAD, { workerData: { files, msMax } });
+  const worker = new Worker(THREAD, { workerData: { files, msMax }, stdout: true });
+  worker.stdout.on('data', (printed: Buffer) => process.stderr.write(printed));
   const tried: Outcome<ObjectiveFacts>[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();
   const tooLong = () => resolve(`it was not imported within ${msMax} ms (objectiveMsMax)`);

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { ZerothError } from '../errors.ts';
 import { Caller } from '../runtime/caller.ts';
 import { releaseQueue } from '../runtime/open.ts';
-import type { CallName, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
+import type { CallName, StrayError, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
 import { resultOf } from './outcome.ts';
 
 type Waiting = { resolve(value: unknown): void; reject(error: unknown): void };
@@ -19,12 +19,23 @@ export class ModelWorker {
   #ended: ZerothError | undefined;
   readonly #exit: Promise<void>;
 
-  /** @param onLost called once if the thread ends without having been asked to. */
-  constructor(options: Omit<WorkerOptions, 'caller'>, onLost: (error: Error) => void) {
+  /**
+   * @param onLost called once if the thread ends without having been asked to.
+   * @param onStray called for each.
+   */
+  constructor(
+    options: Omit<WorkerOptions, 'caller'>,
+    onLost: (error: Error) => void,
+    onStray: (error: StrayError) => void = () => {},
+  ) {
     const workerData: WorkerOptions = { ...options, caller: this.#caller.shared };
-    this.#worker = new Worker(THREAD, { workerData });
+    this.#worker = new Worker(THREAD, { workerData, stdout: true });
+    // Standard output is the log's, a line a call: what objectives of the operator print is for who watches.
+    this.#worker.stdout.on('data', (printed: Buffer) => process.stderr.write(printed));
     const { threadId } = this.#worker;
-    this.#worker.on('message', (reply: WorkerReply) => this.#settle(reply));
+    this.#worker.on('message', (message: WorkerReply | StrayError) =>
+      'id' in message ? this.#settle(message) : onStray(message),
+    );
     this.#worker.on('error', (error) => this.#end(error, onLost));
     this.#exit = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {

@@ -1,6 +1,6 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { readDetails, toCallError, ZerothCallError } from '../../client/errors.ts';
+import { isReason, readDetails, toCallError, ZerothCallError } from '../../client/errors.ts';
 import { BadRequest, ErrorInfo, ResourceInfo, RetryInfo } from '../../proto/gen/google/rpc/error_details.ts';
 import { errorWith, StandIn } from './stand-in.ts';
 
@@ -70,5 +70,15 @@ describe('errors of calls', () => {
     });
     await server[Symbol.asyncDispose]();
     await expect(zeroth.info()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+});
+
+describe('isReason', () => {
+  it('tells a reason of a call from others, and from other errors', () => {
+    const details = { reason: 'TRIAL_TOLD', metadata: {}, violations: [] } as const;
+    const error = new ZerothCallError('ALREADY_EXISTS', 'told', details);
+    expect(isReason(error, 'TRIAL_TOLD')).toBe(true);
+    expect(isReason(error, 'ALREADY_EXISTS')).toBe(false);
+    expect(isReason({ reason: 'TRIAL_TOLD' }, 'TRIAL_TOLD')).toBe(false);
   });
 });

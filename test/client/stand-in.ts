@@ -13,7 +13,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { connect, type Zeroth } from '../../client/client.ts';
-import type { ChannelOptions } from '../../client/grpc-channel.ts';
+import type { ConnectOptions } from '../../client/connect-options.ts';
 import { Any } from '../../proto/gen/google/protobuf/any.ts';
 import { Status } from '../../proto/gen/google/rpc/status.ts';
 import {
@@ -69,7 +69,7 @@ export class StandIn {
     return standIn;
   }
 
-  connect(options: ChannelOptions = {}): Zeroth {
+  connect(options: ConnectOptions = {}): Zeroth {
     const retry = { attemptsMax: 5, totalMsMax: 10_000, delayMs: 1, delayMsMax: 4 };
     return connect(`127.0.0.1:${this.#port}`, { retry, ...options });
   }

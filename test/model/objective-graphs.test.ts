@@ -10,7 +10,9 @@ import { float32, floats, int64, message, tensor } from './models.ts';
 import { expectClose, objectiveCases } from './objective-cases.ts';
 
 const names = { field: 'batch.inline.tensors["labels"]', rowOf: (row: number) => 100 + row };
-const withDevice = objectiveNames.map(findObjective).filter(({ device }) => device !== undefined);
+const withDevice = objectiveNames
+  .map((name) => findObjective(name))
+  .filter(({ device }) => device !== undefined);
 
 /** As profiles of ONNX Runtime 1.30 have it, for float32 and int32; Constant, Shape and what is done to a shape cost nothing. */
 const onWebGpu = [

@@ -9,6 +9,7 @@ import { openDatasetStore } from '../../server/dataset/store.ts';
 import { openJournal } from '../../server/journal/sqlite.ts';
 import { Judges } from '../../server/judge/judges.ts';
 import { openLog } from '../../server/log.ts';
+import { openAccess } from '../../server/rpc/access.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
 import { Objectives } from '../../server/run/objectives.ts';
@@ -109,7 +110,7 @@ test('a server that replays its journals says so, and when to come back', async 
   const trainings = new Trainings(context, runs);
   const studies = new Studies(context);
   const parts = { config, journal, datasets, objectives, models, runs, trainings, studies, judges };
-  const rpc = new RpcServer(parts, log);
+  const rpc = new RpcServer(parts, log, openAccess(parts.config, log, Date.now));
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
   await using zeroth = connect(`127.0.0.1:${await rpc.listen()}`, { retry });
   expect(await refusal(zeroth.info())).toMatchObject({

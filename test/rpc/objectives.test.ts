@@ -1,7 +1,9 @@
 // Objectives of the operator, from files of a folder to answers: modules and an ONNX file beside what they have to be equal to, and what goes
 // wrong in them.
-import { rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toBatch } from '../../client/convert.ts';
 import { toTensor } from '../../client/tensor.ts';
@@ -24,6 +26,13 @@ const broken = {
   'infinite.ts': moduleOf('return Array(rows).fill(0).map((_, i) => (i === 3 ? Infinity : 1));'),
   'nothing.ts': moduleOf('return Array(rows).fill(NaN);'),
   'scribbler.ts': moduleOf('outputs.output.data.fill(1); return Array(rows).fill(1);'),
+  'exiting.ts': moduleOf('process.exit(3);'),
+  'listed.ts': moduleOf('throw [1n];'),
+  'forgetful.ts': moduleOf('void (async () => { throw 1; })(); return Array(rows).fill(2);'),
+  'half-empty.ts': `export default {
+    ...{ outputs: { output: { dataType: 'float32' } }, labels: {}, losses: undefined },
+    ...{ start: () => 0, add: (count, outputs, labels, rows) => count + rows, merge: (a, b) => a + b, loss: (count) => count },
+  };`,
   'unparsable.ts': 'export default { losses(: number) };',
   'untitled.ts': 'export const objective = 1;',
   'halved.js':
@@ -37,6 +46,7 @@ const broken = {
   'wide.ts': moduleOf('return [];').replace("'float32' }", "'float32', shape: ['rows', 12] }"),
   'many.onnx': likelihood({ labels: 'int32' }),
   'renamed.onnx': likelihood({ output: 'losses' }),
+  'elsewhere.onnx': likelihood({ input: 'prediction' }),
   'torn.onnx': likelihood().subarray(0, 40),
 };
 
@@ -57,6 +67,11 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
   beforeAll(async () => {
     folder = await temporaryFolder();
     objectives = await objectiveFolder(folder.path, broken);
+    // A link is the file that it leads to, under its own name.
+    await writeFile(join(folder.path, 'second.ts'), moduleOf('return Array(rows).fill(5);'));
+    await symlink(join(folder.path, 'second.ts'), join(objectives, 'linked.ts'));
+    await promisify(execFile)('mkfifo', [join(objectives, 'pipe.ts')]);
+    await mkdir(join(objectives, 'folder.onnx'));
     fixture = await open([...FLAGS, '--objective-dir', objectives]);
     await fixture.zeroth.runs.create({ model: fixture.model, runId: 'scored', objective: OBJECTIVE });
   });
@@ -112,7 +127,7 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     );
     expect(perExampleLosses).toEqual(expected);
     expect(await refusal(evaluate('custom/weighted'))).toMatchObject({
-      message: 'batch.dataset: expected a tensor "weight" (the weight), got "labels", "x"',
+      message: 'batch.dataset: expected a tensor "weight" (custom/weighted takes it), got "labels", "x"',
     });
   });
 
@@ -121,6 +136,8 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     ['short', 'custom/short (short.ts): losses: expected 7 losses, one for each row, got 6'],
     ['texts', 'custom/texts (texts.ts): losses[0]: expected a number, got "1"'],
     ['later', 'custom/later (later.ts): losses: expected an answer at once, got a promise'],
+    ['exiting', /^custom\/exiting \(exiting\.ts\): losses threw Error: process\.exit\(3\) is not for an /],
+    ['listed', 'custom/listed (listed.ts): losses threw a list of 1'],
     ['endless', 'custom/endless (endless.ts): losses: it took longer than 300 ms (objectiveMsMax)'],
   ])('what goes wrong in a module is an error of that evaluation: %s', async (name, text) => {
     expect(await refusal(evaluate(`custom/${name}`))).toMatchObject({
@@ -138,6 +155,25 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     expect((await evaluate('custom/nothing'))[0]).toMatchObject({ loss: Number.NaN, finite: false });
   });
 
+  test('a promise that a module forgets, and that fails, costs no evaluation and no model', async () => {
+    for (const _ of [1, 2]) expect(await losses('custom/forgetful')).toEqual([2, 2, 2]);
+  });
+
+  test('functions decide what a module is, whatever other properties it has', async () => {
+    expect(await losses('custom/half-empty')).toEqual([ROWS, ROWS, ROWS]);
+  });
+
+  test('a link in the folder is followed, and a content that has changed since is not read', async () => {
+    await writeFile(join(folder.path, 'second.ts'), moduleOf('return Array(rows).fill(6);'));
+    expect(await losses('custom/linked')).toEqual([5, 5, 5]);
+    await fixture.zeroth.models.load('mlp.onnx', { modelId: 'late' });
+    const { name: run } = await fixture.zeroth.runs.create({
+      model: 'models/late',
+      objective: { name: 'accuracy' },
+    });
+    expect(await losses('custom/linked', { run })).toEqual([5, 5, 5]);
+  });
+
   test('a module that writes into what it is given changes nothing but that', async () => {
     const [own] = await evaluate('custom/scribbler', { outputs: ['logits'] });
     const [ours] = await evaluate('accuracy', { outputs: ['logits'] });
@@ -148,6 +184,11 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     ['custom/wide', {}, 'objective.output: expected float32 [rows, 12], got float32 [-1, 3]'],
     ['custom/many', {}, 'batch.dataset["labels"]: expected int32 [rows], got int64 [7]'],
     ['custom/squares', {}, 'batch.dataset["labels"]: expected float32 of any shape, got int64 [7]'],
+    [
+      'custom/elsewhere',
+      {},
+      'batch.dataset: expected a tensor "prediction" (custom/elsewhere takes it, and it is no output of the model), got "labels", "x"',
+    ],
     ['custom/weighted', { output: 'logits' }, /^objective\.output: expected none, as custom\/weighted /],
     [
       'custom/squares',
@@ -167,7 +208,7 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
   });
 
   test('one that is not there is refused with the names of all that are', async () => {
-    for (const name of ['custom/missing', 'custom/unparsable'])
+    for (const name of ['custom/missing', 'custom/unparsable', 'squares'])
       expect(await refusal(evaluate(name))).toMatchObject({
         code: 'UNIMPLEMENTED',
         message: expect.stringMatching(/^objective\.name: expected one of cross_entropy.* custom\/squares/),
@@ -214,8 +255,12 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
         /^custom\/typed \(typed\.mjs\): outputs\.output\.dataType: expected of float32, .*, got "float8"$/,
       ),
       'custom/stuck': 'custom/stuck (stuck.ts): it was not imported within 300 ms (objectiveMsMax)',
-      'custom/quitting': 'custom/quitting (quitting.ts): it ended its thread with code 3',
+      'custom/quitting': expect.stringMatching(
+        /^custom\/quitting \(quitting\.ts\): it cannot be imported: Error: process\.exit\(3\) is not for an objective/,
+      ),
       'custom/two words': expect.stringContaining('expected a file name of letters, digits'),
+      'custom/pipe': 'custom/pipe (pipe.ts): expected a file, got something else',
+      'custom/folder': 'custom/folder (folder.onnx): expected a file, got something else',
       'custom/twice': 'custom/twice (twice.mjs): expected one file of this name, got twice.mjs, twice.ts',
       'custom/renamed': 'custom/renamed (renamed.onnx): expected an output "loss", got "losses"',
       'custom/torn': expect.stringMatching(/^custom\/torn \(torn\.onnx\): expected an ONNX model, got /),

@@ -10,13 +10,12 @@ import {
   ServerReflectionClient as V1,
 } from '../../proto/gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionClient as V1Alpha } from '../../proto/gen/grpc/reflection/v1alpha/reflection.ts';
+import { methods } from '../support/contract.ts';
 import { OBJECTIVE, ROWS, tinyData } from '../support/fixture-server.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { everyRow, near, prepareFolder, shift } from './wire.ts';
 
-const SERVICES = ['Dataset', 'Journal', 'Model', 'Oracle', 'Run', 'Server'].map(
-  (name) => `zeroth.v1.${name}Service`,
-);
+const SERVICES = [...new Set(methods.map(({ path }) => path.split('/')[1]))];
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let server: ServerProcess;

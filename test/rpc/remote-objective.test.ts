@@ -4,21 +4,24 @@ import { toBatch, toWirePoint } from '../../client/convert.ts';
 import type { Scored, ServedObjective } from '../../client/judges.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { DataType } from '../../proto/gen/zeroth/v1/common.ts';
-import {
-  ObjectiveServiceService,
-  type ServeObjectiveRequest,
-  type ServeObjectiveResponse,
-} from '../../proto/gen/zeroth/v1/objective_service.ts';
+import type { ServeObjectiveRequest } from '../../proto/gen/zeroth/v1/objective_service.ts';
 import { TrainingState } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Point } from '../../server/shift.ts';
 import { inOrder } from '../../server/strategy/actions.ts';
 import { Driver } from '../../server/strategy/driver.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
+import {
+  BareJudge,
+  losses,
+  openJudged,
+  PAIR,
+  type Start,
+  servedPart,
+  serves,
+} from '../support/bare-judge.ts';
 import { doors, type Fixture, OBJECTIVE, ROWS, startFixture, tinyData } from '../support/fixture-server.ts';
 import { crossEntropyOf, gate, LOGITS_AND_LABELS, REMOTE, toIntegers } from '../support/judge.ts';
-import { everyRow, near, refusal, rowsOf, shift } from './wire.ts';
-
-const PAIR = [near(shift(7n, 1e-3)), near(shift(7n, -1e-3))];
+import { everyRow, refusal, rowsOf, shift } from './wire.ts';
 
 let opened = new AsyncDisposableStack();
 afterEach(async () => {
@@ -26,70 +29,9 @@ afterEach(async () => {
   opened = new AsyncDisposableStack();
 });
 
-async function open(start: (flags?: readonly string[]) => Promise<Fixture>, flags: readonly string[] = []) {
-  const fixture = opened.use(await start(flags));
-  const { zeroth, model } = fixture;
-  const { name: run } = await zeroth.runs.create({ model, runId: 'judged', objective: REMOTE });
-  const serve = async (
-    ...given: Parameters<typeof zeroth.objectives.serve> extends [string, ...infer Rest] ? Rest : never
-  ) => {
-    const judge = zeroth.objectives.serve(REMOTE.name, ...given);
-    opened.use(judge);
-    await judge.served;
-    return judge;
-  };
-  const ask = (more: object = {}) =>
-    zeroth.oracle.evaluate({ run, points: PAIR, batch: everyRow(fixture.dataset), ...more });
-  return { ...fixture, run, serve, ask };
-}
-
-/** A judge of bare messages, which need not be those of one that behaves. */
-function bareJudge({ channel }: Fixture, ...first: ServeObjectiveRequest[]) {
-  const over = Promise.withResolvers<unknown>();
-  const heard: ServeObjectiveResponse[] = [];
-  let onHeard = () => {};
-  const call = channel.duplex<ServeObjectiveRequest, ServeObjectiveResponse>(
-    ObjectiveServiceService.serveObjective,
-    {
-      onResponse: (response) => {
-        heard.push(response);
-        onHeard();
-      },
-      onOver: over.resolve,
-    },
-  );
-  opened.defer(() => call.cancel());
-  for (const message of first) call.write(message);
-  const hears = async (count: number) => {
-    while (heard.length < count) await new Promise<void>((resolve) => (onHeard = resolve));
-    return heard[count - 1].part;
-  };
-  return {
-    write: (message: ServeObjectiveRequest) => call.write(message),
-    cancel: () => call.cancel(),
-    hears,
-    over: over.promise,
-  };
-}
-
-function serves(requests = 1): ServeObjectiveRequest {
-  const logits = {
-    name: 'logits',
-    positions: [],
-    positionsFrom: '',
-    dataType: DataType.DATA_TYPE_UNSPECIFIED,
-  };
-  return {
-    part: {
-      $case: 'objective',
-      value: { name: REMOTE.name, outputs: [logits], tensors: ['labels'], requests },
-    },
-  };
-}
-
-function losses(id: bigint, ...values: number[]): ServeObjectiveRequest {
-  return { part: { $case: 'score', value: { id, result: { $case: 'losses', value: { values } } } } };
-}
+const open = (start: Start, flags?: readonly string[]) => openJudged(opened, start, flags);
+const bareJudge = ({ channel }: Fixture, ...first: ServeObjectiveRequest[]) =>
+  opened.use(new BareJudge(channel, ...first));
 
 describe.each(doors)('a remote objective %s', (_, start) => {
   test('gives the losses of the objective of the server that it computes', async () => {
@@ -155,7 +97,7 @@ describe.each(doors)('a remote objective %s', (_, start) => {
     const { results } = await ask();
     const own = await ask({ objective: OBJECTIVE });
     // A row has 12 bytes of logits and 8 of its label; three passes of 7 rows are more than a portion.
-    expect(sizes.toSorted((a, b) => a - b)).toEqual([1, 1, 19, 19, 20, 20]);
+    expect(sizes.toSorted((a, b) => a - b)).toEqual([5, 5, 7, 7, 14, 14, 14, 14]);
     for (const [i, { loss }] of results.entries())
       expect(Math.abs(loss - own.results[i].loss)).toBeLessThan(1e-6);
   });
@@ -283,7 +225,7 @@ describe('several clients', () => {
     expect(await refusal(other.served)).toMatchObject({
       code: 'INVALID_ARGUMENT',
       message:
-        'objective: expected outputs and tensors as the others have them that serve remote/judge, got other ones',
+        'objective: expected outputs "logits", tensors "labels", as the others have that serve remote/judge, got outputs "logits", no tensors',
     });
     expect(await refusal(other.over)).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
@@ -392,12 +334,6 @@ describe('a client', () => {
     await fixture[Symbol.asyncDispose]();
   });
 });
-
-function servedPart() {
-  const { part } = serves();
-  if (part?.$case !== 'objective') throw new Error('expected an objective');
-  return part.value;
-}
 
 describe('a training', () => {
   const plan = (dataset: string, steps: number) => ({

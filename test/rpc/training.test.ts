@@ -236,6 +236,33 @@ describe('a training', () => {
     expect(await refusal(zeroth.trainings.resume(stopped.name))).toMatchObject({ reason: 'TRAINING_STATE' });
   });
 
+  test('has its own anchor, whatever another one of the same strategy does meanwhile', async () => {
+    const { zeroth } = fixture;
+    const run = await newRun('two-anchors');
+    const { wire } = strategies['mezo-svrg'];
+    const endless = { $case: 'steps', value: 1_000_000n } as const;
+    const start = async (trainingId: string, budget: NonNullable<DeepPartial<TrainingPlan>['budget']>) =>
+      (await zeroth.trainings.start({ run, trainingId, plan: planOf(wire, { budget }) })).name;
+    const snapshots = async () =>
+      new Map((await zeroth.runs.get(run)).snapshots.map(({ name, revision }) => [name, revision]));
+    const own = `${run}/snapshots/mezo-svrg-of-first`;
+
+    const first = await start('first', endless);
+    for await (const { event } of zeroth.trainings.watch(first)) if (event?.$case === 'step') break;
+    const { step } = await zeroth.trainings.pause(first);
+    const anchor = (await snapshots()).get(own);
+    expect(anchor).toBeLessThanOrEqual(step);
+
+    const second = await start('second', { $case: 'steps', value: 7n });
+    await zeroth.trainings.finished(second);
+    // Those of a training that is over are gone with it.
+    expect(await snapshots()).toEqual(new Map([[own, anchor]]));
+    await zeroth.trainings.resume(first);
+    const { state } = await zeroth.trainings.stop(first);
+    expect(state).toBe(TrainingState.TRAINING_STATE_STOPPED);
+    expect(await snapshots()).toEqual(new Map());
+  });
+
   test('whose losses are not finite says so, step by step, and changes nothing', async () => {
     const { zeroth } = fixture;
     const run = await newRun('not-finite');

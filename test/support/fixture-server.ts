@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Channel } from '../../client/channel.ts';
 import { Zeroth } from '../../client/client.ts';
+import type { ConnectOptions } from '../../client/connect-options.ts';
 import { GrpcChannel } from '../../client/grpc-channel.ts';
 import { LocalChannel } from '../../client/local-channel.ts';
 import { toTensor } from '../../client/tensor.ts';
@@ -46,11 +47,14 @@ export const OBJECTIVE = { name: 'cross_entropy' } as const;
 export const NO_RETRY = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };
 
 /** @param flags as for `zeroth serve`. Data stay in memory unless they say otherwise. */
-export async function startFixture(flags: readonly string[] = []): Promise<FixtureServer> {
+export async function startFixture(
+  flags: readonly string[] = [],
+  options: ConnectOptions = {},
+): Promise<FixtureServer> {
   const { folder, modelDir, config } = await prepare(flags);
   const server = await startServer(config, openLog(config));
   const address = `127.0.0.1:${server.port}`;
-  const furnished = await furnish(new GrpcChannel(address, { retry: NO_RETRY }));
+  const furnished = await furnish(new GrpcChannel(address, { retry: NO_RETRY, ...options }));
   return {
     ...furnished,
     server,
@@ -67,7 +71,7 @@ export async function startFixture(flags: readonly string[] = []): Promise<Fixtu
 /** The same in process. */
 async function openLocalFixture(flags: readonly string[] = []): Promise<Fixture> {
   const { folder, modelDir, config } = await prepare(flags);
-  const { host, port, keepaliveMs, ...settings } = config;
+  const { host, port, keepaliveMs, tlsCert, tlsKey, tlsClientCa, tokenFile, ...settings } = config;
   const furnished = await furnish(new LocalChannel(await openLocalServer(settings), NO_RETRY));
   return {
     ...furnished,

@@ -32,9 +32,14 @@ export function moduleOf(body: string): string {
 }
 
 /** cross_entropy as a graph: float32 `output` [rows, classes] and int64 `labels` [rows] to `loss` [rows]. */
-export function likelihood({ output = 'loss', labels = 'int64' as DataType, scale = 1 } = {}): Uint8Array {
+export function likelihood({
+  input = 'output',
+  output = 'loss',
+  labels = 'int64' as DataType,
+  scale = 1,
+} = {}): Uint8Array {
   const graph = new GraphWriter(18);
-  const logits = graph.input('output', ['rows', 'classes'], 'float32');
+  const logits = graph.input(input, ['rows', 'classes'], 'float32');
   const classes = graph.unsqueeze(graph.input('labels', ['rows'], labels), [1]);
   const ofLabel = graph.add('GatherElements', [graph.add('LogSoftmax', [logits], { axis: 1 }), classes], {
     axis: 1,

@@ -9,6 +9,7 @@ import type { Journal } from '../../server/journal/journal.ts';
 import { openJournal } from '../../server/journal/sqlite.ts';
 import { Judges } from '../../server/judge/judges.ts';
 import { openLog } from '../../server/log.ts';
+import { openAccess } from '../../server/rpc/access.ts';
 import { RpcServer } from '../../server/rpc/server.ts';
 import { Models } from '../../server/run/models.ts';
 import { Objectives } from '../../server/run/objectives.ts';
@@ -48,6 +49,7 @@ export async function startParts(flags: readonly string[] = []) {
   const rpc = new RpcServer(
     { config, journal, datasets, objectives, models, runs, trainings, studies, judges },
     log,
+    openAccess(config, log, Date.now),
   );
   opened.adopt(rpc, (each) => each.close());
   const retry = { attemptsMax: 1, totalMsMax: 0, delayMs: 0, delayMsMax: 0 };

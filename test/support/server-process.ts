@@ -17,14 +17,18 @@ export type ServerProcess = {
   stop(): Promise<number | null>;
 };
 
-/** @param flags beyond the folders, e.g. `['--queue-per-run-max', '2']`. */
+/**
+ * @param flags beyond the folders, e.g. `['--queue-per-run-max', '2']`.
+ * @param command What Node.js is given before them.
+ */
 export async function startServerProcess(
   folder: string,
   flags: readonly string[] = [],
+  command: readonly string[] = ['server/main.ts'],
 ): Promise<ServerProcess> {
   const settings = ['--port', '0', '--log-format', 'json', '--threads', '1'];
   const folders = ['--model-dir', join(folder, 'models'), '--data-dir', join(folder, 'data')];
-  const child = spawn(process.execPath, ['server/main.ts', ...settings, ...folders, ...flags], {
+  const child = spawn(process.execPath, [...command, ...settings, ...folders, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // Its output has been read to the end then, which it need not have when it exits.

@@ -1,0 +1,13 @@
+// How far long transfers are.
+
+/** Bytes of tensors, or of a file; framing is not counted. Begins anew where a transfer is tried again. */
+export type UploadProgress = { readonly sentBytes: number; readonly totalBytes: number };
+
+/** Bytes of a file, or of tensors; of tensors the total is not known before the end. Begins anew where a transfer is tried again. */
+export type DownloadProgress = { readonly receivedBytes: number; readonly totalBytes: number | undefined };
+
+/** What it throws ends the transfer. */
+export type OnUpload = (progress: UploadProgress) => void;
+
+/** What it throws ends the transfer. */
+export type OnDownload = (progress: DownloadProgress) => void;
