@@ -11,6 +11,9 @@ function endWithParent(): void {
   process.channel.unref();
 }
 
+// What libraries will have to change is for who builds this command, not for who uses it.
+process.noDeprecation = true;
+
 // Whoever reads what is printed may have read enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

@@ -13,13 +13,20 @@ export async function toOptions(flags: Connection, { env }: Pick<Context, 'env'>
     throw new UsageError('--tls-cert: expected it together with --tls-key, got one of them');
   const { tlsCa = roots || undefined, tokenFile = tokens || undefined } = flags;
   const [ca, cert, key] = await Promise.all([
-    contentOf('tlsCa', tlsCa),
-    contentOf('tlsCert', flags.tlsCert),
-    contentOf('tlsKey', flags.tlsKey),
+    pemOf('tlsCa', tlsCa),
+    pemOf('tlsCert', flags.tlsCert),
+    pemOf('tlsKey', flags.tlsKey),
   ]);
   const hasTls = flags.tls || isOn === 'on' || ca !== undefined || cert !== undefined;
   const token = tokenFile && firstToken(await contentOf('tokenFile', tokenFile));
   return { tls: hasTls && { ca, cert, key }, ...(token !== undefined && { token }) };
+}
+
+/** Node.js takes a file without certificates for one with no roots, and then trusts nobody. */
+async function pemOf(flag: string, path: string | undefined): Promise<string | undefined> {
+  const content = await contentOf(flag, path);
+  if (content === undefined || content.includes('-----BEGIN ')) return content;
+  throw new ZerothError('invalid-argument', `${flagOf(flag)}: expected a file in PEM form, got ${path}`);
 }
 
 async function contentOf(flag: string, path: string | undefined): Promise<string | undefined> {

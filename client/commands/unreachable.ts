@@ -34,7 +34,11 @@ export function unreachable(address: string, error: ZerothCallError, { tls }: Co
 }
 
 /** What the system said, where grpc-js has it among its own words, and what to do where it is not that nobody is there. */
-function explained(message: string, hasTls: boolean): [cause: string, next?: string] {
+function explained(said: string, hasTls: boolean): [cause: string, next?: string] {
+  const message = said.replace(
+    /^No connection established\. Last error: (Error: )?|\. Resolution note:.*$/gs,
+    '',
+  );
   const found = /connect E\w+|E(AI_AGAIN|NOTFOUND)/.exec(message)?.[0];
   if (found === 'connect ECONNREFUSED') return ['the connection was refused'];
   if (found === 'ENOTFOUND') return ['there is no such host'];

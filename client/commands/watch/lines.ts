@@ -1,10 +1,12 @@
 // The same for who has no terminal: a line every so often, and one for whatever is rare.
-
-import { print, whole } from '../output.ts';
+import { duration, print, whole } from '../output.ts';
 import { number } from '../screen.ts';
 import type { WatchedCourse } from './course.ts';
 import type { Observation } from './observations.ts';
 import { leftOf, lossOf, placeOf, ratesOf, type Subject } from './words.ts';
+
+/** A server that says nothing for so long may be away; of a large model a step takes less. */
+const QUIET_MS = 30_000;
 
 /** @param everyMs between two lines about steps. @param now milliseconds. */
 export function openLines(subject: Subject, course: WatchedCourse, everyMs: number, now: () => number) {
@@ -19,9 +21,13 @@ export function openLines(subject: Subject, course: WatchedCourse, everyMs: numb
     if (left !== undefined) parts.push(`about ${left} left`);
     print(parts.join(', '));
   };
+  const complain = () =>
+    process.stderr.write(`nothing has come for ${duration(QUIET_MS / 1000)}; still waiting\n`);
+  const quiet = setTimeout(complain, QUIET_MS);
   return {
     /** After the course has it. */
     seen(observation: Observation): void {
+      quiet.refresh();
       if (observation.kind === 'evaluation')
         print(`step ${whole(observation.step)}, held-out loss ${number(observation.loss)}`);
       else if (observation.kind === 'state')
@@ -32,6 +38,7 @@ export function openLines(subject: Subject, course: WatchedCourse, everyMs: numb
     },
     /** Where it stands, unless the last line has said so. */
     end(): void {
+      clearTimeout(quiet);
       if (course.step > 0 && shownStep !== course.step) line();
     },
   };
