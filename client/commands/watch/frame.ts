@@ -4,7 +4,7 @@ import { counted, duration, hasColors, paint, whole } from '../output.ts';
 import { barOf } from '../screen.ts';
 import { colors, drawChart } from './chart.ts';
 import type { WatchedCourse } from './course.ts';
-import { evaluationOf, leftOf, lossOf, placeOf, ratesOf, type Subject, shareOf } from './words.ts';
+import { evaluationOf, isBehind, leftOf, lossOf, placeOf, ratesOf, type Subject, shareOf } from './words.ts';
 
 export type Moment = {
   readonly subject: Subject;
@@ -42,9 +42,9 @@ export function drawFrame(moment: Moment, { columns, rows }: Size): string[] {
 
 /** The address at the right end, or below where it does not go there. */
 function title({ subject, course, address }: Moment, columns: number): string[] {
-  const state =
-    course.state === '' || !subject.isTraining ? [] : [paint(colorOf(course.state), course.state)];
-  const name = [paint('bold', subject.name), ...state].join('  ');
+  const state = isBehind(course, subject) ? 'catching up' : subject.isTraining ? course.state : '';
+  const shown = state === '' ? [] : [paint(colorOf(state), state)];
+  const name = [paint('bold', subject.name), ...shown].join('  ');
   const gap = columns - widthOf(name) - address.length;
   const server = paint('dim', address);
   return gap < 2

@@ -9,6 +9,8 @@ export type Subject = {
   readonly isTraining: boolean;
   /** `mezo, batches of 16`; empty of a journal. */
   readonly about: string;
+  /** Where it was when watching began: what comes until then is of the past. */
+  readonly begunAt: number;
   readonly budget: { readonly unit: 'steps' | 'examples'; readonly total: number } | undefined;
 };
 
@@ -19,14 +21,21 @@ export function subjectOf(target: Target): Subject {
       name,
       isTraining: false,
       about: `its journal, which has no losses; ${model}`,
+      begunAt: Number(target.run.revision),
       budget: undefined,
     };
   }
-  const { name, plan } = target.training;
+  const { name, plan, step } = target.training;
   const strategy = plan?.strategy?.kind?.$case ?? 'a strategy';
   const kebab = strategy.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const budget = plan?.budget && { unit: plan.budget.$case, total: Number(plan.budget.value) };
-  return { name, isTraining: true, about: `${kebab}, batches of ${whole(plan?.batchSize ?? 0)}`, budget };
+  const about = `${kebab}, batches of ${whole(plan?.batchSize ?? 0)}`;
+  return { name, isTraining: true, about, begunAt: Number(step), budget };
+}
+
+/** Whether what is shown is history that still comes. */
+export function isBehind({ step, state }: WatchedCourse, { begunAt, isTraining }: Subject): boolean {
+  return step < begunAt && (state === 'running' || !isTraining);
 }
 
 /** 0 to 1. */
@@ -64,9 +73,11 @@ function rate(value: number): string {
 }
 
 /** undefined where nobody can say, or where nothing goes on. */
-export function leftOf(course: WatchedCourse, { budget }: Subject): string | undefined {
+export function leftOf(course: WatchedCourse, subject: Subject): string | undefined {
   const { rates, state } = course;
+  const { budget } = subject;
   if (budget === undefined || rates === undefined || state !== 'running') return undefined;
+  if (isBehind(course, subject)) return undefined;
   const [done, speed] =
     budget.unit === 'steps' ? [course.step, rates.steps] : [course.examples, rates.examples];
   return speed > 0 ? duration((budget.total - done) / speed) : undefined;

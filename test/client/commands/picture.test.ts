@@ -124,6 +124,7 @@ describe('a frame', () => {
     name: 'runs/a-run-with-a-long-name/trainings/mezo',
     isTraining: true,
     about: 'mezo, batches of 16',
+    begunAt: 0,
     budget: { unit: 'steps', total: 1000 },
   } as const;
   const moment = { subject, course, address: '127.0.0.1:50051', quietMs: 0, hint: 'Ctrl-C leaves' };
@@ -161,6 +162,13 @@ describe('a frame', () => {
       ])
         expect(text).toContain(part);
     }
+  });
+
+  it('of what has been says that it catches up, and not how long it will take', () => {
+    const behind = { ...moment, subject: { ...subject, begunAt: 500 } };
+    const text = drawFrame(behind, { columns: 80, rows: 24 }).join('\n');
+    expect(text).toMatch(/^runs\/a-run-with-a-long-name\/trainings\/mezo {2}catching up +127/);
+    expect(text).not.toContain(' left');
   });
 
   it('says so where nothing has come for a while, and where a loss was not finite', () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { strategyNames } from '../../../server/strategy/index.ts';
 import { VERSION } from '../../../server/version.ts';
-import { startZeroth, zeroth } from './zeroth-process.ts';
+import { said, startZeroth, zeroth } from './zeroth-process.ts';
 
 const COMMANDS = [
   ...['serve', 'models', 'models load', 'models unload', 'models show', 'runs', 'runs show', 'runs delete'],
@@ -104,6 +104,17 @@ describe('a command line that is wrong ends with 2, says what is wrong and what 
         details: {},
       },
     });
+  });
+});
+
+describe('serve', () => {
+  it('with --json logs JSON, and ends in order', async () => {
+    const started = startZeroth(['serve', '--json', '--port', '0', '--data-dir', ':memory:']);
+    await said(started, 'stdout', '"msg":"listening"');
+    started.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await started.ended;
+    expect([code, stderr]).toEqual([0, '']);
+    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
   });
 });
 
