@@ -38,6 +38,9 @@ export class Infeasible extends Error {}
 
 const WAIT_MS = 5000;
 
+/** The server takes no more. */
+const REASON_CHARACTERS_MAX = 1000;
+
 type Calls = {
   ask(study: string, options: AskOptions): Promise<Asked>;
   tell(
@@ -76,9 +79,12 @@ export function optimizing({ ask, tell, updates }: Calls) {
         signal?.throwIfAborted();
         values.push(await outcomeOf(trial.number, () => evaluate(trial)));
       }
-      asked = await tellAndAsk(study, values, request(), within);
-      for (const { trial, ...outcome } of values)
-        options.onProgress?.({ told: ++told, trial, value: 'value' in outcome ? outcome.value : undefined });
+      const next = await tellAndAsk(study, values, request(), within);
+      asked = next.asked;
+      for (const { trial, ...outcome } of next.taken) {
+        told++;
+        options.onProgress?.({ told, trial, value: 'value' in outcome ? outcome.value : undefined });
+      }
     }
     return told;
   }
@@ -86,20 +92,26 @@ export function optimizing({ ask, tell, updates }: Calls) {
   /** A value that somebody else was faster with is theirs: leases end, and clients come back. */
   async function tellAndAsk(
     study: string,
-    values: readonly Tell[],
+    values: readonly Outcome[],
     next: AskOptions,
     within: CallOptions,
-  ): Promise<Asked | undefined> {
+  ): Promise<{ readonly taken: readonly Outcome[]; readonly asked: Asked | undefined }> {
     try {
-      return (await tell(study, values, { ask: next, ...within })).asked;
+      const { asked } = await tell(study, values, { ask: next, ...within });
+      return { taken: values, asked };
     } catch (error) {
       if (!isToldByOthers(error)) throw error;
-      for (const value of values)
-        await tell(study, [value], within).catch((each: unknown) => {
-          if (!isToldByOthers(each)) throw each;
-        });
-      return ask(study, { ...next, ...within });
     }
+    const taken: Outcome[] = [];
+    for (const value of values) {
+      try {
+        await tell(study, [value], within);
+        taken.push(value);
+      } catch (error) {
+        if (!isToldByOthers(error)) throw error;
+      }
+    }
+    return { taken, asked: await ask(study, { ...next, ...within }) };
   }
 
   return {
@@ -162,7 +174,8 @@ async function outcomeOf(trial: bigint, evaluate: () => Promise<number> | number
     const value = await evaluate();
     return Number.isFinite(value) ? { trial, value } : { trial, infeasible: `not a finite number: ${value}` };
   } catch (error) {
-    if (error instanceof Infeasible) return { trial, infeasible: error.message };
+    if (error instanceof Infeasible)
+      return { trial, infeasible: error.message.slice(0, REASON_CHARACTERS_MAX) };
     throw error;
   }
 }

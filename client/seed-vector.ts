@@ -21,16 +21,25 @@ export class SeedVector<Values extends Vector = Float32Array> {
   /**
    * Takes the values as its own: rounds them to float32, and then to the grid of noise/1 that fits their largest magnitude, a millionth of
    * it or less. On the grid float64 holds the numbers of float32.
-   * @param revision of the study that the values belong to.
+   * @param options for values that were kept: the revision of the study and the grid that they belong to. Without the grid they would get
+   * one of their own, and move otherwise than those of clients that were there all the time.
    * @throws Error where one of them is not a finite number.
    */
-  constructor(values: Values, { table = 'gaussian', revision = 0n }: SeedVectorOptions = {}) {
+  constructor(values: Values, { table = 'gaussian', revision = 0n, gridExponent }: SeedVectorOptions = {}) {
     this.values = values;
     this.#table = noiseTable(table);
     this.#revision = revision;
     for (let i = 0; i < values.length; i++) values[i] = Math.fround(values[i]);
-    this.#grid = gridFor(largestMagnitude(values));
+    const largest = largestMagnitude(values);
+    this.#grid = gridExponent === undefined ? gridFor(largest) : { exponent: gridExponent };
+    if (!isInRange(largest, this.#grid))
+      throw new RangeError(`gridExponent: expected one whose range holds ${largest}, got ${gridExponent}`);
     snap<Vector>(values, this.#grid);
+  }
+
+  /** To be kept with the values: their grid is that of an earlier revision. */
+  get gridExponent(): number {
+    return this.#grid.exponent;
   }
 
   /** Updates of the study that the values are behind. */
@@ -38,13 +47,17 @@ export class SeedVector<Values extends Vector = Float32Array> {
     return this.#revision;
   }
 
-  /** Those that it has are passed over. @throws Error where one is missing before the first that it has not. */
+  /**
+   * Those that it has are passed over.
+   * @throws Error where one is missing before the first that it has not, RangeError where one leads out of the range of the grid; the values
+   * are then behind the one before it.
+   */
   apply(updates: readonly Update[]): void {
     for (const { revision, shifts } of updates) {
       if (revision <= this.#revision) continue;
       if (revision !== this.#revision + 1n)
         throw new Error(`updates: expected revision ${this.#revision + 1n}, got ${revision}`);
-      this.#move(shifts, 1);
+      this.#moveInRange(shifts);
       this.#revision = revision;
       this.#regrid();
     }
@@ -58,15 +71,27 @@ export class SeedVector<Values extends Vector = Float32Array> {
     shifts: readonly Shift[],
     look: (values: Values) => Promise<Result> | Result,
   ): Promise<Result> {
-    const before = this.#isFar(shifts) ? this.values.slice() : undefined;
-    this.#move(shifts, 1);
+    const before = this.#moveInRange(shifts);
     try {
-      this.#checkRange();
       return await look(this.values);
     } finally {
       if (before === undefined) this.#move(shifts, -1);
       else this.values.set(before);
     }
+  }
+
+  /** Where they may lead out of the range and back, where float32 and float64 would part, every one of them is looked at. @returns what was. */
+  #moveInRange(shifts: readonly Shift[]): Vector | undefined {
+    const before = this.#isFar(shifts) ? this.values.slice() : undefined;
+    if (before === undefined) this.#move(shifts, 1);
+    else
+      for (const shift of shifts) {
+        this.#move([shift], 1);
+        if (isInRange(largestMagnitude(this.values), this.#grid)) continue;
+        this.values.set(before);
+        throw new RangeError('the vector leaves the range of its grid: scales are too large');
+      }
+    return before;
   }
 
   #move(shifts: readonly Shift[], times: 1 | -1): void {
@@ -75,7 +100,6 @@ export class SeedVector<Values extends Vector = Float32Array> {
 
   /** As a run does (docs/journal.md): beyond half the range the grid becomes coarser. A function of the values, so all clients do the same. */
   #regrid(): void {
-    this.#checkRange();
     const largest = largestMagnitude(this.values);
     if (largest <= regridLimit(this.#grid)) return;
     this.#grid = gridFor(largest);
@@ -87,14 +111,14 @@ export class SeedVector<Values extends Vector = Float32Array> {
     const way = shifts.reduce((sum, { scale }) => sum + Math.abs(scale), 0);
     return way * LARGEST_ENTRY > regridLimit(this.#grid) / 2;
   }
-
-  #checkRange(): void {
-    if (!isInRange(largestMagnitude(this.values), this.#grid))
-      throw new RangeError('the vector leaves the range of its grid: scales are too large');
-  }
 }
 
-export type SeedVectorOptions = { readonly table?: TableKind; readonly revision?: bigint };
+export type SeedVectorOptions = {
+  readonly table?: TableKind;
+  readonly revision?: bigint;
+  /** Of `SeedVector.gridExponent`. */
+  readonly gridExponent?: number | undefined;
+};
 
 /** Above every |z| of both tables (the Gaussian's largest is 5.5). */
 const LARGEST_ENTRY = 6;

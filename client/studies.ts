@@ -7,6 +7,7 @@ import {
   type DeepPartial,
   ListTrialsRequest,
   type Study,
+  type StudyEstimate,
   StudyServiceService,
   type StudyUpdate,
   TellRequest,
@@ -27,6 +28,9 @@ export type Studies = ReturnType<typeof studies>;
 
 /** A trial to evaluate, or one that was. */
 export type ClientTrial = Omit<Trial, 'point'> & { readonly point: Point };
+
+/** What there is instead of a best trial where values are noisy. */
+export type ClientEstimate = Omit<StudyEstimate, 'point'> & { readonly point: Point };
 
 /** `value: undefined` says that there is none. */
 export type Tell = ({ readonly trial: bigint } | { readonly point: Point }) &
@@ -159,10 +163,16 @@ export function studies(channel: Channel) {
     tell,
     updates,
 
-    /** Undefined before there is a value. */
+    /** Undefined before there is a value, and where values are noisy. */
     async best(study: string, options?: CallOptions): Promise<ClientTrial | undefined> {
       const { best } = await channel.idempotent(service.getBest, { study }, options);
       return best && toTrial(best);
+    },
+
+    /** What to take where values are noisy; undefined before anything was learned. */
+    async estimate(study: string, options?: CallOptions): Promise<ClientEstimate | undefined> {
+      const { estimate } = await channel.idempotent(service.getBest, { study }, options);
+      return estimate && { ...estimate, point: toPoint(estimate.point) };
     },
 
     /** In the order of their numbers. */

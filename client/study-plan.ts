@@ -46,6 +46,8 @@ export type StudyOptions = {
   readonly trials?: number;
   /** A value that is as good completes the study. */
   readonly target?: number;
+  /** Values of the same point differ, by this standard deviation where it is known. Default: they do not. */
+  readonly noise?: { readonly deviation?: number };
 } & (
   | {
       readonly space: SearchSpace;
@@ -72,7 +74,7 @@ export type Point =
   | { readonly revision: bigint; readonly shifts: readonly Shift[] };
 
 export function toPlan(options: StudyOptions): DeepPartial<StudyPlan> {
-  const { direction = 'minimize', trials = 0, target } = options;
+  const { direction = 'minimize', trials = 0, target, noise } = options;
   return {
     direction:
       direction === 'maximize'
@@ -81,6 +83,7 @@ export function toPlan(options: StudyOptions): DeepPartial<StudyPlan> {
     form: 'seed' in options ? toSeedForm(options.seed) : toVectorForm(options),
     trials: BigInt(trials),
     target,
+    noise,
   };
 }
 

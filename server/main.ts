@@ -48,7 +48,9 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack): Pr
   const context = { config, journal, datasets, checkpoints, objectives, judges, log, now: Date.now };
   const runs = opened.adopt(new Runs(context, models), (each) => each.close());
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
-  const studies = new Studies(context);
+  // A clock that nobody sets while the server runs: leases last as long as they were asked for.
+  const steadyNow = () => Math.floor(performance.timeOrigin + performance.now());
+  const studies = opened.adopt(new Studies({ ...context, now: steadyNow }), (each) => each.close());
   return { config, journal, datasets, objectives, models, runs, trainings, studies, judges };
 }
 

@@ -46,6 +46,7 @@ export interface StudyLog {
   complete(name: string): void;
   /** Whole ones in the order of their names. */
   list(): Pick<StoredStudy, 'name' | 'plan' | 'createTimeMs'>[];
+  /** Deletes those that are not whole. */
   forgetUnfinished(): void;
   /** Whole or not. */
   has(name: string): boolean;
@@ -66,7 +67,10 @@ export interface StudyLog {
   addUpdate(name: string, revision: number, shifts: string): void;
   /** After a revision, in order. */
   updates(name: string, after: number, limit: number): { revision: number; shifts: string }[];
+  /** At once for whoever looks, its name free; its rows are there until they are swept. */
   delete(name: string): void;
+  /** Deletes about so many rows or bytes of deleted studies, whichever is less. @returns whether there may be more. */
+  sweep(most: { readonly rows: number; readonly bytes: number }): boolean;
   /** What happens within `work` is durable together, or not at all. */
   together<T>(work: () => T): T;
   /** Within `together`: where `work` throws, nothing of it stays. */
@@ -172,6 +176,18 @@ export function openStudyLog(database: Database): StudyLog {
       ids.delete(name);
       if (sql.delete.run(name) === 0) throw notFound(name);
     },
+    sweep(most) {
+      const study = sql.deleted.get();
+      if (study === undefined) return false;
+      for (const { first, remove } of sql.swept) {
+        const row = first.get(study.id);
+        if (row === undefined) continue;
+        remove.run(study.id, Math.min(most.rows, Math.max(1, Math.floor(most.bytes / row.bytes))));
+        return true;
+      }
+      sql.sweepStudy.run(study.id);
+      return true;
+    },
     together: (work) => database.transaction(work),
     apart(work) {
       sql.savepoint.run();
@@ -189,6 +205,16 @@ export function openStudyLog(database: Database): StudyLog {
 
 /** Indexes are named where SQLite would rather go through all trials of a study, which are in order already. */
 function prepare(database: Database) {
+  /** Page by page, so that a row takes as long as it is; those of a study are about as long as its first one. */
+  const sweep = (table: string, key: string, bytes: string) => ({
+    first: database.prepare<{ bytes: number }>(
+      `SELECT ${bytes} AS bytes FROM ${table} WHERE study = ? ORDER BY ${key} LIMIT 1`,
+    ),
+    remove: database.prepare(
+      `DELETE FROM ${table} WHERE study = ?1 AND ${key} IN
+         (SELECT ${key} FROM ${table} WHERE study = ?1 ORDER BY ${key} LIMIT ?2)`,
+    ),
+  });
   return {
     id: database.prepare<{ id: number }>('SELECT id FROM study WHERE name = ?'),
     insert: database.prepare(
@@ -198,7 +224,9 @@ function prepare(database: Database) {
     list: database.prepare<Pick<StoredStudy, 'name' | 'plan' | 'createTimeMs'>>(
       'SELECT name, plan, time_ms AS createTimeMs FROM study WHERE is_whole = 1 ORDER BY name',
     ),
-    forgetUnfinished: database.prepare('DELETE FROM study WHERE is_whole = 0'),
+    forgetUnfinished: database.prepare(
+      "UPDATE study SET name = 'deleted/' || id WHERE is_whole = 0 AND name NOT LIKE 'deleted/%'",
+    ),
     get: database.prepare<StoredStudy>(
       'SELECT name, plan, ledger, changes, time_ms AS createTimeMs FROM study WHERE name = ?',
     ),
@@ -233,7 +261,17 @@ function prepare(database: Database) {
     updates: database.prepare<{ revision: number; shifts: string }>(
       'SELECT revision, shifts FROM study_update WHERE study = ? AND revision > ? ORDER BY revision LIMIT ?',
     ),
-    delete: database.prepare('DELETE FROM study WHERE name = ?'),
+    // Names of studies begin with "studies/".
+    delete: database.prepare("UPDATE study SET name = 'deleted/' || id, is_whole = 0 WHERE name = ?"),
+    deleted: database.prepare<{ id: number }>(
+      "SELECT id FROM study WHERE name > 'deleted/' AND name < 'deleted0' LIMIT 1",
+    ),
+    swept: [
+      sweep('study_trial', 'number', 'ifnull(octet_length(vector), octet_length(point))'),
+      sweep('study_update', 'revision', 'octet_length(shifts)'),
+      sweep('study_change', 'number', 'octet_length(change)'),
+    ],
+    sweepStudy: database.prepare('DELETE FROM study WHERE id = ?'),
     savepoint: database.prepare('SAVEPOINT apart'),
     rollback: database.prepare('ROLLBACK TO apart'),
     release: database.prepare('RELEASE apart'),

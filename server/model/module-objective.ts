@@ -1,4 +1,4 @@
-// From what a module exports to an objective: checked once, when it is loaded, and watched whenever it is called. It is code that is not ours.
+// From what a module exports to an objective: every call of it is watched, and so is what it answers. It is code that is not ours.
 import { ZerothError } from '../errors.ts';
 import { type DataType, elementBytes, type Tensor } from '../tensor.ts';
 import type {
@@ -8,8 +8,9 @@ import type {
   ObjectiveTensor,
 } from './custom-objective.ts';
 import { DeadlineExceeded, withDeadline } from './deadline.ts';
+import { shown, thrown } from './foreign.ts';
+import { checkedExport, wrong } from './module-check.ts';
 import { withinModule } from './module-scope.ts';
-import type { NamedNeed } from './needs.ts';
 import { elements } from './objective.ts';
 import {
   type Named,
@@ -31,11 +32,6 @@ type Fail = OperatorObjective['failed'];
  */
 export function moduleObjective(exported: unknown, file: ObjectiveFile, msMax: number): OperatorObjective {
   const fail = objectiveFailure(file);
-  const objective = checked(exported, fail);
-  const { description = '', outputs, labels } = objective;
-  const needs = [...needsOf('outputs', outputs, fail), ...needsOf('labels', labels, fail)];
-  if (Object.keys(outputs).length === 0)
-    throw wrong(fail, 'outputs', 'at least one output of the model', 'none');
   const invoke: Invoke = (what, work) => {
     try {
       return withinModule(file.name, () => withDeadline(msMax, work));
@@ -46,6 +42,8 @@ export function moduleObjective(exported: unknown, file: ObjectiveFile, msMax: n
         : fail(`${what} threw ${thrown(error, file)}`, error);
     }
   };
+  const { objective, needs } = invoke('its default export', () => checkedExport(exported, fail));
+  const { description = '' } = objective;
   const begin = isOfExamples(objective)
     ? () => exampleTally(objective, invoke, fail)
     : () => corpusTally(objective, invoke, fail);
@@ -62,8 +60,9 @@ function isOfExamples(objective: CustomObjective): objective is ExampleObjective
 function exampleTally(objective: ExampleObjective, invoke: Invoke, fail: Fail): Tally {
   return {
     add: (outputs, labels, rows) => {
-      const losses = invoke('losses', () => objective.losses(arraysOf(outputs), arraysOf(labels), rows));
-      return checkedLosses(losses, rows, fail);
+      const call = () => objective.losses(arraysOf(outputs), arraysOf(labels), rows);
+      // Reading what it answers may be its code, too.
+      return invoke('losses', () => checkedLosses(call(), rows, fail));
     },
   };
 }
@@ -140,83 +139,3 @@ const arrays: Readonly<Record<DataType, ArrayType>> = {
   uint64: BigUint64Array,
   bool: Uint8Array,
 };
-
-const corpusFunctions = ['start', 'add', 'merge', 'loss'] as const;
-
-function checked(exported: unknown, fail: Fail): CustomObjective {
-  if (!isRecord(exported))
-    throw wrong(fail, 'its default export', 'an objective (docs/objectives.md)', shown(exported));
-  const { description, outputs, labels } = exported;
-  if (description !== undefined && typeof description !== 'string')
-    throw wrong(fail, 'description', 'text', shown(description));
-  if (!isRecord(outputs)) throw wrong(fail, 'outputs', 'what it needs of outputs, by name', shown(outputs));
-  if (!isRecord(labels)) throw wrong(fail, 'labels', 'what it needs of the batch, by name', shown(labels));
-  const given = ['losses', ...corpusFunctions].filter((name) => typeof exported[name] === 'function');
-  const isWhole = given.join() === 'losses' || given.join() === corpusFunctions.join();
-  if (!isWhole)
-    throw wrong(
-      fail,
-      'its functions',
-      `either losses, or ${corpusFunctions.join(', ')}`,
-      given.join(', ') || 'none of them',
-    );
-  return exported as CustomObjective;
-}
-
-function needsOf(
-  part: 'outputs' | 'labels',
-  needs: Readonly<Record<string, unknown>>,
-  fail: Fail,
-): NamedNeed[] {
-  return Object.entries(needs).map(([name, need]) => {
-    const field = `${part}.${name}`;
-    if (!isRecord(need)) throw wrong(fail, field, '{ dataType, shape }', shown(need));
-    const dataTypes = (Array.isArray(need.dataType) ? need.dataType : [need.dataType]) as readonly unknown[];
-    const known = Object.keys(elementBytes);
-    if (dataTypes.length === 0 || !dataTypes.every((each) => known.includes(String(each))))
-      throw wrong(fail, `${field}.dataType`, `of ${known.join(', ')}`, shown(need.dataType));
-    const shape = checkedShape(need.shape, `${field}.shape`, fail);
-    return {
-      name,
-      source: part === 'outputs' ? 'output' : 'batch',
-      dataTypes: dataTypes as DataType[],
-      shape,
-    };
-  });
-}
-
-function checkedShape(shape: unknown, field: string, fail: Fail): NamedNeed['shape'] {
-  if (shape === undefined) return undefined;
-  const isSize = (size: unknown) =>
-    typeof size === 'string' || (Number.isSafeInteger(size) && Number(size) > 0);
-  if (!Array.isArray(shape) || shape.length === 0 || !shape.every(isSize) || typeof shape[0] !== 'string')
-    throw wrong(fail, field, 'sizes and names of sizes, as ["rows", "classes", 2], rows first', shown(shape));
-  return [...shape] as (number | string)[];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function wrong(fail: Fail, what: string, expected: string, got: string): ZerothError {
-  return fail(`${what}: expected ${expected}, got ${got}`);
-}
-
-const SHOWN_MAX = 80;
-
-function shown(value: unknown): string {
-  if (value === undefined || typeof value === 'function') return typeof value;
-  if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return (JSON.stringify(value) ?? String(value)).slice(0, SHOWN_MAX);
-}
-
-/** `TypeError: x is not a function (line 12)` */
-export function thrown(error: unknown, { path }: Pick<ObjectiveFile, 'path'>): string {
-  if (!(error instanceof Error)) return shown(error);
-  const file = path.slice(path.lastIndexOf('/') + 1);
-  const { stack = '' } = error;
-  const line = stack.slice(Math.max(0, stack.indexOf(`/${file}?`))).match(/\?\w+=\w+:(\d+)/)?.[1];
-  return `${error.name}: ${error.message}${line === undefined ? '' : ` (line ${line})`}`;
-}

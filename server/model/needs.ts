@@ -33,14 +33,14 @@ function fits({ dataTypes, shape }: NamedNeed, got: Described): boolean {
   );
 }
 
-/** @throws ZerothError invalid-argument naming `field`. */
-export function checkFits(need: NamedNeed, got: Described, field: string): void {
-  if (!fits(need, got)) throw invalid(field, describeNeed(need), describe(got));
+/** @throws ZerothError invalid-argument naming `field`, and the objective whose need it is. */
+export function checkFits(need: NamedNeed, got: Described, field: string, objective: string): void {
+  if (!fits(need, got)) throw invalid(field, `${describeNeed(need)} (${objective} takes it)`, describe(got));
 }
 
 /** Where a client would look for what is wrong with an output. */
-export function fieldOfOutput({ name }: NamedNeed): string {
-  return name === OUTPUT_ROLE ? OUTPUT_FIELD : `objective.name: output "${name}"`;
+export function fieldOfOutput({ name }: NamedNeed, objective: string): string {
+  return name === OUTPUT_ROLE ? OUTPUT_FIELD : `objective.name: output "${name}" of ${objective}`;
 }
 
 /** The need that `Objective.output` fills. */

@@ -5,6 +5,7 @@ import type { Tensor, TensorSpec } from '../tensor.ts';
 import { checkFits, fieldOfOutput, LABELS_ROLE, type NamedNeed, OUTPUT_ROLE } from './needs.ts';
 import { type Described, describe, OUTPUT_FIELD } from './objective.ts';
 import { findOutput } from './outputs.ts';
+import { checkWordScores, WORD_SCORES } from './words.ts';
 
 const PREFIX = 'custom/';
 
@@ -49,6 +50,8 @@ export type OperatorObjective = {
 /** An objective beside the tensors of a model and a batch. */
 export type BoundObjective = {
   readonly objective: OperatorObjective;
+  /** Whether what it takes as `output` are scores of words that stand for classes (words.ts), float32 [rows, classes]. */
+  readonly isOfWords: boolean;
   readonly outputs: readonly { readonly need: NamedNeed; readonly output: string }[];
   readonly batch: readonly { readonly need: NamedNeed; readonly tensor: string }[];
 };
@@ -80,12 +83,25 @@ export function objectiveFailure({ name, path, sha256 }: Omit<ObjectiveFile, 'by
 export function bindObjective(
   objective: OperatorObjective,
   outputs: readonly TensorSpec[],
-  choice: { readonly output: string; readonly labels: string },
+  choice: { readonly output: string; readonly labels: string; readonly isOfWords: boolean },
 ): BoundObjective {
   const isOutput = ({ name, source }: NamedNeed) =>
     source === 'output' ||
     (source === 'either' && (name === OUTPUT_ROLE || outputs.some((output) => output.name === name)));
   const ofModel = objective.needs.filter(isOutput);
+  if (ofModel.length === 0)
+    throw invalid(
+      'objective.name',
+      `one that takes an output of the model (${names(outputs)})`,
+      `${objective.name}, which takes ${names(objective.needs)}`,
+    );
+  const others = ofModel.filter(({ name }) => name !== OUTPUT_ROLE);
+  if (choice.isOfWords && others.length > 0)
+    throw invalid(
+      'objective.candidates',
+      `none, as ${objective.name} takes outputs besides "${OUTPUT_ROLE}"`,
+      names(others),
+    );
   if (choice.output !== '' && !ofModel.some(({ name }) => name === OUTPUT_ROLE))
     throw invalid(
       OUTPUT_FIELD,
@@ -94,7 +110,8 @@ export function bindObjective(
     );
   return {
     objective,
-    outputs: ofModel.map((need) => ({ need, output: boundOutput(need, outputs, choice.output) })),
+    isOfWords: choice.isOfWords,
+    outputs: ofModel.map((need) => ({ need, output: boundOutput(need, outputs, choice, objective) })),
     batch: objective.needs
       .filter((need) => !isOutput(need))
       .map((need) => ({
@@ -104,16 +121,31 @@ export function bindObjective(
   };
 }
 
-function boundOutput(need: NamedNeed, outputs: readonly TensorSpec[], chosen: string): string {
-  const field = fieldOfOutput(need);
-  const name = need.name === OUTPUT_ROLE ? chosen : need.name;
+function names(named: readonly { readonly name: string }[]): string {
+  return named.map(({ name }) => JSON.stringify(name)).join(', ');
+}
+
+function boundOutput(
+  need: NamedNeed,
+  outputs: readonly TensorSpec[],
+  choice: { readonly output: string; readonly isOfWords: boolean },
+  { name: objective }: OperatorObjective,
+): string {
+  const field = fieldOfOutput(need, objective);
+  const name = need.name === OUTPUT_ROLE ? choice.output : need.name;
   const output = name === '' && outputs.length === 1 ? outputs[0] : findOutput(outputs, name, field);
-  checkFits(need, output, field);
+  if (choice.isOfWords) checkWordScores(output);
+  checkFits(need, choice.isOfWords ? WORD_SCORES : output, field, objective);
   return output.name;
 }
 
 /** @throws ZerothError invalid-argument where a tensor is not what is needed, or has not a row for each example. */
-export function checkTensorFor(need: NamedNeed, got: Described, rows: number, field: string): void {
-  checkFits(need, got, field);
+export function checkTensorFor(
+  { need, objective }: { readonly need: NamedNeed; readonly objective: string },
+  got: Described,
+  rows: number,
+  field: string,
+): void {
+  checkFits(need, got, field, objective);
   if (got.shape[0] !== rows) throw invalid(field, `a row for each of ${rows} examples`, describe(got));
 }

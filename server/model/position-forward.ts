@@ -19,6 +19,14 @@ export type ChosenPositions = {
 /** Something that runs forward, and may be told which positions of an output are wanted. */
 export type PositionForward = Forward & { readonly chosen?: ChosenPositions };
 
+/** Where only chosen positions are computed; not of an output that is returned, which has to be whole. */
+export function chosenOf(
+  { chosen }: PositionForward,
+  { output, outputs }: { readonly output: string; readonly outputs: readonly string[] },
+): ChosenPositions | undefined {
+  return chosen?.output === output && !outputs.includes(output) ? chosen : undefined;
+}
+
 /** Where nobody has chosen, all positions are computed for a pass that hands the output out, and one for any other. */
 export function byPosition(
   forward: BoundForward,

@@ -16,6 +16,7 @@ import {
 } from './operator-objective.ts';
 import type { PositionForward } from './position-forward.ts';
 import type { LossPrograms, Scored } from './score.ts';
+import { withWordScores } from './score-words.ts';
 
 export type OperatorScoring = {
   readonly bound: BoundObjective;
@@ -54,6 +55,17 @@ export async function scoreByOperator(
   tally: OperatorTally,
 ): Promise<Scored> {
   const { bound, outputs } = scoring;
+  if (bound.isOfWords) {
+    const [{ output }] = bound.outputs;
+    return withWordScores(forward, microBatch, batch, { ...scoring, output }, (scores, returned) => {
+      const results = { [output]: scores };
+      const losses =
+        'program' in tally
+          ? run(tally.program, { bound, results }, microBatch, batch)
+          : addTo(tally, { bound, results, returned: [] }, microBatch, batch);
+      return { losses, width: 0, outputs: returned };
+    });
+  }
   const needed = [...new Set(bound.outputs.map(({ output }) => output))];
   const others = needed.filter((name) => !outputs.includes(name));
   if (!('program' in tally)) {
@@ -108,16 +120,17 @@ function run(
 }
 
 function outputsFor<T extends Described>({ bound, results }: Given<T>, rows: number): Record<string, T> {
+  const { name: objective } = bound.objective;
   return Object.fromEntries(
     bound.outputs.map(({ need, output }) => {
-      checkTensorFor(need, results[output], rows, fieldOfOutput(need));
+      checkTensorFor({ need, objective }, results[output], rows, fieldOfOutput(need, objective));
       return [need.name, results[output]];
     }),
   );
 }
 
 function labelsFor(
-  { batch: needs }: BoundObjective,
+  { batch: needs, objective: { name: objective } }: BoundObjective,
   { rows, labels, extras }: MicroBatch,
   batch: Batch,
 ): Named {
@@ -125,11 +138,16 @@ function labelsFor(
     const [tensor, field] =
       need.name === LABELS_ROLE
         ? [labels, batch.labels.field]
-        : [extras[need.name], batch.extraFields[need.name]];
-    checkTensorFor(need, tensor, rows, field);
+        : [extras[roleOf(need)], batch.extraFields[roleOf(need)]];
+    checkTensorFor({ need, objective }, tensor, rows, field);
     return tensor;
   };
   return Object.fromEntries(needs.map(({ need }) => [need.name, take(need)]));
+}
+
+/** Among the extras of a batch, where words have `candidates` and `positions`, which a tensor may be called as well. */
+export function roleOf({ name }: NamedNeed): string {
+  return `tensor ${name}`;
 }
 
 function copyOf(tensor: Tensor): Tensor {

@@ -5,8 +5,9 @@ import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import type { Scope } from './loss-graph.ts';
 import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
-import { type ChosenPositions, int32, type PositionForward, upTo } from './position-forward.ts';
-import { checkWordScores, placesOf, type WordPlaces, wordScores, wordsGraph } from './words.ts';
+import { type ChosenPositions, chosenOf, int32, type PositionForward, upTo } from './position-forward.ts';
+import { withWordScores } from './score-words.ts';
+import { wordsGraph } from './words.ts';
 
 export type Scoring = {
   readonly objective: Objective;
@@ -127,11 +128,6 @@ export async function score(
   return { losses, width, ...(tokens && { tokens }), outputs: results };
 }
 
-/** Where only chosen positions are computed; not of an output that is returned, which has to be whole. */
-function chosenOf({ chosen }: PositionForward, { output, outputs }: Scoring): ChosenPositions | undefined {
-  return chosen?.output === output && !outputs.includes(output) ? chosen : undefined;
-}
-
 type ByPosition = {
   readonly forward: Forward;
   readonly chosen: ChosenPositions;
@@ -163,48 +159,16 @@ async function scoreChosen(
   return { ...scored, losses, outputs: results };
 }
 
-/** Only the scores of the words come to the host, where the forward pass can leave the others. */
-async function scoreWords(
+function scoreWords(
   forward: PositionForward,
   microBatch: MicroBatch,
   batch: Batch,
   scoring: Scoring,
 ): Promise<Scored> {
-  const { objective, output, outputs, programs } = scoring;
-  const { labels } = microBatch;
-  const scored = (scores: Tensor, results: Record<string, Tensor>): Scored => {
+  const { objective } = scoring;
+  return withWordScores(forward, microBatch, batch, scoring, (scores, outputs) => {
     const names = check(objective, scores, microBatch, batch);
-    return { losses: objective.losses(scores, labels, names), width: widthOf(scores), outputs: results };
-  };
-  const chosen = chosenOf(forward, scoring);
-  const before = chosen && wordPlaces(chosen.whole(microBatch.feeds), microBatch, batch);
-  const feeds = chosen && before ? chosen.at(microBatch.feeds, before.positions) : microBatch.feeds;
-  if (programs?.pickWords === true && forward.runWith !== undefined && !outputs.includes(output))
-    return forward.runWith(feeds, outputs, [output], (results, kept) => {
-      const { positions, candidates, classes } = before ?? wordPlaces(kept[output], microBatch, batch);
-      const rows = positions.length;
-      const inputs = { output: kept[output], candidates: int32([rows, classes], candidates) };
-      const scope = before === undefined ? 'whole' : 'chosen';
-      const places = before === undefined && { positions: int32([rows], positions) };
-      const program = programs.words(kept[output].dataType, scope);
-      return scored(program.call({ ...inputs, ...places }, 'scores'), results);
-    });
-  const results = await forward.run(feeds, [...new Set([output, ...outputs])]);
-  const places =
-    before === undefined
-      ? wordPlaces(results[output], microBatch, batch)
-      : { ...before, positions: upTo(before.positions.length) };
-  return scored(wordScores(results[output], places), results);
-}
-
-function wordPlaces(output: Described, { rows, placeOf, extras }: MicroBatch, batch: Batch): WordPlaces {
-  checkWordScores(output);
-  if (output.shape[0] !== rows) rejectOutput(`a row for each of ${rows} examples`, output);
-  const rowOf = (i: number) => batch.labels.rowOf(placeOf(i));
-  const { candidates, positions } = batch.extraFields;
-  return placesOf({ candidates: extras.candidates, positions: extras.positions }, output, {
-    candidates: { field: candidates, rowOf },
-    positions: { field: positions, rowOf },
+    return { losses: objective.losses(scores, microBatch.labels, names), width: widthOf(scores), outputs };
   });
 }
 

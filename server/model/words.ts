@@ -63,7 +63,10 @@ export function placesOf(
   };
 }
 
-/** float32 [rows, classes], of an output that is on the host. */
+/** What objectives score instead of the output. */
+export const WORD_SCORES: Described = { dataType: 'float32', shape: [-1, -1] };
+
+/** As `WORD_SCORES`, of an output that is on the host. */
 export function wordScores(output: Tensor, { classes, positions, candidates }: WordPlaces): Tensor {
   const scores = scoresOf(output);
   const vocabulary = output.shape[2];

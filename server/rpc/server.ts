@@ -1,5 +1,5 @@
 // The gRPC server: services, health, reflection; how it opens and how it ends.
-import { Server } from '@grpc/grpc-js';
+import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Config } from '../config.ts';
 import { ZerothError } from '../errors.ts';
@@ -9,19 +9,13 @@ import { Gate } from './gate.ts';
 import { handlersOf, type Parts } from './handlers.ts';
 import { addReflection } from './reflection.ts';
 
-/** Health is per process: every service is there or none is. */
-const NAMES = [
-  '',
-  ...['Server', 'Model', 'Dataset', 'Run', 'Oracle', 'Objective', 'Journal', 'Training', 'Study'].map(
-    (s) => `zeroth.v1.${s}Service`,
-  ),
-];
-
 export class RpcServer {
   readonly #config: Config;
   readonly #server: Server;
   readonly #health: HealthImplementation;
   readonly #gate = new Gate();
+  /** Health is per process: every service is there or none is. */
+  readonly #names: readonly string[];
   readonly #access: Access;
 
   constructor(parts: Parts, log: Log, access: Access) {
@@ -36,9 +30,12 @@ export class RpcServer {
       'grpc.keepalive_time_ms': config.keepaliveMs,
       'grpc.keepalive_timeout_ms': config.keepaliveMs,
     });
-    for (const handlers of handlersOf(parts, this.#gate, log, strangerBecause))
-      this.#server.addService(...handlers);
-    this.#health = new HealthImplementation(Object.fromEntries(NAMES.map((name) => [name, 'NOT_SERVING'])));
+    const all = handlersOf(parts, this.#gate, log, strangerBecause);
+    for (const handlers of all) this.#server.addService(...handlers);
+    this.#names = ['', ...all.map(([definition]) => nameOf(definition))];
+    this.#health = new HealthImplementation(
+      Object.fromEntries(this.#names.map((name) => [name, 'NOT_SERVING'])),
+    );
     // Without a token: probes have none, and all they learn is that the server is up.
     this.#health.addToServer(this.#server);
     addReflection(this.#server, strangerBecause);
@@ -72,6 +69,11 @@ export class RpcServer {
   }
 
   #setHealth(health: 'SERVING' | 'NOT_SERVING'): void {
-    for (const name of NAMES) this.#health.setStatus(name, health);
+    for (const name of this.#names) this.#health.setStatus(name, health);
   }
+}
+
+/** "zeroth.v1.StudyService", from the path of any of its calls. */
+function nameOf(definition: ServiceDefinition): string {
+  return Object.values(definition)[0].path.split('/')[1];
 }

@@ -1,26 +1,23 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   type AskResponse,
   type ImportStudyRequest,
   type StudyServiceServer,
-  type ToldValue,
-  type AskRequest as WireAsk,
   StudyState as WireState,
-  type Study as WireStudy,
+  Study as WireStudy,
   type StudyUpdate as WireUpdate,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
 import { checkId, checkName } from '../run/names.ts';
-import type { AskRequest, Outcome, StudyUpdate, Trial, Value } from '../study/plan.ts';
+import type { AskRequest, StudyUpdate, Trial } from '../study/plan.ts';
 import { exportStudy } from '../study/portable.ts';
 import type { Study } from '../study/study.ts';
 import type { Call } from './adapter.ts';
-import { toNumber, toOptionalRevision } from './convert.ts';
-import { fromStudyPlan, fromTrial, toStudyPlan, toTrialPoint } from './convert-study.ts';
+import { fromStudyPlan, toStudyPlan } from './convert-study.ts';
+import { fromEstimate, fromTrial } from './convert-trial.ts';
 import { page, toPageSize } from './page.ts';
 import type { Services } from './services.ts';
-
-/** Of a client's id, and of a request's. */
-const ID_CHARACTERS_MAX = 100;
+import { toAfter, toAsk, toShortText, toTrialToken, toValue } from './study-requests.ts';
 
 export function studyService({ adapter, config, studies }: Services): StudyServiceServer {
   const find = (name: string, call: Call, field: string): Study => {
@@ -32,19 +29,6 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
   const signalOf = ({ signal, draining }: Call, request: AskRequest | undefined) =>
     request === undefined || request.waitMs === 0 ? signal : AbortSignal.any([signal, draining]);
 
-  const toAsk = (request: WireAsk, path: string): AskRequest => {
-    const { clientId, requestId, count, leaseMs, waitMs } = request;
-    const { trialsOpenMax, leaseMsMax, askWaitMsMax } = config;
-    if (clientId === '') throw invalid(`${path}client_id`, `1 to ${ID_CHARACTERS_MAX} characters`, '""');
-    return {
-      client: toShortText(clientId, `${path}client_id`),
-      requestId: toShortText(requestId, `${path}request_id`),
-      count: toBounded(count, trialsOpenMax, 'trialsOpenMax', `${path}count`) || 1,
-      leaseMs: toBounded(leaseMs, leaseMsMax, 'leaseMsMax', `${path}lease_ms`) || config.leaseMs,
-      waitMs: toBounded(waitMs, askWaitMsMax, 'askWaitMsMax', `${path}wait_ms`),
-    };
-  };
-
   return {
     createStudy: adapter.unary(({ studyId, plan }, call) => {
       const id = studyId === '' ? '' : checkId(studyId, 'study_id');
@@ -55,9 +39,12 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
 
     getStudy: adapter.unary(({ name }, call) => ({ study: fromStudy(find(name, call, 'name')) })),
 
-    listStudies: adapter.unary((request) => {
+    listStudies: adapter.unary(async (request) => {
       const { items, nextPageToken } = page(studies.list(), request, config.pageSizeMax);
-      return { studies: items.map(fromStudy), nextPageToken };
+      const shown = await listed(items, config.replyBytesMax);
+      // What does not fit goes to the next page.
+      const isCut = shown.length > 0 && shown.at(-1)!.name !== items.at(-1)!.name;
+      return { studies: shown, nextPageToken: isCut ? shown.at(-1)!.name : nextPageToken };
     }),
 
     deleteStudy: adapter.unary(({ name }, call) => {
@@ -67,14 +54,14 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
 
     ask: adapter.unary(async (request, call) => {
       const study = find(request.study, call, 'study');
-      const ask = toAsk(request, '');
+      const ask = toAsk(request, '', config);
       const after = toAfter(study, request.revision, 'revision');
       return answer(study, await studies.ask(study, ask, signalOf(call, ask)), after);
     }),
 
     tell: adapter.unary(async (request, call) => {
       const study = find(request.study, call, 'study');
-      const ask = request.ask && toAsk(request.ask, 'ask.');
+      const ask = request.ask && toAsk(request.ask, 'ask.', config);
       if (request.ask && request.ask.study !== '' && request.ask.study !== study.name)
         throw invalid('ask.study', `${study.name}, or nothing`, JSON.stringify(request.ask.study));
       const after = toAfter(study, request.ask?.revision, 'ask.revision');
@@ -95,7 +82,8 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
 
     getBest: adapter.unary(({ study: name }, call) => {
       const study = find(name, call, 'study');
-      return { best: study.best && fromTrial(study.best, study.plan) };
+      const { best, estimate, plan } = study;
+      return { best: best && fromTrial(best, plan), estimate: estimate && fromEstimate(estimate, plan) };
     }),
 
     listTrials: adapter.unary((request, call) => {
@@ -151,60 +139,19 @@ async function* dataOf(requests: AsyncIterator<ImportStudyRequest>): AsyncGenera
   }
 }
 
-function toValue({ of, outcome }: ToldValue, study: Study, field: string): Value {
-  if (of === undefined) throw invalid(`${field}.of`, 'a trial or a point', 'neither');
-  return {
-    of:
-      of.$case === 'trial'
-        ? { trial: toNumber(of.value, `${field}.trial`) }
-        : { point: toTrialPoint(of.value, study.plan.form, `${field}.point`) },
-    outcome: toOutcome(outcome, field),
-  };
-}
-
-/** -0 is 0, as it would be in a field that is not sent. */
-function toOutcome(outcome: ToldValue['outcome'], field: string): Outcome {
-  if (outcome === undefined) throw invalid(`${field}.outcome`, 'a value or infeasible', 'neither');
-  if (outcome.$case === 'infeasible')
-    return {
-      kind: 'infeasible',
-      reason: toShortText(outcome.value, `${field}.infeasible`, REASON_CHARACTERS_MAX),
-    };
-  if (!Number.isFinite(outcome.value))
-    throw invalid(
-      `${field}.value`,
-      'a finite number; infeasible says that there is none',
-      String(outcome.value),
-    );
-  return { kind: 'told', value: outcome.value + 0 };
-}
-
-const REASON_CHARACTERS_MAX = 1000;
-
-function toShortText(text: string, field: string, charactersMax = ID_CHARACTERS_MAX): string {
-  if (text.length > charactersMax)
-    throw invalid(field, `at most ${charactersMax} characters`, String(text.length));
-  return text;
-}
-
-function toBounded(value: bigint | number, maximum: number, limit: string, field: string): number {
-  if (value < 0 || value > maximum) throw invalid(field, `0 to ${maximum} (${limit})`, String(value));
-  return Number(value);
-}
-
-/** @returns undefined where it is. */
-function toAfter(study: Study, revision: bigint | undefined, field: string): number | undefined {
-  const after = toOptionalRevision(revision, field);
-  const { revision: head } = study.ledger;
-  if (after !== undefined && after > head)
-    throw invalid(field, `a revision of 0 to ${head}, that of ${study.name}`, String(after));
-  return after;
-}
-
-function toTrialToken(token: string): number {
-  if (!/^\d{0,15}$/.test(token))
-    throw invalid('page_token', 'one that an answer has had', JSON.stringify(token));
-  return Number(token);
+/** In order, as many as an answer has room for, and one at least. Each that has to be read first has a turn of the event loop of its own. */
+async function listed(studies: readonly Study[], bytesMax: number): Promise<WireStudy[]> {
+  const shown: WireStudy[] = [];
+  let bytes = 0;
+  for (const study of studies) {
+    if (!study.isRead) await turn();
+    if (study.isDeleted) continue;
+    const each = fromStudy(study);
+    bytes += WireStudy.encode(each).finish().length;
+    if (bytes > bytesMax && shown.length > 0) break;
+    shown.push(each);
+  }
+  return shown;
 }
 
 function stateOf(study: Study): WireState {
@@ -212,7 +159,7 @@ function stateOf(study: Study): WireState {
 }
 
 function fromStudy(study: Study): WireStudy {
-  const { name, plan, ledger, open, best, createTimeMs } = study;
+  const { name, plan, ledger, open, best, estimate, createTimeMs } = study;
   return {
     name,
     plan: fromStudyPlan(plan),
@@ -222,6 +169,7 @@ function fromStudy(study: Study): WireStudy {
     infeasible: BigInt(ledger.infeasible),
     open: BigInt(open),
     best: best && fromTrial(best, plan),
+    estimate: estimate && fromEstimate(estimate, plan),
     revision: BigInt(ledger.revision),
     createTime: new Date(createTimeMs),
   };

@@ -36,6 +36,19 @@ export function outOfBox(x: number, near: number): number {
   return Math.abs(same - near) <= Math.abs(mirrored - near) ? same : mirrored;
 }
 
+/**
+ * The ends, in R, of what around x is mapped into the cell from `low` to `high` that x is mapped into. Beyond a bound of the box lies its
+ * mirror image, so that the cell there is twice as wide and has the same neighbour on both sides.
+ */
+export function cellAround(x: number, low: number, high: number): [number, number] {
+  const y = fold(x);
+  const below = low <= 0 ? 2 * LOWEST - inverse(high) : inverse(low);
+  const above = high >= 1 ? 2 * HIGHEST - inverse(low) : inverse(high);
+  const phase = (((x - LOWEST) % PERIOD) + PERIOD) % PERIOD;
+  const isMirrored = phase > PERIOD / 2;
+  return isMirrored ? [x - (above - y), x - (below - y)] : [x - (y - below), x + (above - y)];
+}
+
 /** In [-1/20, 21/20]. */
 function inverse(x: number): number {
   if (x < MARGIN) return LOWEST + 2 * Math.sqrt(MARGIN * x);

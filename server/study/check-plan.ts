@@ -2,8 +2,10 @@
 import type { Config } from '../config.ts';
 import { invalid } from '../errors.ts';
 import { strategyOf } from '../strategy/index.ts';
+import { checkStart } from './check.ts';
 import { methodOf } from './method.ts';
-import { optimizerOf } from './optimizers.ts';
+import type { Noise } from './optimizer.ts';
+import { optimizerNames, optimizerOf } from './optimizers.ts';
 import type { SeedForm, StudyPlan, VectorForm } from './plan.ts';
 import { dimensionOf } from './space.ts';
 
@@ -14,14 +16,28 @@ export type PlanLimits = Pick<
 
 /** @throws ZerothError naming the field of the request. */
 export function checkPlan(plan: StudyPlan, limits: PlanLimits): void {
-  const { trials, target, form } = plan;
+  const { trials, target, form, noise } = plan;
   if (trials !== undefined && trials > limits.trialsPerStudyMax)
     throw invalid('plan.trials', `at most ${limits.trialsPerStudyMax} (trialsPerStudyMax)`, String(trials));
   if (target !== undefined && !Number.isFinite(target))
     throw invalid('plan.target', 'a finite number', String(target));
+  if (noise !== undefined) checkNoise(noise, form);
   if (form.kind === 'vector') checkVectorForm(form, limits);
   else checkSeedForm(form, limits);
   methodOf(plan);
+}
+
+function checkNoise({ deviation }: Noise, form: StudyPlan['form']): void {
+  if (deviation !== undefined && !(Number.isFinite(deviation) && deviation > 0))
+    throw invalid('plan.noise.deviation', 'a finite number above 0', String(deviation));
+  const name = form.kind === 'vector' ? form.optimizer.name : undefined;
+  if (name !== undefined && optimizerOf(name).createNoisy !== undefined) return;
+  const able = optimizerNames.filter((each) => optimizerOf(each).createNoisy !== undefined);
+  throw invalid(
+    'plan.noise',
+    `an optimizer that can do with it, ${able.join(' or ')}`,
+    name ?? 'the seed form',
+  );
 }
 
 function checkVectorForm(
@@ -37,6 +53,7 @@ function checkVectorForm(
   const whose = dimensionMax < studyDimensionsMax ? `for ${name}` : '(studyDimensionsMax)';
   if (dimension > Math.min(dimensionMax, studyDimensionsMax))
     throw invalid(field, `at most ${most} ${whose}`, String(dimension));
+  if (space.kind === 'vector') checkStart(space, 'plan.vector.free.');
 }
 
 function checkSeedForm({ dimensions, strategy: { name, options } }: SeedForm, limits: PlanLimits): void {

@@ -2,14 +2,15 @@
 import { invalid } from '../errors.ts';
 import { checkCount } from '../strategy/options.ts';
 import type { Domain, Told } from './optimizer.ts';
+import { hasShapeOf } from './shape.ts';
 
 /** One call asks for so many candidates at most: they are made in one piece. */
-const CANDIDATES_MAX = 4096;
+export const CANDIDATES_MAX = 4096;
 
 /** Without a box: squares of distances in units of the shortest step stay finite within these. */
 const START_MAX = 1e50;
 const SCALE_MIN = 1e-30;
-const TOLD_MAX = 1e100;
+export const TOLD_MAX = 1e100;
 
 /** @throws ZerothError naming `count`. */
 export function checkAsk(count: number): void {
@@ -42,12 +43,22 @@ export function checkDomain(domain: Domain, dimensionMax: number): void {
   const { length } = domain.start;
   if (length < 1 || length > dimensionMax)
     throw invalid('dimension', `1 to ${dimensionMax} for this optimizer`, String(length));
-  checkVector(domain, 'start', domain.start, START_MAX);
+  checkStart(domain);
+}
+
+/** @param path goes before the names in errors. @throws ZerothError naming the field. */
+export function checkStart(domain: Domain, path = ''): void {
+  checkVector(domain, `${path}start`, domain.start, START_MAX);
   if (domain.kind === 'vector' && !(domain.scale >= SCALE_MIN && domain.scale <= START_MAX))
-    throw invalid('scale', `a number from ${SCALE_MIN} to ${START_MAX}`, String(domain.scale));
+    throw invalid(`${path}scale`, `a number from ${SCALE_MIN} to ${START_MAX}`, String(domain.scale));
 }
 
 /** The value as a state keeps it: null is infeasible. */
 export function feasible(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value + 0 : null;
+}
+
+/** The state of an optimizer that does not look at values. */
+export function isCounter(state: unknown): boolean {
+  return hasShapeOf(state, { asked: 0 }) && Number.isSafeInteger((state as { asked: number }).asked);
 }

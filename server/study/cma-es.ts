@@ -1,5 +1,6 @@
 // CMA-ES (Hansen's tutorial, arXiv 1604.00772v2) with IPOP restarts (Auger and Hansen 2005).
 import {
+  choice,
   type Fields,
   flag,
   integer,
@@ -12,9 +13,11 @@ import {
 import { checkDomain } from './check.ts';
 import { type FullCovariance, fullCovariance } from './full-covariance.ts';
 import { type GenerationsState, generations } from './generations.ts';
+import { type NoisyState, noisyGenerations } from './noisy.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
-import { POPULATION_MAX } from './restarts.ts';
+import { type Course, POPULATION_MAX } from './restarts.ts';
+import type { Hints } from './uncertainty.ts';
 
 export const cmaEsFields = {
   initialStep: number(
@@ -27,8 +30,12 @@ export const cmaEsFields = {
   ),
   populationFactor: number(
     { minimum: 1, maximum: 16 },
-    'What lambda is multiplied by with every restart.',
+    'What lambda is multiplied by with every restart, or with every large one.',
     2,
+  ),
+  restarts: choice(
+    ['ipop', 'bipop'],
+    'What follows a run that has come to its end: ever larger populations, or these and small ones in turns.',
   ),
   active: flag('Whether the worst candidates count against the directions that led to them.', true),
   seed: seed('Every candidate follows from it.'),
@@ -47,17 +54,24 @@ export const CMA_ES_DIMENSION_MAX = 100;
  * @throws ZerothError naming the option, or the field of the domain.
  */
 export function cmaEs(options: CmaEsOptions, domain: Domain): Optimizer<CmaEsState> {
-  const settings = readOptions(cmaEsFields, options);
+  const { course, variant } = settingsOf(options, domain);
+  return generations('cma-es', course, variant);
+}
+
+/** The same where values are noisy. @throws as `cmaEs`. */
+export function noisyCmaEs(
+  options: CmaEsOptions,
+  domain: Domain,
+  hints: Hints,
+): Optimizer<NoisyState<FullCovariance>> {
+  const { course, variant } = settingsOf(options, domain);
+  return noisyGenerations('cma-es', course, variant, hints);
+}
+
+function settingsOf(options: CmaEsOptions, domain: Domain) {
+  const { populationSize, populationFactor: factor, active, ...rest } = readOptions(cmaEsFields, options);
   checkDomain(domain, CMA_ES_DIMENSION_MAX);
-  const { initialStep, populationFactor, active } = settings;
-  const lambda = settings.populationSize ?? defaultPopulation(domain.start.length);
-  const course = {
-    kind: fullCovariance,
-    domain,
-    seed: settings.seed,
-    lambda,
-    factor: populationFactor,
-    initialStep,
-  };
-  return generations('cma-es', course, { active, learning: 1 });
+  const lambda = populationSize ?? defaultPopulation(domain.start.length);
+  const course: Course<FullCovariance> = { kind: fullCovariance, domain, lambda, factor, ...rest };
+  return { course, variant: { active, learning: 1 } };
 }

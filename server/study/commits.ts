@@ -9,15 +9,19 @@ type Work = {
   readonly reject: (error: unknown) => void;
 };
 
-/** In one transaction, and one turn of the event loop. */
+/** In one transaction, and one turn of the event loop: so many, and no further one once they have taken so long. */
 const WORKS_PER_COMMIT = 32;
+const MS_PER_COMMIT = 10;
 
 export class Commits {
   readonly #log: StudyLog;
   readonly #queue: Work[] = [];
+  readonly #now: () => number;
 
-  constructor(log: StudyLog) {
+  /** @param now in milliseconds, of what works take. */
+  constructor(log: StudyLog, now: () => number) {
     this.#log = log;
+    this.#now = now;
   }
 
   /** Resolves when it is durable. Where `work` throws, nothing of it stays, and what it shared a transaction with does. */
@@ -32,12 +36,15 @@ export class Commits {
   }
 
   #commit(): void {
-    const works = this.#queue.splice(0, WORKS_PER_COMMIT);
-    if (this.#queue.length > 0) setImmediate(() => this.#commit());
+    const works: Work[] = [];
     const ends: (() => void)[] = [];
+    const endMs = this.#now() + MS_PER_COMMIT;
     try {
       this.#log.together(() => {
-        for (const work of works) ends.push(this.#apart(work));
+        do {
+          works.push(this.#queue[works.length]);
+          ends.push(this.#apart(works.at(-1)!));
+        } while (works.length < Math.min(WORKS_PER_COMMIT, this.#queue.length) && this.#now() < endMs);
       });
     } catch (error) {
       for (const { study, reject } of works) {
@@ -45,6 +52,9 @@ export class Commits {
         reject(error);
       }
       return;
+    } finally {
+      this.#queue.splice(0, works.length);
+      if (this.#queue.length > 0) setImmediate(() => this.#commit());
     }
     for (const end of ends) end();
   }

@@ -1,22 +1,11 @@
 // CMA-ES as an optimizer that is asked and told: candidates are drawn by their ids, values are held
 // until a generation is whole, points of others are taken in.
-import { intoBox, outOfBox } from './box.ts';
 import { checkAsk, checkTold, feasible } from './check.ts';
-import { clipped, evolve } from './evolution.ts';
+import { ascending, drawn, type Held, isHeld, isRun, learned } from './generation.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
-import { normals, uniforms } from './random-numbers.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
-import { remembered, whyStopped } from './stop.ts';
-
-/** What was told of the generation that is under way. A candidate of it is drawn again when it is needed. */
-type Held = {
-  /** null: never asked for. */
-  readonly id: number | null;
-  /** Of what this generation has not drawn. */
-  readonly vector: readonly number[] | null;
-  readonly value: number | null;
-};
+import { hasShapeOf } from './shape.ts';
 
 export type GenerationsState<C> = {
   /** Candidates so far: the next id. */
@@ -24,9 +13,6 @@ export type GenerationsState<C> = {
   readonly held: readonly Held[];
   readonly run: Run<C>;
 };
-
-/** Candidates are drawn with this `purpose` of `uniforms`. */
-const CANDIDATES = 0;
 
 /**
  * A generation is the first lambda values that come. Those of this generation's candidates give the
@@ -43,9 +29,12 @@ export function generations<C>(
   const n = course.domain.start.length;
   const parametersFor = remembering((lambda) => parametersOf(n, lambda, variant));
 
+  const start = () => ({ asked: 0, held: [], run: firstRun(course) });
+
   return {
     name,
-    start: () => ({ asked: 0, held: [], run: firstRun(course) }),
+    start,
+    accepts: (state) => hasShapeOf(state, start()) && isState(state as GenerationsState<C>, n),
 
     ask(state, count) {
       checkAsk(count);
@@ -73,6 +62,10 @@ export function generations<C>(
   };
 }
 
+function isState<C>({ asked, held, run }: GenerationsState<C>, n: number): boolean {
+  return isRun(run, asked) && held.length < run.lambda && held.every((each) => isHeld(each, asked, n));
+}
+
 function holdable<C>({ run }: GenerationsState<C>, { id, vector, value }: Told): Held | undefined {
   const known = feasible(value);
   if (id !== undefined && id >= run.first) return { id, vector: null, value: known };
@@ -87,50 +80,10 @@ function concluded<C>(
   parameters: Parameters,
   { asked, held, run }: GenerationsState<C>,
 ): GenerationsState<C> {
-  const ranked = rankedOf(held);
-  const values = ranked.flatMap(({ value }) => (value === null ? [] : [value]));
-  if (values.length === 0) return { asked, held: [], run: { ...run, first: asked } };
-  const steps = ranked.map((each) => stepOf(course, run, each));
-  const distribution = evolve(course.kind, parameters, run.distribution, steps);
-  const { lambda, firstSigma } = run;
-  const history = remembered(run.history, values, lambda, parameters.n, distribution.generation);
-  const stop = whyStopped(course.kind, { lambda, distribution, firstSigma, history, values });
-  const next = { ...run, first: asked, distribution, history };
-  return { asked, held: [], run: stop === undefined ? next : nextRun(course, run, asked, stop) };
-}
-
-/** The best first; equal values by id, points of others behind them as they came. */
-function rankedOf(held: readonly Held[]): Held[] {
-  return held.toSorted((a, b) => ascending(a.id, b.id)).sort((a, b) => ascending(a.value, b.value));
-}
-
-/** What is missing comes last, in the order in which it was. */
-function ascending(a: number | null | undefined, b: number | null | undefined): number {
-  const [first, second] = [a ?? Infinity, b ?? Infinity];
-  return first === second ? 0 : first - second;
-}
-
-/** y = (x - m) / sigma. */
-function stepOf<C>(course: Course<C>, run: Run<C>, { id, vector }: Held): readonly number[] {
-  if (vector === null) return drawn(course, run, id as number).y;
-  const { mean, sigma, covariance } = run.distribution;
-  const isBox = course.domain.kind === 'box';
-  const y = vector.map((x, i) => ((isBox ? outOfBox(x, mean[i]) : x) - mean[i]) / sigma + 0);
-  return clipped(course.kind, covariance, y);
-}
-
-/** Candidate `id`, as this distribution draws it (38 to 40). */
-function drawn<C>(
-  { kind, domain, seed }: Course<C>,
-  { distribution: { mean, sigma, covariance } }: Run<C>,
-  id: number,
-): { readonly y: readonly number[]; readonly vector: readonly number[] } {
-  const normal = normals(uniforms(seed, id, CANDIDATES));
-  const z = mean.map(() => normal());
-  const y = kind.stretch(covariance, z);
-  const x = mean.map((m, i) => m + sigma * y[i]);
-  if (domain.kind === 'vector') return { y, vector: x };
-  return { y, vector: x.map(intoBox) };
+  const next = learned(course, parameters, run, held, asked);
+  if (next === undefined) return { asked, held: [], run: { ...run, first: asked } };
+  const { stop } = next;
+  return { asked, held: [], run: stop === undefined ? next.run : nextRun(course, run, asked, stop) };
 }
 
 /** Parameters change with lambda alone, from run to run. */

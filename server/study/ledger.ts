@@ -2,6 +2,7 @@
 // last state that was written: writing all of an optimizer's state with every trial would cost more than the trial.
 import type { Shift } from '../shift.ts';
 import type { Asked, Method, ToldLoss } from './method.ts';
+import type { Estimate } from './optimizer.ts';
 import type { StudyPlan, Trial } from './plan.ts';
 
 /** Plain data. */
@@ -64,11 +65,23 @@ function leftOf({ trials }: StudyPlan, ledger: Ledger): number {
 }
 
 export function isComplete(method: Method<unknown>, plan: StudyPlan, ledger: Ledger): boolean {
-  const { target, direction } = plan;
-  const { best, told, trials, state } = ledger;
-  if (target !== undefined && best !== undefined && !isBetter(target, best.value, direction === 'maximize'))
-    return true;
+  const { told, trials, state } = ledger;
+  if (isReached(method, plan, ledger)) return true;
   return told === trials && method.isSpent(state, leftOf(plan, ledger));
+}
+
+function isReached(method: Method<unknown>, plan: StudyPlan, ledger: Ledger): boolean {
+  const { target, direction, noise } = plan;
+  if (target === undefined) return false;
+  const best = noise === undefined ? ledger.best : estimateOf(method, plan, ledger);
+  return best !== undefined && !isBetter(target, best.value, direction === 'maximize');
+}
+
+/** Of a study whose values are noisy, once it has learned anything: a single value says little there, and the best one less. */
+export function estimateOf(method: Method<unknown>, plan: StudyPlan, ledger: Ledger): Estimate | undefined {
+  const estimate = plan.noise && method.estimate?.(ledger.state);
+  if (estimate === undefined || plan.direction === 'minimize') return estimate;
+  return { ...estimate, value: 0 - estimate.value };
 }
 
 function withOutcome(ledger: Ledger, { number, candidate, outcome }: Settled, isMaximized: boolean): Ledger {
@@ -82,6 +95,6 @@ function withOutcome(ledger: Ledger, { number, candidate, outcome }: Settled, is
     : counted;
 }
 
-function isBetter(value: number, than: number, isMaximized: boolean): boolean {
+export function isBetter(value: number, than: number, isMaximized: boolean): boolean {
   return isMaximized ? value > than : value < than;
 }

@@ -2,6 +2,8 @@
 // It does no I/O and keeps its state as plain data (strategy/state.ts), so that it goes on the same
 // after a restart.
 
+import type { Cells } from './cells.ts';
+
 /** id: 0, 1, 2, ... in the order of asking. vector: in [0, 1]^d of a box, else in R^d. */
 export type Candidate = { readonly id: number; readonly vector: readonly number[] };
 
@@ -18,6 +20,8 @@ export type Told = {
 export interface Optimizer<State> {
   readonly name: string;
   start(): State;
+  /** Whether a state that came from outside is one. */
+  accepts(state: unknown): boolean;
   /**
    * `count` new candidates, or fewer but never none. One that works by generations draws more of the
    * same distribution where all of a generation are out.
@@ -29,10 +33,34 @@ export interface Optimizer<State> {
    * @throws ZerothError naming `values[i].id` or `values[i].vector`.
    */
   tell(state: State, values: readonly Told[]): State;
+  /** Of those that take values for noisy: nothing before anything was learned. */
+  estimate?(state: State): Estimate | undefined;
 }
+
+/** A point to take, which was never evaluated itself, and what is known of its value from the points that it was learned from. */
+export type Estimate = {
+  readonly vector: readonly number[];
+  /** A mean of their values, and how far off that may be. */
+  readonly value: number;
+  readonly standardError: number;
+  /** How many they are, and how many values they have. */
+  readonly points: number;
+  readonly evaluations: number;
+};
+
+/** How values of the same point differ. */
+export type Noise = {
+  /** Their standard deviation, the same everywhere; undefined where it is not known. */
+  readonly deviation?: number | undefined;
+};
 
 /** Where an optimizer searches, and from where. */
 export type Domain =
-  | { readonly kind: 'box'; readonly start: readonly number[] }
+  | {
+      readonly kind: 'box';
+      readonly start: readonly number[];
+      /** One for each coordinate, where some of them are cut. */
+      readonly cells?: readonly Cells[] | undefined;
+    }
   /** R^d; the optimum is expected within a few times `scale` of the start in each coordinate. */
   | { readonly kind: 'vector'; readonly start: readonly number[]; readonly scale: number };

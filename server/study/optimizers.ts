@@ -1,11 +1,12 @@
 // The optimizers by name: a new one is a file, an entry here and a test.
 import type { Fields } from '../strategy/fields.ts';
-import { CMA_ES_DIMENSION_MAX, cmaEs, cmaEsFields } from './cma-es.ts';
+import { CMA_ES_DIMENSION_MAX, cmaEs, cmaEsFields, noisyCmaEs } from './cma-es.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { RANDOM_DIMENSION_MAX, random, randomFields } from './random.ts';
-import { SEP_CMA_ES_DIMENSION_MAX, sepCmaEs } from './sep-cma-es.ts';
+import { noisySepCmaEs, SEP_CMA_ES_DIMENSION_MAX, sepCmaEs } from './sep-cma-es.ts';
 import { sobol, sobolFields } from './sobol.ts';
 import { SOBOL_DIMENSION_MAX } from './sobol-numbers.ts';
+import type { Hints } from './uncertainty.ts';
 
 export type OptimizerEntry = {
   readonly title: string;
@@ -17,33 +18,55 @@ export type OptimizerEntry = {
   readonly fields: Fields;
   /** Takes what came from a wire: every option and the domain are checked. @throws ZerothError naming the field. */
   readonly create: (options: Readonly<Record<string, unknown>>, domain: Domain) => Optimizer<unknown>;
+  /** The same where values are noisy; left out where that makes no difference to it. */
+  readonly createNoisy: NoisyEntry | undefined;
 };
 
+type NoisyEntry = (
+  options: Readonly<Record<string, unknown>>,
+  domain: Domain,
+  hints: Hints,
+) => Optimizer<unknown>;
+
 /** `create` checks all that it is given, so that nothing is taken on trust. */
-function entry<Options, State>(
+function entry<Options, State, Noisy = never>(
   create: (options: Options, domain: Domain) => Optimizer<State>,
-  about: Omit<OptimizerEntry, 'create'>,
+  about: Omit<OptimizerEntry, 'create' | 'createNoisy'>,
+  createNoisy?: (options: Options, domain: Domain, hints: Hints) => Optimizer<Noisy>,
 ): OptimizerEntry {
-  return { ...about, create: create as OptimizerEntry['create'] };
+  return {
+    ...about,
+    create: create as OptimizerEntry['create'],
+    createNoisy: createNoisy as NoisyEntry | undefined,
+  };
 }
 
 const optimizers = {
-  'cma-es': entry(cmaEs, {
-    title: 'CMA-ES',
-    paper: 'arXiv 1604.00772v2; restarts: Auger and Hansen 2005',
-    doc: 'Learns the whole covariance of good steps, and begins anew with a larger population where a run ends.',
-    domains: ['box', 'vector'],
-    dimensionMax: CMA_ES_DIMENSION_MAX,
-    fields: cmaEsFields,
-  }),
-  'sep-cma-es': entry(sepCmaEs, {
-    title: 'Separable CMA-ES',
-    paper: 'Ros and Hansen 2008, PPSN X; restarts: Auger and Hansen 2005',
-    doc: 'CMA-ES with a diagonal covariance: learns faster, and nothing of how parameters depend on each other.',
-    domains: ['box', 'vector'],
-    dimensionMax: SEP_CMA_ES_DIMENSION_MAX,
-    fields: cmaEsFields,
-  }),
+  'cma-es': entry(
+    cmaEs,
+    {
+      title: 'CMA-ES',
+      paper: 'arXiv 1604.00772v2; restarts: Auger and Hansen 2005, Hansen 2009; noise: Hansen et al. 2009',
+      doc: 'Learns the whole covariance of good steps, and begins anew with a larger population where a run ends.',
+      domains: ['box', 'vector'],
+      dimensionMax: CMA_ES_DIMENSION_MAX,
+      fields: cmaEsFields,
+    },
+    noisyCmaEs,
+  ),
+  'sep-cma-es': entry(
+    sepCmaEs,
+    {
+      title: 'Separable CMA-ES',
+      paper:
+        'Ros and Hansen 2008, PPSN X; restarts: Auger and Hansen 2005, Hansen 2009; noise: Hansen et al. 2009',
+      doc: 'CMA-ES with a diagonal covariance: learns faster, and nothing of how parameters depend on each other.',
+      domains: ['box', 'vector'],
+      dimensionMax: SEP_CMA_ES_DIMENSION_MAX,
+      fields: cmaEsFields,
+    },
+    noisySepCmaEs,
+  ),
   sobol: entry(sobol, {
     title: 'Sobol sequence',
     paper: 'Joe and Kuo 2008, SIAM J. Sci. Comput. 30; Burley 2020, JCGT 9',

@@ -1,5 +1,6 @@
 // One parameter of a search space, to and from coordinates in [0, 1].
 import { invalid } from '../errors.ts';
+import type { Cells } from './cells.ts';
 
 type FloatParameter = {
   readonly kind: 'float';
@@ -50,6 +51,8 @@ type ParameterKind<Each extends Parameter> = {
   /** @param value checked. */
   readonly toUnit: (parameter: Each, value: ParameterValue) => number[];
   readonly fromUnit: (parameter: Each, unit: readonly number[]) => ParameterValue;
+  /** Of each of its coordinates, the first of which is coordinate `first`. */
+  readonly cells: (parameter: Each, first: number) => Cells[];
 };
 
 const float: ParameterKind<FloatParameter> = {
@@ -83,6 +86,10 @@ const float: ParameterKind<FloatParameter> = {
     if (scale === 'log') return clamp(Math.exp((1 - u) * Math.log(min) + u * Math.log(max)), min, max);
     return clamp((1 - u) * min + u * max, min, max);
   },
+
+  cells: ({ min, max, step }) => [
+    step === undefined ? { kind: 'whole' } : { kind: 'even', count: stepsOf(min, max, step) + 1 },
+  ],
 };
 
 const integer: ParameterKind<IntegerParameter> = {
@@ -111,6 +118,10 @@ const integer: ParameterKind<IntegerParameter> = {
     const x = Math.exp((1 - u) * Math.log(min - 0.5) + u * Math.log(max + 0.5));
     return clamp(Math.round(x), min, max);
   },
+
+  cells: ({ min, max, scale }) => [
+    scale === 'log' ? { kind: 'log', min, max } : { kind: 'even', count: max - min + 1 },
+  ],
 };
 
 const category: ParameterKind<CategoryParameter> = {
@@ -131,6 +142,8 @@ const category: ParameterKind<CategoryParameter> = {
   toUnit: ({ choices }, value) => choices.map((each) => (each === value ? CHOSEN : NOT_CHOSEN)),
 
   fromUnit: ({ choices }, unit) => choices[unit.indexOf(unit.reduce((a, b) => Math.max(a, b)))],
+
+  cells: ({ choices }, first) => choices.map(() => ({ kind: 'choice', first, count: choices.length })),
 };
 
 export const parameterKinds = { float, integer, category } as Readonly<

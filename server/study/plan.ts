@@ -2,6 +2,7 @@
 import type { TableKind } from '../noise/table.ts';
 import type { Shift } from '../shift.ts';
 import type { StrategyName } from '../strategy/index.ts';
+import type { Noise } from './optimizer.ts';
 import type { OptimizerName } from './optimizers.ts';
 import type { Point, Space } from './space.ts';
 
@@ -13,7 +14,17 @@ export type StudyPlan = {
   readonly trials: number | undefined;
   /** A value that is as good completes the study. */
   readonly target: number | undefined;
+  /** Values of the same point differ; left out: they do not. Not in the seed form. */
+  readonly noise?: Noise | undefined;
+  /** Of what its optimizer goes by, since a stored study goes on as it began. Left out: 1. */
+  readonly rules?: Rules | undefined;
 };
+
+/** 2: cells of integers, steps and choices have a margin (margin.ts). */
+export type Rules = 1 | 2;
+
+/** Of studies that are begun now. */
+export const RULES: Rules = 2;
 
 export type VectorForm = {
   readonly kind: 'vector';

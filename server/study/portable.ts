@@ -4,14 +4,18 @@ import { invalid, ZerothError } from '../errors.ts';
 import { decode, encode } from '../training/text.ts';
 import type { Ledger } from './ledger.ts';
 import type { StudyPlan, StudyUpdate, Trial } from './plan.ts';
+import { isRecord } from './read-plan.ts';
 import type { Study } from './study.ts';
 
-const FORMAT = 'zeroth-study/1';
+/** Written. The first had neither noise nor margins. */
+const FORMAT = 'zeroth-study/2';
+const FORMATS = ['zeroth-study/1', FORMAT] as const;
+const KEYS = ['format', 'trial', 'update', 'sha256'] as const;
 
 export type Header = { readonly plan: StudyPlan; readonly ledger: Ledger; readonly createTimeMs: number };
 
 export type Line =
-  | ({ readonly format: typeof FORMAT } & Header)
+  | ({ readonly format: (typeof FORMATS)[number] } & Header)
   | { readonly trial: Trial }
   | { readonly update: StudyUpdate }
   | { readonly sha256: string };
@@ -54,33 +58,51 @@ export async function* readLines(
   bytesMax: number,
 ): AsyncGenerator<Line, void> {
   const hash = createHash('sha256');
-  let [rest, total] = [Buffer.alloc(0), 0];
-  for await (const piece of pieces) {
-    total += piece.length;
-    if (total > bytesMax) throw invalid('data', `at most ${bytesMax} bytes (studyBytesMax)`, 'more');
-    rest = Buffer.concat([rest, piece]);
-    for (let end = rest.indexOf(NEWLINE); end !== -1; end = rest.indexOf(NEWLINE)) {
-      const bytes = rest.subarray(0, end + 1);
-      rest = rest.subarray(end + 1);
-      const line = parse(bytes);
-      yield line;
-      if (!('sha256' in line)) hash.update(bytes);
-      else if (line.sha256 === hash.digest('hex')) return;
-      else
-        throw new ZerothError('data-loss', 'data: the export does not match its digest', { field: 'data' });
+  let total = 0;
+  const counted = async function* () {
+    for await (const piece of pieces) {
+      total += piece.length;
+      if (total > bytesMax) throw invalid('data', `at most ${bytesMax} bytes (studyBytesMax)`, 'more');
+      yield piece;
     }
-    if (rest.length > LINE_BYTES_MAX) throw notAnExport();
+  };
+  for await (const bytes of linesOf(counted())) {
+    const line = parse(bytes);
+    yield line;
+    if (!('sha256' in line)) hash.update(bytes);
+    else if (line.sha256 === hash.digest('hex')) return;
+    else throw new ZerothError('data-loss', 'data: the export does not match its digest', { field: 'data' });
   }
   throw invalid('data', 'an export up to its last line, with its digest', 'the end of the stream');
 }
 
 const NEWLINE = 0x0a;
 
+/** With their ends. Every byte is looked at once, however small the pieces are. */
+async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void> {
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    let start = 0;
+    for (let end = piece.indexOf(NEWLINE); end !== -1; end = piece.indexOf(NEWLINE, start)) {
+      yield Buffer.concat([...parts, piece.subarray(start, end + 1)]);
+      parts = [];
+      bytes = 0;
+      start = end + 1;
+    }
+    if (start === piece.length) continue;
+    parts.push(piece.subarray(start));
+    bytes += piece.length - start;
+    if (bytes > LINE_BYTES_MAX) throw notAnExport();
+  }
+}
+
 function parse(bytes: Buffer): Line {
   try {
     const line = decode<Line>(bytes.toString());
-    const isKnown = ['trial', 'update', 'sha256'].some((key) => Object.hasOwn(line, key));
-    if (isKnown || ('format' in line && line.format === FORMAT)) return line;
+    if (isRecord(line) && KEYS.some((key) => Object.hasOwn(line, key))) {
+      if (!('format' in line) || FORMATS.some((each) => each === line.format)) return line;
+    }
   } catch (cause) {
     throw notAnExport(cause);
   }

@@ -1,7 +1,7 @@
 // Points that do not look at values: uniform in a box, normal around the start of a vector. The baseline
 // that anything else has to beat.
 import { type Fields, type OptionsOf, readOptions, seed } from '../strategy/fields.ts';
-import { checkAsk, checkDomain, checkTold } from './check.ts';
+import { checkAsk, checkDomain, checkTold, isCounter } from './check.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { normals, uniforms } from './random-numbers.ts';
 
@@ -30,6 +30,7 @@ export function random(options: RandomOptions, domain: Domain): Optimizer<Random
   return {
     name: 'random',
     start: () => ({ asked: 0 }),
+    accepts: isCounter,
     ask({ asked }, count) {
       checkAsk(count);
       const candidates = Array.from({ length: count }, (_, i) => ({

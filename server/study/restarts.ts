@@ -1,9 +1,12 @@
 // What follows a run of CMA-ES that has come to its end: another one with a larger population from
 // another start, IPOP (Auger and Hansen 2005, "A Restart CMA Evolution Strategy With Increasing
 // Population Size"). It has no end, since whoever asks wants an answer; the budget is his.
+import { type Balance, firstBalance, nextBalance } from './bipop.ts';
 import { outOfBox } from './box.ts';
+import type { Cells } from './cells.ts';
 import type { Covariance } from './covariance.ts';
 import { type Distribution, distribution } from './evolution.ts';
+import type { Margin } from './margin.ts';
 import type { Domain } from './optimizer.ts';
 import { uniforms } from './random-numbers.ts';
 import type { History, Stop } from './stop.ts';
@@ -21,6 +24,10 @@ export type Run<C> = {
   readonly firstSigma: number;
   readonly distribution: Distribution<C>;
   readonly history: History;
+  /** Where coordinates are cut into cells. */
+  readonly margin?: Margin;
+  /** Where large and small runs share the evaluations. */
+  readonly balance?: Balance;
   /** Why the run before it ended. */
   readonly after: Stop | null;
 };
@@ -31,7 +38,8 @@ export type Course<C> = {
   readonly seed: bigint;
   /** Of the first run. */
   readonly lambda: number;
-  /** From run to run: 2 in the paper. */
+  readonly restarts: 'ipop' | 'bipop';
+  /** From run to run, or from one large run to the next: 2 in the papers. */
   readonly factor: number;
   /** The first deviation: of a box whose sides are 1, or times the scale of the domain. */
   readonly initialStep: number;
@@ -41,30 +49,48 @@ export type Course<C> = {
 const STARTS = 1;
 
 export function firstRun<C>(course: Course<C>): Run<C> {
-  return runFrom(course, { index: 0, lambda: course.lambda, asked: 0, after: null });
+  const { lambda, restarts } = course;
+  const balance = restarts === 'bipop' ? firstBalance(lambda) : undefined;
+  return runFrom(course, { index: 0, lambda, shorter: 1, balance, asked: 0, after: null });
 }
 
 /** @param asked the candidates so far, which are of earlier runs. */
 export function nextRun<C>(course: Course<C>, run: Run<C>, asked: number, after: Stop): Run<C> {
-  const lambda = Math.min(POPULATION_MAX, Math.round(run.lambda * course.factor));
-  return runFrom(course, { index: run.index + 1, lambda, asked, after });
+  const { factor, seed, lambda: first } = course;
+  const { index, balance, since } = run;
+  const ended = { asked, after, index: index + 1 };
+  if (balance === undefined)
+    return runFrom(course, { ...ended, lambda: Math.round(run.lambda * factor), shorter: 1, balance });
+  const next = nextBalance({ balance, index, evaluations: asked - since }, { first, factor, seed });
+  return runFrom(course, { ...ended, ...next });
 }
 
-type Beginning = Pick<Run<unknown>, 'index' | 'lambda' | 'after'> & { readonly asked: number };
+type Beginning = Pick<Run<unknown>, 'index' | 'after'> & {
+  readonly lambda: number;
+  readonly shorter: number;
+  readonly balance: Balance | undefined;
+  readonly asked: number;
+};
 
-function runFrom<C>(course: Course<C>, { index, lambda, asked, after }: Beginning): Run<C> {
+function runFrom<C>(course: Course<C>, { index, lambda, shorter, balance, asked, after }: Beginning): Run<C> {
   const { kind, domain, initialStep } = course;
-  const sigma = domain.kind === 'box' ? initialStep : initialStep * domain.scale;
+  const sigma = (domain.kind === 'box' ? initialStep : initialStep * domain.scale) * shorter;
   return {
     index,
-    lambda,
+    lambda: Math.min(POPULATION_MAX, lambda),
     since: asked,
     first: asked,
     firstSigma: sigma,
     distribution: distribution(kind, startOf(course, index), sigma),
     history: { best: [], medians: [] },
+    ...(cellsOf(domain) && { margin: domain.start.map(() => 1) }),
+    ...(balance && { balance: { ...balance, lambda: Math.min(POPULATION_MAX, balance.lambda) } }),
     after,
   };
+}
+
+export function cellsOf(domain: Domain): readonly Cells[] | undefined {
+  return domain.kind === 'box' ? domain.cells : undefined;
 }
 
 /** The first run starts where it was told to, later ones anywhere in the box. Without bounds there is one start only. */

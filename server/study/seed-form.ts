@@ -7,6 +7,7 @@ import { strategyOf } from '../strategy/index.ts';
 import type { Action, Question } from '../strategy/strategy.ts';
 import type { Method } from './method.ts';
 import type { SeedForm, TrialPoint } from './plan.ts';
+import { hasShapeOf } from './shape.ts';
 
 /** Plain data. */
 export type SeedState = {
@@ -37,14 +38,29 @@ export function seedMethod({ strategy: { name, options } }: SeedForm): Method<Se
   const hasRoom = (state: SeedState, left: number) =>
     state.isWithinStep || costOf(questionOf(state.strategy), ONE_EXAMPLE) <= left;
 
+  const start = (): SeedState => ({
+    strategy: strategy.start(),
+    isWithinStep: false,
+    revision: 0,
+    asked: 0,
+    round: undefined,
+  });
+
   return {
-    start: () => ({
-      strategy: strategy.start(),
-      isWithinStep: false,
-      revision: 0,
-      asked: 0,
-      round: undefined,
-    }),
+    start,
+    accepts(state) {
+      if (!hasShapeOf(state, start())) return false;
+      const { strategy: of, asked, round } = state as SeedState;
+      const points = questionOf(of).points.length;
+      if (round === undefined) return true;
+      const { first, losses } = round;
+      return (
+        losses.length === points &&
+        asked > first &&
+        asked <= first + points &&
+        losses.some((each) => each === null)
+      );
+    },
     ask(state, count, left) {
       if (state.round === undefined && !hasRoom(state, left)) return { state, asked: [] };
       const { points } = questionOf(state.strategy);
@@ -90,5 +106,7 @@ function updatesOf(actions: readonly Action[]): (readonly Shift[])[] {
   const { snapshot, decay, update } = inOrder(actions);
   if (snapshot !== undefined || decay !== undefined)
     throw new Error('actions: expected an update alone, got a snapshot or a decay');
-  return update === undefined ? [] : [update.shifts];
+  // Values at the ends of what a number may be have differences that are none: nobody's vector could follow.
+  const isUsable = update?.shifts.every(({ scale }) => Number.isFinite(scale)) ?? false;
+  return update === undefined || !isUsable ? [] : [update.shifts];
 }

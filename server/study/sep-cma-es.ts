@@ -4,8 +4,11 @@ import { checkDomain } from './check.ts';
 import { type CmaEsOptions, cmaEsFields } from './cma-es.ts';
 import { type DiagonalCovariance, diagonalCovariance } from './diagonal-covariance.ts';
 import { type GenerationsState, generations } from './generations.ts';
+import { type NoisyState, noisyGenerations } from './noisy.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
+import type { Course } from './restarts.ts';
+import type { Hints } from './uncertainty.ts';
 
 export type SepCmaEsState = GenerationsState<DiagonalCovariance>;
 
@@ -20,18 +23,25 @@ export const SEP_CMA_ES_DIMENSION_MAX = 2000;
  * @throws ZerothError naming the option, or the field of the domain.
  */
 export function sepCmaEs(options: CmaEsOptions, domain: Domain): Optimizer<SepCmaEsState> {
-  const settings = readOptions(cmaEsFields, options);
+  const { course, variant } = settingsOf(options, domain);
+  return generations('sep-cma-es', course, variant);
+}
+
+/** The same where values are noisy. @throws as `sepCmaEs`. */
+export function noisySepCmaEs(
+  options: CmaEsOptions,
+  domain: Domain,
+  hints: Hints,
+): Optimizer<NoisyState<DiagonalCovariance>> {
+  const { course, variant } = settingsOf(options, domain);
+  return noisyGenerations('sep-cma-es', course, variant, hints);
+}
+
+function settingsOf(options: CmaEsOptions, domain: Domain) {
+  const { populationSize, populationFactor: factor, active, ...rest } = readOptions(cmaEsFields, options);
   checkDomain(domain, SEP_CMA_ES_DIMENSION_MAX);
   const n = domain.start.length;
-  const { initialStep, populationFactor, active } = settings;
-  const lambda = settings.populationSize ?? defaultPopulation(n);
-  const course = {
-    kind: diagonalCovariance,
-    domain,
-    seed: settings.seed,
-    lambda,
-    factor: populationFactor,
-    initialStep,
-  };
-  return generations('sep-cma-es', course, { active, learning: (n + 2) / 3 });
+  const lambda = populationSize ?? defaultPopulation(n);
+  const course: Course<DiagonalCovariance> = { kind: diagonalCovariance, domain, lambda, factor, ...rest };
+  return { course, variant: { active, learning: (n + 2) / 3 } };
 }

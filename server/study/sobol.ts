@@ -3,7 +3,7 @@
 import { invalid } from '../errors.ts';
 import { type Fields, type OptionsOf, readOptions, seed } from '../strategy/fields.ts';
 import { seedFor } from '../strategy/seeds.ts';
-import { checkAsk, checkDomain, checkTold } from './check.ts';
+import { checkAsk, checkDomain, checkTold, isCounter } from './check.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { SOBOL_DIMENSION_MAX, sobolNumbers } from './sobol-numbers.ts';
 
@@ -36,6 +36,7 @@ export function sobol(options: SobolOptions, domain: Domain): Optimizer<SobolSta
   return {
     name: 'sobol',
     start: () => ({ asked: 0 }),
+    accepts: isCounter,
     ask({ asked }, count) {
       checkAsk(count);
       if (asked + count > POINTS_MAX)

@@ -33,6 +33,8 @@ export function checkSpace(space: Space): void {
   if (parameters.length === 0) throw invalid('parameters', 'at least one', 'none');
   for (const [name, parameter] of parameters) {
     if (name === '') throw invalid('parameters', 'names that are not empty', "''");
+    // Protobuf's maps are plain objects in JavaScript, which have no such member of their own.
+    if (name === '__proto__') throw invalid('parameters', 'names that objects can have', `'${name}'`);
     const kind = kindOf(parameter);
     kind.check(`parameters.${name}`, parameter);
     if (parameter.start !== undefined)
@@ -43,6 +45,27 @@ export function checkSpace(space: Space): void {
 /** Coordinates that an optimizer sees: one for a number, one for each choice of a category. */
 export function dimensionOf(space: Space): number {
   return domainOf(space).start.length;
+}
+
+/** About what a point takes on the wire, and at least eight for each coordinate that is drawn for it. */
+export function bytesOf(space: Space): number {
+  if (space.kind === 'vector') return 8 * space.start.length;
+  const parameters = Object.entries(space.parameters).map(([name, parameter]) => {
+    const value = parameter.kind === 'category' ? bytesOfText(longest(parameter.choices)) : 8;
+    return Math.max(ENTRY_BYTES + bytesOfText(name) + value, 8 * kindOf(parameter).dimension(parameter));
+  });
+  return parameters.reduce((sum, each) => sum + each, 0);
+}
+
+/** Tags and lengths of an entry of a map. */
+const ENTRY_BYTES = 8;
+
+function bytesOfText(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+function longest(texts: readonly string[]): string {
+  return texts.reduce((a, b) => (b.length > a.length ? b : a));
 }
 
 /** The space as an optimizer sees it. What has no start begins in the middle. @param space checked. */
@@ -56,6 +79,19 @@ export function domainOf(space: Space): Domain {
       : kind.toUnit(parameter, value);
   });
   return { kind: 'box', start };
+}
+
+/** The same, with what its coordinates are cut into. */
+export function cutDomainOf(space: Space): Domain {
+  const domain = domainOf(space);
+  if (space.kind === 'vector' || domain.kind === 'vector') return domain;
+  let first = 0;
+  const cells = Object.values(space.parameters).flatMap((parameter) => {
+    const each = kindOf(parameter).cells(parameter, first);
+    first += each.length;
+    return each;
+  });
+  return cells.every(({ kind }) => kind === 'whole') ? domain : { ...domain, cells };
 }
 
 /** @param vector in [0, 1]^d, as an optimizer of the space's domain asks for. */

@@ -22,7 +22,9 @@ export type Stop =
   | 'TolXUp'
   | 'NoEffectAxis'
   | 'NoEffectCoord'
-  | 'ConditionCov';
+  | 'ConditionCov'
+  /** Of a small run: it has had its share (bipop.ts). */
+  | 'Evaluations';
 
 export type Standing<C> = {
   readonly lambda: number;

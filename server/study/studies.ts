@@ -6,12 +6,13 @@ import { randomId } from '../run/names.ts';
 import { decode, encode } from '../training/text.ts';
 import { checkPlan } from './check-plan.ts';
 import { Commits } from './commits.ts';
+import { bringIn } from './importing.ts';
 import { openLedger } from './ledger.ts';
 import { methodOf } from './method.ts';
-import type { AskRequest, StudyPlan, Trial, Value } from './plan.ts';
-import { type Header, type Line, notAnExport, readLines } from './portable.ts';
-import { toStored } from './stored.ts';
-import { type PlacedValue, Study } from './study.ts';
+import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan.ts';
+import { readLines } from './portable.ts';
+import { placedOf } from './settle.ts';
+import { Study } from './study.ts';
 
 export type StudiesContext = {
   readonly config: Pick<
@@ -22,6 +23,7 @@ export type StudiesContext = {
     | 'trialsOpenMax'
     | 'trialsPerStudyMax'
     | 'shiftsPerRequestMax'
+    | 'leaseMsMax'
   >;
   readonly journal: Pick<Journal, 'studies'>;
   readonly now: () => number;
@@ -39,8 +41,8 @@ export type Told = { readonly trials: readonly number[]; readonly asked: readonl
 /** Taken in one turn of the event loop: two generations of CMA-ES in a hundred dimensions. */
 const VALUES_PER_TURN = 32;
 
-/** Of a study that is imported, written in one transaction. */
-const ROWS_PER_TURN = 200;
+/** Of a study that is deleted, in one transaction and one turn of the event loop: some ms. */
+const DELETED_PER_TURN = { rows: 500, bytes: 2 ** 18 };
 
 export class Studies {
   readonly #context: StudiesContext;
@@ -48,16 +50,19 @@ export class Studies {
   readonly #studies = new Map<string, Study>();
   /** Names of those that are being imported. */
   readonly #beginning = new Set<string>();
+  #isSweeping = false;
+  #isClosed = false;
 
   constructor(context: StudiesContext) {
     this.#context = context;
-    this.#commits = new Commits(context.journal.studies);
+    this.#commits = new Commits(context.journal.studies, () => performance.now());
   }
 
   /** Each is read when somebody first asks for it. */
   load(): void {
     const { studies } = this.#context.journal;
     studies.forgetUnfinished();
+    this.#sweep();
     for (const { name, plan, createTimeMs } of studies.list()) this.#add(name, decode(plan), createTimeMs);
   }
 
@@ -73,9 +78,10 @@ export class Studies {
   }
 
   /** @param id empty means one is chosen. @throws ZerothError naming the field of the request that cannot be. */
-  create(id: string, plan: StudyPlan): Study {
+  create(id: string, given: StudyPlan): Study {
     const { config, journal, now } = this.#context;
-    checkPlan(plan, config);
+    checkPlan(given, config);
+    const plan = { ...given, rules: RULES };
     const name = this.#nameFor(id);
     const createTimeMs = now();
     const ledger = encode(openLedger(methodOf(plan)));
@@ -87,25 +93,32 @@ export class Studies {
   async import(id: string, pieces: AsyncIterable<Uint8Array>): Promise<Study> {
     const { config, journal } = this.#context;
     const name = this.#nameFor(id);
-    if (this.#beginning.has(name) || this.#studies.has(name))
-      throw new ZerothError('already-exists', `${name} exists already`, { resource: name });
+    const lines = readLines(pieces, config.studyBytesMax);
+    let hasBegun = false;
     this.#beginning.add(name);
     try {
-      const header = await this.#bringIn(name, readLines(pieces, config.studyBytesMax));
-      journal.studies.complete(name);
-      return this.#add(name, header.plan, header.createTimeMs);
+      const { plan, createTimeMs } = await bringIn(journal.studies, name, lines, config, () => {
+        hasBegun = true;
+      });
+      return this.#add(name, plan, createTimeMs);
     } catch (error) {
-      if (journal.studies.has(name)) journal.studies.delete(name);
+      if (hasBegun) this.#forget(name);
       throw error;
     } finally {
       this.#beginning.delete(name);
     }
   }
 
+  /** Gone at once, and its name free; its rows go one part after another. */
   delete(study: Study): void {
-    this.#context.journal.studies.delete(study.name);
+    this.#forget(study.name);
     this.#studies.delete(study.name);
     study.close();
+  }
+
+  /** Rows that are still to be deleted stay for the next start. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** Waits for a trial as long as the request says, and no longer than the signal. */
@@ -138,42 +151,25 @@ export class Studies {
     const { studiesMax } = this.#context.config;
     if (this.#studies.size + this.#beginning.size >= studiesMax)
       throw new ZerothError('exhausted', `${studiesMax} studies exist (studiesMax); delete one first`);
-    return `studies/${id === '' ? randomId('study') : id}`;
+    const name = `studies/${id === '' ? randomId('study') : id}`;
+    if (this.#beginning.has(name) || this.#studies.has(name))
+      throw new ZerothError('already-exists', `${name} exists already`, { resource: name });
+    return name;
   }
 
-  /** Rows by parts; nobody sees them before the study is whole. */
-  async #bringIn(name: string, lines: AsyncIterable<Line>): Promise<Header> {
-    const { studies } = this.#context.journal;
-    let header: Header | undefined;
-    let [trials, revision] = [0, 0];
-    let rows: (() => void)[] = [];
-    const write = () => {
-      studies.together(() => {
-        for (const row of rows) row();
-      });
-      rows = [];
-    };
-    for await (const line of lines) {
-      if (header === undefined) {
-        if (!('format' in line)) throw notAnExport();
-        checkPlan(line.plan, this.#context.config);
-        const [plan, ledger] = [encode(line.plan), encode(line.ledger)];
-        studies.begin({ name, plan, ledger, changes: 0, createTimeMs: line.createTimeMs });
-        header = line;
-      } else if ('trial' in line) {
-        if (line.trial.number !== ++trials) throw notAnExport();
-        const stored = toStored(line.trial, '', line.trial.outcome === undefined ? null : 0);
-        rows.push(() => studies.addTrial(name, stored));
-      } else if ('update' in line) {
-        if (line.update.revision !== ++revision) throw notAnExport();
-        rows.push(() => studies.addUpdate(name, line.update.revision, encode(line.update.shifts)));
-      } else if ('format' in line) throw notAnExport();
-      if (rows.length >= ROWS_PER_TURN) write();
-    }
-    write();
-    if (header === undefined || trials !== header.ledger.trials || revision !== header.ledger.revision)
-      throw notAnExport();
-    return header;
+  #forget(name: string): void {
+    this.#context.journal.studies.delete(name);
+    this.#sweep();
+  }
+
+  /** Deleting all rows of a study of millions in one statement would keep everybody waiting for as long as it takes. */
+  #sweep(): void {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    setImmediate(() => {
+      this.#isSweeping = false;
+      if (!this.#isClosed && this.#context.journal.studies.sweep(DELETED_PER_TURN)) this.#sweep();
+    });
   }
 
   async #wait(
@@ -187,6 +183,8 @@ export class Studies {
     let trials = first;
     while (trials.length === 0 && !study.isComplete && !signal.aborted && now() < untilMs) {
       await study.changed(untilMs, signal);
+      // Nobody would evaluate it, and nobody else gets it before the lease is over.
+      if (signal.aborted) break;
       trials = await this.#commits.add(study, () => study.offer(request));
     }
     return trials;
@@ -198,9 +196,4 @@ export class Studies {
     this.#studies.set(name, study);
     return study;
   }
-}
-
-function placedOf(values: readonly Value[]): PlacedValue[] {
-  let place = 0;
-  return values.map((value, index) => ({ ...value, index, place: 'point' in value.of ? place++ : -1 }));
 }

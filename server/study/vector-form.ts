@@ -1,14 +1,19 @@
 // Studies whose trials are points of a search space.
 import type { Method } from './method.ts';
+import type { Optimizer } from './optimizer.ts';
 import { optimizerOf } from './optimizers.ts';
-import type { VectorForm } from './plan.ts';
-import { domainOf } from './space.ts';
+import type { StudyPlan, VectorForm } from './plan.ts';
+import { cutDomainOf, domainOf } from './space.ts';
 
 /** @throws ZerothError naming an option. */
-export function vectorMethod({ space, optimizer: { name, options } }: VectorForm): Method<unknown> {
-  const optimizer = optimizerOf(name).create(options, domainOf(space));
+export function vectorMethod(
+  form: VectorForm,
+  plan: Pick<StudyPlan, 'rules' | 'noise' | 'trials'>,
+): Method<unknown> {
+  const optimizer = optimizerFor(form, plan);
   return {
     start: () => optimizer.start(),
+    accepts: (state) => optimizer.accepts(state),
     ask(state, count, left) {
       if (left < 1) return { state, asked: [] };
       const { state: next, candidates } = optimizer.ask(state, Math.min(count, left));
@@ -23,5 +28,18 @@ export function vectorMethod({ space, optimizer: { name, options } }: VectorForm
       return { state: optimizer.tell(state, told), updates: [] };
     },
     isSpent: (_, left) => left < 1,
+    estimate: (state) => optimizer.estimate?.(state),
   };
+}
+
+function optimizerFor(
+  { space, optimizer: { name, options } }: VectorForm,
+  { rules = 1, noise, trials: budget }: Pick<StudyPlan, 'rules' | 'noise' | 'trials'>,
+): Optimizer<unknown> {
+  const domain = rules === 1 ? domainOf(space) : cutDomainOf(space);
+  const { create, createNoisy } = optimizerOf(name);
+  if (noise === undefined) return create(options, domain);
+  if (createNoisy === undefined)
+    throw new Error(`noise: expected an optimizer that can do with it, got ${name}`);
+  return createNoisy(options, domain, { noise, budget });
 }

@@ -1,5 +1,5 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
-import { invalid, ZerothError } from '../errors.ts';
+import { ZerothError } from '../errors.ts';
 import { REMOTE } from '../judge/remote-name.ts';
 import { type BatchOptions, openBatch } from '../model/batch.ts';
 import { type Evaluation, evaluate } from '../model/evaluate.ts';
@@ -16,7 +16,7 @@ import { readOutputs } from '../model/pieces.ts';
 import type { PositionForward } from '../model/position-forward.ts';
 import { BatchBuffers } from '../model/rows.ts';
 import type { LossPrograms } from '../model/score.ts';
-import { compiled } from '../model/score-operator.ts';
+import { compiled, roleOf } from '../model/score-operator.ts';
 import { positionsEnd } from '../model/words.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
@@ -53,16 +53,14 @@ export function evaluatorFor(
   const buffers = new BatchBuffers();
   let withoutPadding = NONE_WITHOUT_PADDING;
   const choose = ({ name, output, labels, candidates = '' }: ObjectiveChoice): Chosen => {
+    const isOfWords = candidates !== '';
     if (isOperators(name)) {
       const operators = options.objectives.get(name);
-      if (candidates !== '')
-        throw invalid('objective.candidates', `none, of ${name}`, JSON.stringify(candidates));
-      const bound = bindObjective(operators, outputs, { output, labels });
+      const bound = bindObjective(operators, outputs, { output, labels, isOfWords });
       if (operators.form.kind === 'graph') compiled(operators, programs);
       return { bound };
     }
     const objective = findObjective(name, options.objectives.names);
-    const isOfWords = candidates !== '';
     const scored = isOfWords
       ? scoredWords(objective, outputs, output)
       : scoredOutput(objective, outputs, output);
@@ -162,16 +160,24 @@ function extrasOf(
   { candidates = '', positions = '' }: ObjectiveChoice,
   chosen: Chosen,
 ): Record<string, string> {
-  if ('bound' in chosen) {
-    const others = chosen.bound.batch.filter(({ need }) => need.name !== LABELS_ROLE);
-    return Object.fromEntries(others.map(({ need, tensor }) => [need.name, tensor]));
-  }
-  return chosen.isOfWords ? { candidates, positions: positions === '' ? 'positions' : positions } : {};
+  const needs = 'bound' in chosen ? chosen.bound.batch : [];
+  const others = needs.filter(({ need }) => need.name !== LABELS_ROLE);
+  return {
+    ...Object.fromEntries(others.map(({ need, tensor }) => [roleOf(need), tensor])),
+    ...(scoresWords(chosen) && { candidates, positions: positions === '' ? 'positions' : positions }),
+  };
+}
+
+function scoresWords(chosen: Chosen): boolean {
+  return 'bound' in chosen ? chosen.bound.isOfWords : chosen.isOfWords;
 }
 
 /** In errors: a graph does not say where it takes a tensor from. */
-function purposeIn({ objective: { name, form } }: BoundObjective): () => string {
-  return () => `${name} takes it${form.kind === 'graph' ? ', and it is no output of the model' : ''}`;
+function purposeIn({ objective: { name, form }, isOfWords }: BoundObjective): (role: string) => string {
+  return (role) => {
+    if (isOfWords && (role === 'candidates' || role === 'positions')) return `the ${role}`;
+    return `${name} takes it${form.kind === 'graph' ? ', and it is no output of the model' : ''}`;
+  };
 }
 
 /** A batch has labels; for an objective of the operator's that takes none, any other of its tensors will do. */
@@ -190,21 +196,19 @@ type Chosen =
 
 /** What a row asks for beyond its tokens is not cut: labels, or positions of words. */
 function reachOf(chosen: Chosen): Pick<BatchOptions, 'reach'> {
+  if (scoresWords(chosen)) return { reach: { of: 'positions', endOf: positionsEnd } };
   if ('bound' in chosen) return {};
-  const { objective, isOfWords } = chosen;
-  if (isOfWords) return { reach: { of: 'positions', endOf: positionsEnd } };
+  const { objective } = chosen;
   return objective.tokens === undefined ? {} : { reach: { of: 'labels', endOf: objective.tokens.endOf } };
 }
 
 /** An output that is returned has to be whole. */
 function mayCut(without: WithoutPadding, chosen: Chosen, returned: readonly string[]): boolean {
-  if ('bound' in chosen) {
-    const taken = chosen.bound.outputs.map(({ output }) => output);
-    return [...taken, ...returned].every((name) => without.rows.has(name));
-  }
-  const { objective, output, isOfWords } = chosen;
-  const isByToken = isOfWords || objective.tokens !== undefined;
-  if (isByToken)
-    return without.tokens.has(output) && returned.every((name) => name !== output && without.rows.has(name));
-  return [output, ...returned].every((name) => without.rows.has(name));
+  const taken = 'bound' in chosen ? chosen.bound.outputs.map(({ output }) => output) : [chosen.output];
+  if (scoresWords(chosen) || ('objective' in chosen && chosen.objective.tokens !== undefined))
+    return (
+      taken.every((name) => without.tokens.has(name) && !returned.includes(name)) &&
+      returned.every((name) => without.rows.has(name))
+    );
+  return [...taken, ...returned].every((name) => without.rows.has(name));
 }

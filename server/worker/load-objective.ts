@@ -1,9 +1,10 @@
 // A file of `--objective-dir` to an objective. A module is imported from its own folder, so that it finds what it imports, but with the bytes that
 // were accepted: a file that has changed since, or is gone, is another matter.
-import { registerHooks } from 'node:module';
+import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { thrown } from '../model/foreign.ts';
 import { graphObjective } from '../model/graph-objective.ts';
-import { moduleObjective, thrown } from '../model/module-objective.ts';
+import { moduleObjective } from '../model/module-objective.ts';
 import { withinModule } from '../model/module-scope.ts';
 import { type ObjectiveFile, type OperatorObjective, objectiveFailure } from '../model/operator-objective.ts';
 
@@ -18,6 +19,7 @@ let areHooked = false;
  */
 export async function loadObjective(file: ObjectiveFile, msMax: number): Promise<OperatorObjective> {
   if (file.path.endsWith('.onnx')) return graphObjective(file);
+  const fail = objectiveFailure(file);
   hook();
   const url = `${pathToFileURL(file.path).href}?sha256=${file.sha256}`;
   sources.set(url, file.bytes);
@@ -25,11 +27,32 @@ export async function loadObjective(file: ObjectiveFile, msMax: number): Promise
   try {
     module = (await withinModule(file.name, () => import(url))) as typeof module;
   } catch (error) {
-    throw objectiveFailure(file)(`it cannot be imported: ${thrown(error, file)}`, error);
+    const told = thrown(error, file);
+    const isPlaced = !(error instanceof SyntaxError) || /line \d+\)$/.test(told);
+    throw fail(`it cannot be imported: ${told}${isPlaced ? '' : whereItIsWrong(file)}`, error);
   } finally {
     sources.delete(url);
   }
+  if (!('default' in module)) {
+    const others = Object.keys(module).map((name) => `"${name}"`);
+    const got = others.length === 0 ? 'none' : `none, but ${others.join(', ')}`;
+    throw fail(`its default export: expected an objective (docs/objectives.md), got ${got}`);
+  }
   return moduleObjective(module.default, file, msMax);
+}
+
+/** Node.js does not say where JavaScript cannot be parsed; its parser of TypeScript does, and knows what has types. */
+function whereItIsWrong({ path, bytes }: ObjectiveFile): string {
+  const source = new TextDecoder().decode(bytes);
+  try {
+    const hasTypes = stripTypeScriptTypes(source) !== source && !path.endsWith('.ts');
+    return hasTypes
+      ? '; it has types, which take a name that ends in .ts'
+      : ', perhaps in a file that it imports';
+  } catch (parsed) {
+    const line = String((parsed as Error).stack).match(/^.*:(\d+)\n/)?.[1];
+    return line === undefined ? '' : ` (line ${line})`;
+  }
 }
 
 function hook(): void {

@@ -11,10 +11,13 @@ const { files, msMax } = workerData as { readonly files: readonly ObjectiveFile[
 // By the time that a timer fails, another file is being tried: a model's worker tells of it.
 containStrays(() => undefined);
 
-for (const file of files) {
-  const outcome = await settled(async (): Promise<ObjectiveFacts> => {
-    const { description, needs, isPerExample } = await loadObjective(file, msMax);
-    return { description, needs, isPerExample };
-  });
-  parentPort!.postMessage(outcome);
-}
+/** Not awaited: a thread that has nothing left to wait for ends, whatever a module's import waits for. */
+void (async () => {
+  for (const file of files) {
+    const outcome = await settled(async (): Promise<ObjectiveFacts> => {
+      const { description, needs, isPerExample } = await loadObjective(file, msMax);
+      return { description, needs, isPerExample };
+    });
+    parentPort!.postMessage(outcome);
+  }
+})();

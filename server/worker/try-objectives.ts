@@ -36,7 +36,9 @@ export async function tryObjectives(
 type Tried = { readonly tried: readonly Outcome<ObjectiveFacts>[]; readonly ended: string };
 
 async function tryInThread(files: readonly ObjectiveFile[], msMax: number): Promise<Tried> {
-  const worker = new Worker(THREAD, { workerData: { files, msMax }, stdout: true });
+  // What says where JavaScript cannot be parsed is an experiment of Node.js.
+  const execArgv = [...process.execArgv, '--disable-warning=ExperimentalWarning'];
+  const worker = new Worker(THREAD, { workerData: { files, msMax }, stdout: true, execArgv });
   worker.stdout.on('data', (printed: Buffer) => process.stderr.write(printed));
   const tried: Outcome<ObjectiveFacts>[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -50,7 +52,13 @@ async function tryInThread(files: readonly ObjectiveFile[], msMax: number): Prom
     if (tried.length === files.length) resolve('');
   });
   worker.once('error', (error) => resolve(`it ended its thread: ${error.message}`));
-  worker.once('exit', (code) => resolve(`it ended its thread with code ${code}`));
+  worker.once('exit', (code) =>
+    resolve(
+      code === 0
+        ? 'its import waits for what never comes: a promise at its top level that nothing is left to resolve'
+        : `it ended its thread with code ${code}`,
+    ),
+  );
   const ended = await promise;
   clearTimeout(timer);
   await worker.terminate();

@@ -47,6 +47,37 @@ describe('a vector of a client', () => {
     expect(Float32Array.from(double.values)).toEqual(single.values);
   });
 
+  test('goes on from values, revision and grid that were kept as one that was there all the time', () => {
+    const update = (revision: bigint, scale: number) => [{ revision, shifts: [{ seed: revision, scale }] }];
+    const whole = new SeedVector(values());
+    // Out to a coarser grid, and back.
+    whole.apply([{ revision: 1n, shifts: [{ seed: 1n, scale: 1 }] }]);
+    for (let revision = 2n; revision <= 9n; revision++)
+      whole.apply([{ revision, shifts: [{ seed: 1n, scale: 1 }] }]);
+    for (let revision = 10n; revision <= 18n; revision++)
+      whole.apply([{ revision, shifts: [{ seed: 1n, scale: -1 }] }]);
+    const { revision, gridExponent } = whole;
+    const kept = new SeedVector(whole.values.slice(), { revision, gridExponent });
+    for (const vector of [whole, kept]) vector.apply(update(19n, 1e-3));
+    expect(kept.values).toEqual(whole.values);
+    expect(() => new SeedVector(Float32Array.of(8), { gridExponent: -24 })).toThrow(
+      'gridExponent: expected one whose range holds 8, got -24',
+    );
+  });
+
+  test('does not follow an update that leads out of its range, even where it leads back', () => {
+    const [single, double] = [new SeedVector(values()), new SeedVector(Float64Array.from(values()))];
+    const before = single.values.slice();
+    const shifts = [
+      { seed: 1n, scale: 1000.5 },
+      { seed: 1n, scale: -1000.5 },
+    ];
+    for (const vector of [single, double])
+      expect(() => vector.apply([{ revision: 1n, shifts }])).toThrow(RangeError);
+    expect([single.revision, double.revision]).toEqual([0n, 0n]);
+    expect(single.values).toEqual(before);
+  });
+
   test('has no place for what is not a number', () => {
     expect(() => new SeedVector(Float32Array.of(1, Number.NaN))).toThrow('grid: NaN is not a magnitude');
   });

@@ -81,4 +81,46 @@ describe('the studies of a journal', () => {
     studies.delete(STUDY.name);
     expect(() => studies.get(STUDY.name)).toThrow('studies/a does not exist');
   });
+
+  test('that are deleted are swept row by row, and no others', () => {
+    const { studies } = journal;
+    studies.create(STUDY);
+    for (let number = 1; number <= 5; number++) {
+      studies.addTrial(STUDY.name, trial(number));
+      studies.addUpdate(STUDY.name, number, '[]');
+      studies.putChange(STUDY.name, number, '{}');
+    }
+    studies.delete(STUDY.name);
+    studies.create(STUDY);
+    studies.addTrial(STUDY.name, trial(1));
+    // Three times 5 rows by 4, and the study.
+    expect(turnsOf({ rows: 4, bytes: 2 ** 20 })).toBe(7);
+    expect(studies.trials(STUDY.name, 0, 9)).toHaveLength(1);
+  });
+
+  test('are swept by fewer rows where these are long, one at least', () => {
+    const { studies } = journal;
+    for (const [bytes, turns] of [
+      [250_000, 4],
+      [1000, 7],
+    ]) {
+      studies.create(STUDY);
+      for (let number = 1; number <= 6; number++)
+        studies.addTrial(STUDY.name, trial(number, { vector: new Uint8Array(100_000) }));
+      studies.delete(STUDY.name);
+      expect(turnsOf({ rows: 500, bytes })).toBe(turns);
+    }
+    studies.create(STUDY);
+    for (let revision = 1; revision <= 6; revision++)
+      studies.addUpdate(STUDY.name, revision, 'x'.repeat(1000));
+    studies.delete(STUDY.name);
+    expect(turnsOf({ rows: 500, bytes: 3000 })).toBe(3);
+  });
+
+  /** Until nothing is left. */
+  const turnsOf = (most: Parameters<Journal['studies']['sweep']>[0]) => {
+    let turns = 0;
+    while (journal.studies.sweep(most)) turns++;
+    return turns;
+  };
 });

@@ -88,7 +88,9 @@ async function evaluateOwn(
   ]);
   const limits = { rowsPerMicroBatchMax: 4, tokensPerMicroBatchMax: 4096 };
   const batch = openBatch({ kind: 'inline', tensors }, graph.inputs, '', limits);
-  const bound = bindObjective(OPERATORS[which], graph.outputs, { output: '', labels: '' });
+  const bound = bindObjective(OPERATORS[which], graph.outputs, {
+    ...{ output: '', labels: '', isOfWords: false },
+  });
   const options = { bound, outputs, perExample: true, isCut: false, programs, replyBytesMax: 2 ** 20 };
   return evaluate(forward, batch, options);
 }

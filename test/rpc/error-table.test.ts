@@ -681,6 +681,29 @@ const table: readonly Bad[] = [
     message: 'plan.vector.free.start: expected at most 100 dimensions for cma-es, got 101',
   },
   {
+    what: 'a study that begins too far out',
+    call: ({ studies }) => studies.create({ space: { start: [0, 1e60] }, optimizer: { name: 'cma-es' } }),
+    code: 'INVALID_ARGUMENT',
+    field: 'plan.vector.free.start[1]',
+    message: 'plan.vector.free.start[1]: expected a number from -1e+50 to 1e+50, got 1e+60',
+  },
+  {
+    what: 'a study of a scale that squares to nothing',
+    call: ({ studies }) =>
+      studies.create({ space: { start: [0], scale: 1e-200 }, optimizer: { name: 'random' } }),
+    code: 'INVALID_ARGUMENT',
+    field: 'plan.vector.free.scale',
+    message: 'plan.vector.free.scale: expected a number from 1e-30 to 1e+50, got 1e-200',
+  },
+  {
+    what: 'a study with a parameter that no object can have',
+    call: ({ studies }) =>
+      studies.create({ space: { ['__proto__']: { min: 0, max: 1 } }, optimizer: { name: 'random' } }),
+    code: 'INVALID_ARGUMENT',
+    field: 'plan.vector.box.parameters',
+    message: "plan.vector.box.parameters: expected names that objects can have, got '__proto__'",
+  },
+  {
     what: 'an unknown study',
     call: ({ studies }) => studies.get('studies/none'),
     code: 'NOT_FOUND',
@@ -724,6 +747,16 @@ const table: readonly Bad[] = [
     code: 'INVALID_ARGUMENT',
     field: 'values[0].point.coordinates.values',
     message: 'values[0].point.coordinates.values: expected 1 numbers, got 2',
+  },
+  {
+    what: 'a point too far out, behind so many others that they are taken by parts',
+    call: async (zeroth) => {
+      const points = Array.from({ length: 40 }, (_, i) => ({ point: [i === 39 ? 1e101 : i], value: 0 }));
+      return zeroth.studies.tell(await studyOf(zeroth), points);
+    },
+    code: 'INVALID_ARGUMENT',
+    field: 'values[39].point.coordinates.values[0]',
+    message: 'values[39].point.coordinates.values[0]: expected a number from -1e+100 to 1e+100, got 1e+101',
   },
   {
     what: 'points without an id of their request',

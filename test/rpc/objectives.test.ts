@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toBatch } from '../../client/convert.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { BatchKind, TrainingState } from '../../proto/gen/zeroth/v1/training_service.ts';
+import { GraphWriter } from '../../server/onnx/graph-writer.ts';
+import type { DataType } from '../../server/tensor.ts';
 import { CLASSES, doors, type Fixture, OBJECTIVE, ROWS, tinyData } from '../support/fixture-server.ts';
 import { likelihood, moduleOf, objectiveFolder } from '../support/objective-files.ts';
 import { temporaryFolder } from '../support/server-process.ts';
@@ -28,6 +30,16 @@ const broken = {
   'scribbler.ts': moduleOf('outputs.output.data.fill(1); return Array(rows).fill(1);'),
   'exiting.ts': moduleOf('process.exit(3);'),
   'listed.ts': moduleOf('throw [1n];'),
+  'mean.ts': moduleOf('return 0.5;'),
+  'nameless.ts': moduleOf('const error = new Error(); error.name = Symbol("x"); throw error;'),
+  'verbose.ts': moduleOf('throw new Error("x".repeat(1e6));'),
+  'trapped.ts': moduleOf('return new Proxy([1], { get() { throw new Error("no"); } });'),
+  'large.ts': moduleOf('return "1".repeat(2 ** 30);'),
+  'growing.ts': moduleOf(
+    'for (const list = []; ; ) list.push(new Float64Array(1e6).fill(1)) > 9 && list.pop();',
+  ),
+  'half.ts': moduleOf('return [];').replace("'float32'", "'float16'"),
+  'scores.ts': moduleOf('return [];').replace('output:', 'scores:'),
   'forgetful.ts': moduleOf('void (async () => { throw 1; })(); return Array(rows).fill(2);'),
   'half-empty.ts': `export default {
     ...{ outputs: { output: { dataType: 'float32' } }, labels: {}, losses: undefined },
@@ -47,8 +59,25 @@ const broken = {
   'many.onnx': likelihood({ labels: 'int32' }),
   'renamed.onnx': likelihood({ output: 'losses' }),
   'elsewhere.onnx': likelihood({ input: 'prediction' }),
+  'referring.onnx': likelihood({ target: 'reference' }),
   'torn.onnx': likelihood().subarray(0, 40),
+  'unscored.onnx': graphOf(['labels', ['rows'], 'int64'], ['Cast', { to: 1 }]),
+  'scores-alone.onnx': graphOf(['output', ['rows', 'classes'], 'float32'], ['Identity', {}]),
+  'unknown.onnx': graphOf(['output', ['rows', 'classes'], 'float32'], ['Frobnicate', {}]),
+  'low.onnx': graphOf(['output', ['rows', 'classes'], 'float16'], ['Cast', { to: 1 }]),
+  'long.onnx': graphOf(['output', ['rows', 'length', 'classes'], 'float32'], ['Identity', {}]),
 };
+
+/** One node from one input to `loss`. */
+function graphOf(
+  [name, shape, dataType]: readonly [string, readonly string[], DataType],
+  [node, attributes]: readonly [string, Record<string, number>],
+): Uint8Array {
+  const graph = new GraphWriter(18);
+  graph.add(node, [graph.input(name, [...shape], dataType)], attributes, 'loss');
+  graph.output('loss', ['rows']);
+  return graph.finish();
+}
 
 describe.each(doors)('objectives of the operator, %s', (_, open) => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -137,7 +166,18 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     ['texts', 'custom/texts (texts.ts): losses[0]: expected a number, got "1"'],
     ['later', 'custom/later (later.ts): losses: expected an answer at once, got a promise'],
     ['exiting', /^custom\/exiting \(exiting\.ts\): losses threw Error: process\.exit\(3\) is not for an /],
-    ['listed', 'custom/listed (listed.ts): losses threw a list of 1'],
+    ['listed', 'custom/listed (listed.ts): losses threw [1n]'],
+    ['mean', 'custom/mean (mean.ts): losses: expected an array of 7 numbers, got 0.5'],
+    ['nameless', 'custom/nameless (nameless.ts): losses threw an error that cannot be shown'],
+    ['verbose', /^custom\/verbose \(verbose\.ts\): losses threw Error: x{233}\.\.\. \(line 4\)$/],
+    ['trapped', 'custom/trapped (trapped.ts): losses threw Error: no (line 4)'],
+    ['large', 'custom/large (large.ts): losses threw RangeError: Invalid string length (line 4)'],
+    ['growing', 'custom/growing (growing.ts): losses: it took longer than 300 ms (objectiveMsMax)'],
+    [
+      'scores-alone',
+      'custom/scores-alone (scores-alone.onnx): loss: expected 7 losses, one for each row, got float32 [7, 3]',
+    ],
+    ['unknown', /^custom\/unknown \(unknown\.onnx\): ONNX Runtime: .*No Op registered for Frobnicate/],
     ['endless', 'custom/endless (endless.ts): losses: it took longer than 300 ms (objectiveMsMax)'],
   ])('what goes wrong in a module is an error of that evaluation: %s', async (name, text) => {
     expect(await refusal(evaluate(`custom/${name}`))).toMatchObject({
@@ -181,13 +221,55 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
   });
 
   test.each([
-    ['custom/wide', {}, 'objective.output: expected float32 [rows, 12], got float32 [-1, 3]'],
-    ['custom/many', {}, 'batch.dataset["labels"]: expected int32 [rows], got int64 [7]'],
-    ['custom/squares', {}, 'batch.dataset["labels"]: expected float32 of any shape, got int64 [7]'],
+    [
+      'custom/wide',
+      {},
+      'objective.output: expected float32 [rows, 12] (custom/wide takes it), got float32 [-1, 3]',
+    ],
+    [
+      'custom/many',
+      {},
+      'batch.dataset["labels"]: expected int32 [rows] (custom/many takes it), got int64 [7]',
+    ],
+    [
+      'custom/squares',
+      {},
+      'batch.dataset["labels"]: expected float32 of any shape (custom/squares takes it), got int64 [7]',
+    ],
     [
       'custom/elsewhere',
       {},
-      'batch.dataset: expected a tensor "prediction" (custom/elsewhere takes it, and it is no output of the model), got "labels", "x"',
+      'objective.name: expected one that takes an output of the model ("logits"), got custom/elsewhere, which takes "prediction", "labels"',
+    ],
+    [
+      'custom/referring',
+      {},
+      'batch.dataset: expected a tensor "reference" (custom/referring takes it, and it is no output of the model), got "labels", "x"',
+    ],
+    [
+      'custom/half',
+      {},
+      'objective.output: expected float16 of any shape (custom/half takes it), got float32 [-1, 3]',
+    ],
+    [
+      'custom/low',
+      {},
+      'objective.output: expected float16 [rows, classes] (custom/low takes it), got float32 [-1, 3]',
+    ],
+    [
+      'custom/long',
+      {},
+      'objective.output: expected float32 [rows, length, classes] (custom/long takes it), got float32 [-1, 3]',
+    ],
+    [
+      'custom/scores',
+      {},
+      'objective.name: output "scores" of custom/scores: expected a model output ("logits"), got "scores"',
+    ],
+    [
+      'custom/unscored',
+      {},
+      'objective.name: expected one that takes an output of the model ("logits"), got custom/unscored, which takes "labels"',
     ],
     ['custom/weighted', { output: 'logits' }, /^objective\.output: expected none, as custom\/weighted /],
     [
@@ -198,7 +280,7 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
     [
       'custom/macro-f1',
       { candidates: 'words' },
-      /^objective\.candidates: expected none, of custom\/macro-f1/,
+      'objective.output: expected float32 [rows, sequence, vocabulary], got float32 [-1, 3]',
     ],
   ])('%s with %o does not fit, and says why', async (name, choice, text) => {
     expect(await refusal(evaluate(name, { objective: { name, ...choice } }))).toMatchObject({
@@ -248,11 +330,11 @@ describe.each(doors)('objectives of the operator, %s', (_, open) => {
         /^custom\/unparsable \(unparsable\.ts\): it cannot be imported: SyntaxError: /,
       ),
       'custom/untitled':
-        'custom/untitled (untitled.ts): its default export: expected an objective (docs/objectives.md), got undefined',
+        'custom/untitled (untitled.ts): its default export: expected an objective (docs/objectives.md), got none, but "objective"',
       'custom/halved':
         'custom/halved (halved.js): its functions: expected either losses, or start, add, merge, loss, got start, loss',
       'custom/typed': expect.stringMatching(
-        /^custom\/typed \(typed\.mjs\): outputs\.output\.dataType: expected of float32, .*, got "float8"$/,
+        /^custom\/typed \(typed\.mjs\): outputs\.output\.dataType: expected one of float32, .*, got "float8"$/,
       ),
       'custom/stuck': 'custom/stuck (stuck.ts): it was not imported within 300 ms (objectiveMsMax)',
       'custom/quitting': expect.stringMatching(

@@ -125,6 +125,11 @@ describe.each([
 });
 
 describe('health', () => {
+  test('has every service of the contract', () => {
+    expect(SERVICES).toContain('zeroth.v1.StudyService');
+    expect(SERVICES).toHaveLength(9);
+  });
+
   type Answer = { readonly status: string };
   type Done = (error: Error | null, answer: Answer) => void;
 

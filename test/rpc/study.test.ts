@@ -2,8 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ZerothCallError } from '../../client/errors.ts';
+import { Infeasible } from '../../client/optimize.ts';
 import type { Tell } from '../../client/studies.ts';
-import { StudyState, TrialState } from '../../proto/gen/zeroth/v1/study_service.ts';
+import {
+  ListStudiesRequest,
+  StudyServiceService,
+  StudyState,
+  TrialState,
+} from '../../proto/gen/zeroth/v1/study_service.ts';
+import { noiseOf } from '../study/noise.ts';
 import { doors, type Fixture } from '../support/fixture-server.ts';
 
 const BOX = {
@@ -191,6 +198,46 @@ describe.each(doors)('a study %s', (_, start) => {
     expect(Math.min(...told)).toBeGreaterThan(0);
   });
 
+  test('says an estimate where values are noisy, and of how many values', async () => {
+    const { studies } = fixture.zeroth;
+    const optimizer = { name: 'cma-es', options: { seed: 2 } };
+    const space = { x: { min: -1, max: 3 }, k: { min: 1, max: 5, whole: true } } as const;
+    const noise = { deviation: 0.5 };
+    const { name, plan } = await studies.create({
+      space,
+      optimizer,
+      noise,
+      direction: 'maximize',
+      trials: 400,
+    });
+    expect(plan!.noise).toEqual(noise);
+    let calls = 0;
+    const told = await studies.optimize<{ x: number; k: number }>(
+      name,
+      ({ x, k }) => -((x - 1) ** 2) - (k - 4) ** 2 + noise.deviation * noiseOf(3n, calls++),
+    );
+    expect(told).toBe(400);
+    expect(await studies.best(name)).toBeUndefined();
+    const estimate = (await studies.estimate(name))!;
+    const { x, k } = estimate.point as { x: number; k: number };
+    expect(k).toBe(4);
+    expect(Math.abs(x - 1)).toBeLessThan(0.3);
+    expect(estimate.value).toBeLessThan(0.1);
+    expect(estimate.standardError).toBeLessThan(0.2);
+    expect(Number(estimate.evaluations)).toBeGreaterThan(Number(estimate.points));
+    const { best, estimate: listed } = await studies.get(name);
+    expect(best).toBeUndefined();
+    expect(listed).toMatchObject({ value: estimate.value, evaluations: estimate.evaluations });
+    const exact = await newStudy('exact');
+    expect([await studies.estimate(exact), (await studies.get(exact)).plan!.noise]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    const { optimizerInfos } = await fixture.zeroth.info();
+    const able = optimizerInfos.filter(({ takesNoise }) => takesNoise);
+    expect(able.map((each) => each.name)).toEqual(['cma-es', 'sep-cma-es']);
+  });
+
   test('goes on somewhere else from its export as it would have here', async () => {
     const { studies } = fixture.zeroth;
     const optimizer = { name: 'cma-es', options: { seed: 3 } };
@@ -230,7 +277,7 @@ describe.each(doors)('a study %s', (_, start) => {
       code: 'INVALID_ARGUMENT',
     });
     expect(await refusal(studies.import(Buffer.from('{}\n')))).toMatchObject({
-      message: 'data: expected the lines of an export, zeroth-study/1, got something else',
+      message: 'data: expected the lines of an export, zeroth-study/2, got something else',
     });
     expect(await refusal(studies.get('studies/part'))).toMatchObject({ code: 'NOT_FOUND' });
     expect(await refusal(studies.import(file, { studyId: 'copy' }))).toMatchObject({
@@ -248,5 +295,44 @@ describe.each(doors)('a study %s', (_, start) => {
     expect(await waiting).toMatchObject({ code: 'NOT_FOUND' });
     expect((await refusal(studies.get(study))).code).toBe('NOT_FOUND');
     expect(await studies.get(await newStudy('gone'))).toMatchObject({ trials: 0n });
+  });
+});
+
+describe.each(doors)('studies %s', (_, start) => {
+  test('are listed by as many as an answer holds', async () => {
+    await using fixture = await start(['--reply-bytes-max', '65536']);
+    const { studies } = fixture.zeroth;
+    const start3000 = new Array<number>(3000).fill(1 / 3);
+    const space = { start: start3000 };
+    for (let i = 0; i < 7; i++) await studies.create({ studyId: `s${i}`, space, optimizer: RANDOM });
+    const first = await fixture.channel.unary(
+      StudyServiceService.listStudies,
+      ListStudiesRequest.fromPartial({}),
+    );
+    expect([first.studies.length, first.nextPageToken]).toEqual([2, 'studies/s1']);
+    const all = await Array.fromAsync(studies.list());
+    expect(all.map(({ name }) => name)).toEqual([0, 1, 2, 3, 4, 5, 6].map((i) => `studies/s${i}`));
+  });
+
+  test('take long words for why there is no value, and count what is ours', async () => {
+    await using fixture = await start();
+    const { studies } = fixture.zeroth;
+    const optimizer = RANDOM;
+    const { name } = await studies.create({ space: { start: [1] }, optimizer, trials: 4 });
+    let calls = 0;
+    const told = await studies.optimize(
+      name,
+      async (_point, { number }) => {
+        if (++calls === 1) throw new Infeasible('x'.repeat(5000));
+        // Somebody else is faster with one of them.
+        if (number === 3n) await studies.tell(name, [{ trial: 3n, value: 7 }]);
+        return Number(number);
+      },
+      { count: 2 },
+    );
+    expect([calls, told]).toEqual([4, 3]);
+    const trials = await Array.fromAsync(studies.trials(name));
+    expect(trials[0].reason).toBe('x'.repeat(1000));
+    expect(trials[2].value).toBe(7);
   });
 });

@@ -4,8 +4,19 @@ import { optimizerNames, optimizerOf } from '../../server/study/optimizers.ts';
 import { keepsTheContract } from './contract.ts';
 
 for (const name of optimizerNames) {
-  const { create, domains } = optimizerOf(name);
+  const { create, createNoisy, domains } = optimizerOf(name);
   keepsTheContract(name, (seed, domain) => create({ seed }, domain), [...domains]);
+  if (createNoisy === undefined) continue;
+  keepsTheContract(`${name} by bipop`, (seed, domain) => create({ seed, restarts: 'bipop' }, domain), [
+    ...domains,
+  ]);
+  for (const noise of [{}, { deviation: 0.1 }])
+    keepsTheContract(
+      `${name} with noise${noise.deviation === undefined ? '' : ' that is known'}`,
+      (seed, domain) => createNoisy({ seed }, domain, { noise, budget: undefined }),
+      [...domains],
+      { repeats: true },
+    );
 }
 
 describe.each(optimizerNames)('the listing says of %s', (name) => {

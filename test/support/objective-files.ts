@@ -31,16 +31,17 @@ export function moduleOf(body: string): string {
 `;
 }
 
-/** cross_entropy as a graph: float32 `output` [rows, classes] and int64 `labels` [rows] to `loss` [rows]. */
+/** cross_entropy as a graph: float32 `output` [rows, classes] and int64 `labels` [rows] to `loss` [rows]; other names on request. */
 export function likelihood({
   input = 'output',
   output = 'loss',
   labels = 'int64' as DataType,
+  target = 'labels',
   scale = 1,
 } = {}): Uint8Array {
   const graph = new GraphWriter(18);
   const logits = graph.input(input, ['rows', 'classes'], 'float32');
-  const classes = graph.unsqueeze(graph.input('labels', ['rows'], labels), [1]);
+  const classes = graph.unsqueeze(graph.input(target, ['rows'], labels), [1]);
   const ofLabel = graph.add('GatherElements', [graph.add('LogSoftmax', [logits], { axis: 1 }), classes], {
     axis: 1,
   });

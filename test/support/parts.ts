@@ -45,7 +45,7 @@ export async function startParts(flags: readonly string[] = []) {
   const context = { config, journal, datasets, checkpoints, objectives, judges, log, now: Date.now };
   const runs = new Runs(context, models);
   const trainings = opened.adopt(new Trainings(context, runs), (each) => each.close());
-  const studies = new Studies(context);
+  const studies = opened.adopt(new Studies(context), (each) => each.close());
   const rpc = new RpcServer(
     { config, journal, datasets, objectives, models, runs, trainings, studies, judges },
     log,

@@ -12,11 +12,26 @@ import { mezo } from '../../server/strategy/mezo.ts';
 import type { Tensor } from '../../server/tensor.ts';
 import { encoderOf } from '../model/head-cases.ts';
 import { int64 } from '../model/models.ts';
+import { objectiveFolder } from '../support/objective-files.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { createSession } from '../support/sessions.ts';
 import { cases, type SetName, sets } from './language-cases.ts';
 
 const FOLDER = 'test/fixtures/language';
+
+/** Takes a tensor of the batch that has the name of a field. */
+const NAMED = `export default {
+  outputs: { output: { dataType: 'float32', shape: ['rows', 2] } },
+  labels: { candidates: { dataType: 'int64', shape: ['rows', 2] } },
+  losses: ({ output }, { candidates }, rows) =>
+    Array.from({ length: rows }, (_, row) => Number(candidates.data[2 * row]) * (output.data[2 * row] < Infinity ? 1 : NaN)),
+};`;
+
+const WIDE = `export default {
+  outputs: { output: { dataType: 'float32' }, hidden: { dataType: 'float32' } },
+  labels: {},
+  losses: (outputs, labels, rows) => new Float64Array(rows),
+};`;
 
 const setNames = Object.keys(sets) as SetName[];
 
@@ -53,7 +68,8 @@ describe('language models over the wire', () => {
           join(folder, 'models', `${name}.onnx`),
           encoderOf(fixture, name.endsWith('fp16') ? 'float16' : 'float32'),
         );
-    server = await startServerProcess(folder, ['--log-level', 'debug']);
+    const objectives = await objectiveFolder(folder, { 'named.ts': NAMED, 'wide.ts': WIDE });
+    server = await startServerProcess(folder, ['--log-level', 'debug', '--objective-dir', objectives]);
     zeroth = connect(server.address);
   });
   afterAll(async () => {
@@ -205,6 +221,7 @@ describe('language models over the wire', () => {
       words: uploaded(batch.input_ids.map(() => [30, 70])),
       positions: uploaded(batch.input_ids.map(() => 1)),
       labels: uploaded(batch.input_ids.map((_, row) => row % 2)),
+      candidates: uploaded(batch.input_ids.map((_, row) => [row, row])),
     });
     const lossOf = async (name?: string) => {
       const request = { run, points: [{}], batch: toBatch(dataset.name) };
@@ -214,6 +231,12 @@ describe('language models over the wire', () => {
     expect(await lossOf()).toBeGreaterThan(0);
     expect([0, 1 / 3, 2 / 3, 1]).toContain(await lossOf('accuracy'));
     expect(await lossOf('f1')).toBeLessThanOrEqual(1);
+    expect(await lossOf('custom/macro-f1')).toBe(await lossOf('f1'));
+    expect(await lossOf('custom/likelihood')).toBeCloseTo(await lossOf(), 5);
+    expect(await lossOf('custom/named')).toBe(1);
+    await expect(lossOf('custom/wide')).rejects.toThrow(
+      /objective.candidates: expected none, as custom\/wide takes outputs besides "output", got "hidden"/,
+    );
     await expect(lossOf('masked_lm')).rejects.toThrow(
       /objective.candidates: expected none, got one, of masked_lm/,
     );

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { connect, type Zeroth } from '../../client/client.ts';
 import type { Tell } from '../../client/studies.ts';
+import type { StudyOptions } from '../../client/study-plan.ts';
 import { StudyState } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { ellipsoid } from '../support/ellipsoid.ts';
 import { startServerProcess, temporaryFolder } from '../support/server-process.ts';
@@ -22,9 +23,15 @@ async function prepared() {
   return folder;
 }
 
-function create(zeroth: Zeroth, trials: number) {
+function create(zeroth: Zeroth, trials: number, more: Pick<StudyOptions, 'noise'> = {}) {
   const optimizer = { name: 'cma-es', options: { seed: 11 } };
-  return zeroth.studies.create({ studyId: 'killed', space: { start: [1, 2, 3] }, optimizer, trials });
+  return zeroth.studies.create({
+    studyId: 'killed',
+    space: { start: [1, 2, 3] },
+    optimizer,
+    trials,
+    ...more,
+  });
 }
 
 async function trialsOf(zeroth: Zeroth) {
@@ -70,12 +77,15 @@ class Client {
 }
 
 describe('a study', () => {
-  test('goes on after kill -9 as if nothing had been', async () => {
+  test.each<[string, Pick<StudyOptions, 'noise'>]>([
+    ['', {}],
+    ['of noisy values ', { noise: {} }],
+  ])('%sgoes on after kill -9 as if nothing had been', async (_, more) => {
     await using folder = await prepared();
     let server = await startServerProcess(folder.path);
     const flags = ['--port', server.address.split(':')[1]];
     await using zeroth = connect(server.address);
-    await create(zeroth, TRIALS);
+    await create(zeroth, TRIALS, more);
     await rounds(zeroth, async (round) => {
       if (![3, 15, 16, 31].includes(round)) return;
       if (round === 15) expect(await server.stop()).toBe(0);
@@ -83,15 +93,18 @@ describe('a study', () => {
       server = await startServerProcess(folder.path, flags);
     });
     const killed = await trialsOf(zeroth);
+    const estimate = await zeroth.studies.estimate(STUDY);
+    expect(estimate === undefined).toBe(more.noise === undefined);
     expect((await zeroth.studies.get(STUDY)).state).toBe(StudyState.STUDY_STATE_COMPLETED);
     expect(await server.stop()).toBe(0);
 
     await using other = await prepared();
     const whole = await startServerProcess(other.path);
     await using zerothOfWhole = connect(whole.address);
-    await create(zerothOfWhole, TRIALS);
+    await create(zerothOfWhole, TRIALS, more);
     await rounds(zerothOfWhole, async () => undefined);
     expect(killed).toEqual(await trialsOf(zerothOfWhole));
+    expect(estimate).toEqual(await zerothOfWhole.studies.estimate(STUDY));
     expect(await whole.stop()).toBe(0);
   });
 

@@ -181,7 +181,7 @@ export interface Objective {
   /**
    * For classes that words stand for (prompts): the batch tensor with their tokens, int64 or int32 [rows, classes]. Of the output's
    * scores [rows, sequence, vocabulary] those of a row's candidates at its position are the scores of the classes, for
-   * cross_entropy, accuracy and f1. Empty means that the output has scores of classes itself.
+   * cross_entropy, accuracy, f1 and custom/*. Empty means that the output has scores of classes itself.
    */
   candidates: string;
   /** With candidates: the batch tensor with the position of each row, int64 or int32 [rows]; empty means "positions". */

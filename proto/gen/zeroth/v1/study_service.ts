@@ -115,13 +115,17 @@ export interface Study {
   infeasible: bigint;
   /** Offered and not told yet. */
   open: bigint;
-  /** Unset before there is a value. */
+  /** Unset before there is a value, and where values are noisy. */
   best:
     | Trial
     | undefined;
   /** Seed form: the number of updates. In the vector form 0. */
   revision: bigint;
-  createTime: Date | undefined;
+  createTime:
+    | Date
+    | undefined;
+  /** Where values are noisy, instead of the best trial. */
+  estimate: StudyEstimate | undefined;
 }
 
 export interface StudyPlan {
@@ -132,8 +136,41 @@ export interface StudyPlan {
     | undefined;
   /** Trials, asked for or told; 0 means without an end. In the seed form a step that would exceed it is not begun. */
   trials: bigint;
-  /** The study is completed once a value is as good. Unset means never. */
-  target?: number | undefined;
+  /** The study is completed once a value is as good; where values are noisy, once its estimate is. Unset means never. */
+  target?:
+    | number
+    | undefined;
+  /**
+   * Set where values of the same point differ: the same point is then several trials, as often as ranks need it. For optimizers of which
+   * OptimizerInfo says that they take it.
+   */
+  noise: StudyNoise | undefined;
+}
+
+export interface StudyNoise {
+  /**
+   * The standard deviation of values of the same point, the same everywhere; above 0. Unset means that it is not known: then some points
+   * of each generation are evaluated once more to see how ranks change.
+   */
+  deviation?: number | undefined;
+}
+
+/**
+ * What to take where values are noisy: the best of many values would be the luckiest. The point itself was not evaluated, the points that it was
+ * learned from were, and what is known of its value comes from them.
+ */
+export interface StudyEstimate {
+  point:
+    | TrialPoint
+    | undefined;
+  /** A mean of their values, newer ones counting for more; those of points around an optimum are somewhat worse than its own. */
+  value: number;
+  /** How far off the mean may be. */
+  standardError: number;
+  /** How many points there were. */
+  points: bigint;
+  /** And values of them. */
+  evaluations: bigint;
 }
 
 export interface VectorForm {
@@ -403,8 +440,12 @@ export interface GetBestRequest {
 }
 
 export interface GetBestResponse {
-  /** Unset before there is a value. */
-  best: Trial | undefined;
+  /** Unset before there is a value, and where values are noisy. */
+  best:
+    | Trial
+    | undefined;
+  /** Where values are noisy; unset before a generation of the optimizer is whole. */
+  estimate: StudyEstimate | undefined;
 }
 
 export interface ListTrialsRequest {
@@ -468,6 +509,8 @@ export interface OptimizerInfo {
   dimensionsMax: number;
   /** "box", "free". */
   spaces: string[];
+  /** Whether StudyPlan.noise can be set. */
+  takesNoise: boolean;
 }
 
 function createBaseStudy(): Study {
@@ -482,6 +525,7 @@ function createBaseStudy(): Study {
     best: undefined,
     revision: 0n,
     createTime: undefined,
+    estimate: undefined,
   };
 }
 
@@ -531,6 +575,9 @@ export const Study: MessageFns<Study> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(toTimestamp(message.createTime), writer.uint32(82).fork()).join();
+    }
+    if (message.estimate !== undefined) {
+      StudyEstimate.encode(message.estimate, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -628,6 +675,14 @@ export const Study: MessageFns<Study> = {
             message.createTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.estimate = StudyEstimate.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -657,12 +712,15 @@ export const Study: MessageFns<Study> = {
     message.best = (object.best !== undefined && object.best !== null) ? Trial.fromPartial(object.best) : undefined;
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.createTime = object.createTime ?? undefined;
+    message.estimate = (object.estimate !== undefined && object.estimate !== null)
+      ? StudyEstimate.fromPartial(object.estimate)
+      : undefined;
     return message;
   },
 };
 
 function createBaseStudyPlan(): StudyPlan {
-  return { direction: 0, form: undefined, trials: 0n, target: undefined };
+  return { direction: 0, form: undefined, trials: 0n, target: undefined, noise: undefined };
 }
 
 export const StudyPlan: MessageFns<StudyPlan> = {
@@ -686,6 +744,9 @@ export const StudyPlan: MessageFns<StudyPlan> = {
     }
     if (message.target !== undefined) {
       writer.uint32(41).double(message.target);
+    }
+    if (message.noise !== undefined) {
+      StudyNoise.encode(message.noise, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -743,6 +804,14 @@ export const StudyPlan: MessageFns<StudyPlan> = {
             message.target = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.noise = StudyNoise.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -777,6 +846,177 @@ export const StudyPlan: MessageFns<StudyPlan> = {
     }
     message.trials = (object.trials !== undefined && object.trials !== null) ? BigInt(object.trials) : 0n;
     message.target = object.target ?? undefined;
+    message.noise = (object.noise !== undefined && object.noise !== null)
+      ? StudyNoise.fromPartial(object.noise)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStudyNoise(): StudyNoise {
+  return { deviation: undefined };
+}
+
+export const StudyNoise: MessageFns<StudyNoise> = {
+  encode(message: StudyNoise, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviation !== undefined) {
+      writer.uint32(9).double(message.deviation);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StudyNoise {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStudyNoise();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.deviation = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StudyNoise>): StudyNoise {
+    return StudyNoise.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StudyNoise>): StudyNoise {
+    const message = createBaseStudyNoise();
+    message.deviation = object.deviation ?? undefined;
+    return message;
+  },
+};
+
+function createBaseStudyEstimate(): StudyEstimate {
+  return { point: undefined, value: 0, standardError: 0, points: 0n, evaluations: 0n };
+}
+
+export const StudyEstimate: MessageFns<StudyEstimate> = {
+  encode(message: StudyEstimate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.point !== undefined) {
+      TrialPoint.encode(message.point, writer.uint32(10).fork()).join();
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    if (message.standardError !== 0) {
+      writer.uint32(25).double(message.standardError);
+    }
+    if (message.points !== 0n) {
+      if (BigInt.asIntN(64, message.points) !== message.points) {
+        throw new globalThis.Error("value provided for field message.points of type int64 too large");
+      }
+      writer.uint32(32).int64(message.points);
+    }
+    if (message.evaluations !== 0n) {
+      if (BigInt.asIntN(64, message.evaluations) !== message.evaluations) {
+        throw new globalThis.Error("value provided for field message.evaluations of type int64 too large");
+      }
+      writer.uint32(40).int64(message.evaluations);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StudyEstimate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStudyEstimate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.point = TrialPoint.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.standardError = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.points = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.evaluations = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StudyEstimate>): StudyEstimate {
+    return StudyEstimate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StudyEstimate>): StudyEstimate {
+    const message = createBaseStudyEstimate();
+    message.point = (object.point !== undefined && object.point !== null)
+      ? TrialPoint.fromPartial(object.point)
+      : undefined;
+    message.value = object.value ?? 0;
+    message.standardError = object.standardError ?? 0;
+    message.points = (object.points !== undefined && object.points !== null) ? BigInt(object.points) : 0n;
+    message.evaluations = (object.evaluations !== undefined && object.evaluations !== null)
+      ? BigInt(object.evaluations)
+      : 0n;
     return message;
   },
 };
@@ -3469,13 +3709,16 @@ export const GetBestRequest: MessageFns<GetBestRequest> = {
 };
 
 function createBaseGetBestResponse(): GetBestResponse {
-  return { best: undefined };
+  return { best: undefined, estimate: undefined };
 }
 
 export const GetBestResponse: MessageFns<GetBestResponse> = {
   encode(message: GetBestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.best !== undefined) {
       Trial.encode(message.best, writer.uint32(10).fork()).join();
+    }
+    if (message.estimate !== undefined) {
+      StudyEstimate.encode(message.estimate, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -3501,6 +3744,14 @@ export const GetBestResponse: MessageFns<GetBestResponse> = {
             message.best = Trial.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.estimate = StudyEstimate.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3519,6 +3770,9 @@ export const GetBestResponse: MessageFns<GetBestResponse> = {
   fromPartial(object: DeepPartial<GetBestResponse>): GetBestResponse {
     const message = createBaseGetBestResponse();
     message.best = (object.best !== undefined && object.best !== null) ? Trial.fromPartial(object.best) : undefined;
+    message.estimate = (object.estimate !== undefined && object.estimate !== null)
+      ? StudyEstimate.fromPartial(object.estimate)
+      : undefined;
     return message;
   },
 };
@@ -4113,7 +4367,16 @@ export const ImportStudyResponse: MessageFns<ImportStudyResponse> = {
 };
 
 function createBaseOptimizerInfo(): OptimizerInfo {
-  return { name: "", title: "", paper: "", description: "", fields: [], dimensionsMax: 0, spaces: [] };
+  return {
+    name: "",
+    title: "",
+    paper: "",
+    description: "",
+    fields: [],
+    dimensionsMax: 0,
+    spaces: [],
+    takesNoise: false,
+  };
 }
 
 export const OptimizerInfo: MessageFns<OptimizerInfo> = {
@@ -4138,6 +4401,9 @@ export const OptimizerInfo: MessageFns<OptimizerInfo> = {
     }
     for (const v of message.spaces) {
       writer.uint32(58).string(v!);
+    }
+    if (message.takesNoise !== false) {
+      writer.uint32(64).bool(message.takesNoise);
     }
     return writer;
   },
@@ -4211,6 +4477,14 @@ export const OptimizerInfo: MessageFns<OptimizerInfo> = {
             message.spaces.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.takesNoise = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4235,6 +4509,7 @@ export const OptimizerInfo: MessageFns<OptimizerInfo> = {
     message.fields = object.fields?.map((e) => StrategyField.fromPartial(e)) || [];
     message.dimensionsMax = object.dimensionsMax ?? 0;
     message.spaces = object.spaces?.map((e) => e) || [];
+    message.takesNoise = object.takesNoise ?? false;
     return message;
   },
 };

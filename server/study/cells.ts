@@ -1,0 +1,25 @@
+// What the coordinates of a box are cut into: in each cell they mean the same value.
+
+export type Cells =
+  /** Every number means a value of its own. */
+  | { readonly kind: 'whole' }
+  /** So many, all equally wide. */
+  | { readonly kind: 'even'; readonly count: number }
+  /** Of the integers from min to max, on a logarithmic scale. */
+  | { readonly kind: 'log'; readonly min: number; readonly max: number }
+  /** One of `count` coordinates, from `first` on, the highest of which wins. */
+  | { readonly kind: 'choice'; readonly first: number; readonly count: number };
+
+/** The ends of the cell that u is in. @param u in [0, 1]. */
+export function cellOf(cells: Extract<Cells, { kind: 'even' | 'log' }>, u: number): [number, number] {
+  if (cells.kind === 'even') {
+    const { count } = cells;
+    const i = Math.min(count - 1, Math.floor(u * count));
+    return [i / count, (i + 1) / count];
+  }
+  const { min, max } = cells;
+  const [low, high] = [Math.log(min - 0.5), Math.log(max + 0.5)];
+  const value = Math.min(max, Math.max(min, Math.round(Math.exp((1 - u) * low + u * high))));
+  const place = (x: number) => Math.min(1, Math.max(0, (Math.log(x) - low) / (high - low)));
+  return [place(value - 0.5), place(value + 0.5)];
+}

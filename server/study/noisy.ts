@@ -1,0 +1,135 @@
+// CMA-ES where values of the same point differ: points are evaluated several times, as often as their ranks need it (UH-CMA-ES, uncertainty.ts).
+import { intoBox } from './box.ts';
+import { checkAsk, checkTold, feasible } from './check.ts';
+import { type Average, averaged, isAverage, lower } from './estimate.ts';
+import { ascending, drawn, type Held, isRun, learned } from './generation.ts';
+import type { Candidate, Optimizer, Told } from './optimizer.ts';
+import { type Parameters, parametersOf, type Variant } from './parameters.ts';
+import { areHeld, type Evaluated, type Layout, pointOf, wholeGeneration } from './repeats.ts';
+import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
+import { hasShapeOf } from './shape.ts';
+import { EFFORT_MAX, type Hints, layoutOf, treated, uncertainty } from './uncertainty.ts';
+
+export type NoisyState<C> = {
+  /** Candidates so far: the next id. */
+  readonly asked: number;
+  readonly held: readonly Held[];
+  readonly run: Run<C>;
+  readonly effort: number;
+  /** Of this run, and the best of those before it. */
+  readonly average: Average | null;
+  readonly kept: Average | null;
+};
+
+/**
+ * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. A point that
+ * was never asked for counts with the one value that it has, one of an earlier generation as long as one is what others have too.
+ */
+export function noisyGenerations<C>(
+  name: string,
+  course: Course<C>,
+  variant: Variant,
+  hints: Hints,
+): Optimizer<NoisyState<C>> {
+  const n = course.domain.start.length;
+  const { noise } = hints;
+  const run = firstRun(course);
+  const start = (): NoisyState<C> => ({ asked: 0, held: [], run, effort: 1, average: null, kept: null });
+  return {
+    name,
+    start,
+    accepts: (state) => hasShapeOf(state, start()) && isState(state as NoisyState<C>, n),
+
+    ask(state, count) {
+      checkAsk(count);
+      const { asked } = state;
+      const layout = layoutOf(state, noise);
+      const candidates = Array.from({ length: count }, (_, i): Candidate => {
+        const point = pointOf({ layout, run: state.run }, asked + i);
+        return { id: asked + i, vector: drawn(course, state.run, point).vector };
+      });
+      return { state: { ...state, asked: asked + count }, candidates };
+    },
+
+    tell(state, values) {
+      checkTold(course.domain, state.asked, values);
+      const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
+      let current = state;
+      let held = [...state.held];
+      for (const told of inOrder) {
+        const { run } = current;
+        const layout = layoutOf(current, noise);
+        const each = holdable(run, layout, told);
+        if (each === undefined) continue;
+        held.push(each);
+        const points = wholeGeneration({ layout, run, held });
+        if (points === undefined) continue;
+        current = concluded(
+          { course, hints, parameters: parametersOf(n, run.lambda, variant) },
+          current,
+          points,
+        );
+        held = [];
+      }
+      return { ...current, held };
+    },
+
+    estimate({ average, kept }) {
+      const best = lower(kept, average);
+      if (best === null) return undefined;
+      const { vector, value, variance, points, evaluations } = best;
+      return {
+        vector: course.domain.kind === 'box' ? vector.map(intoBox) : vector,
+        value,
+        standardError: Math.sqrt(variance),
+        points,
+        evaluations,
+      };
+    },
+  };
+}
+
+function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, n: number): boolean {
+  return (
+    isRun(run, asked) &&
+    areHeld({ run, held }, asked, n) &&
+    effort >= 1 &&
+    effort <= EFFORT_MAX &&
+    isAverage(average, n) &&
+    isAverage(kept, n)
+  );
+}
+
+function holdable({ first, since }: Run<unknown>, { times }: Layout, told: Told): Held | undefined {
+  const { id, vector, value } = told;
+  const known = feasible(value);
+  if (id !== undefined && id >= first) return { id, vector: null, value: known };
+  // A late value is as good as a new one where one is enough.
+  const isTaken = known !== null && (id === undefined || (times === 1 && id >= since));
+  return isTaken ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
+}
+
+type Means<C> = { readonly course: Course<C>; readonly hints: Hints; readonly parameters: Parameters };
+
+function concluded<C>(
+  { course, hints, parameters }: Means<C>,
+  state: NoisyState<C>,
+  points: readonly Evaluated[],
+): NoisyState<C> {
+  const { asked, run, effort, kept } = state;
+  const next = learned(course, parameters, run, points, asked);
+  // Nothing feasible: drawn anew.
+  if (next === undefined) return { ...state, held: [], run: { ...run, first: asked } };
+  const average = averaged(state.average, next.run.distribution.mean, points);
+  if (next.stop !== undefined) {
+    const another = nextRun(course, run, asked, next.stop);
+    return { asked, held: [], run: another, effort: 1, average: null, kept: lower(kept, average) };
+  }
+  const change = uncertainty(points, layoutOf(state, hints.noise), hints.noise);
+  if (change === undefined) return { ...state, held: [], run: next.run, average };
+  const behind = treated(course, { run: next.run, effort }, hints, change);
+  // Where single values rank well enough the newest mean is the best one.
+  const isCertain = change <= 0 && behind.effort === 1;
+  const newest = isCertain ? averaged(null, next.run.distribution.mean, points) : average;
+  return { asked, held: [], ...behind, average: newest, kept };
+}
