@@ -10,7 +10,11 @@ keepsConformance({
     prepare({
       name: 'rust',
       programs: ['cargo'],
-      inputs: ['examples/rust/{build.rs,Cargo.toml,Cargo.lock}', 'examples/rust/src/*.rs', 'proto/zeroth/**/*.proto'],
+      inputs: [
+        'examples/rust/{build.rs,Cargo.toml,Cargo.lock}',
+        'examples/rust/src/*.rs',
+        'proto/zeroth/**/*.proto',
+      ],
       steps: [
         { kind: 'fetch', command: ['cargo', 'fetch', '--locked'], cwd },
         {
@@ -18,7 +22,11 @@ keepsConformance({
           command: ['cargo', 'build', '--locked', '--offline'],
           cwd,
           // A build that is made once: without what helps the next one, and debuggers, it is a sixth less work.
-          env: { CARGO_TARGET_DIR: '{folder}/target', CARGO_INCREMENTAL: '0', CARGO_PROFILE_DEV_DEBUG: 'false' },
+          env: {
+            CARGO_TARGET_DIR: '{folder}/target',
+            CARGO_INCREMENTAL: '0',
+            CARGO_PROFILE_DEV_DEBUG: 'false',
+          },
         },
       ],
     }),
