@@ -17,6 +17,7 @@ export type StudyProgress = {
   readonly value: number | undefined;
 };
 
+/** Who evaluates, and how much at a time. */
 export type OptimizeOptions = CallOptions & {
   /** What it throws ends the loop. */
   readonly onProgress?: ((progress: StudyProgress) => void) | undefined;

@@ -27,15 +27,40 @@ import { type Point, type StudyOptions, toPlan, toPoint, toWirePoint } from './s
 export type Studies = ReturnType<typeof studies>;
 
 /** A trial to evaluate, or one that was. */
-export type ClientTrial = Omit<Trial, 'point'> & { readonly point: Point };
+export type ClientTrial = Omit<Trial, 'point'> & {
+  /** To evaluate. */
+  readonly point: Point;
+};
 
 /** What there is instead of a best trial where values are noisy. */
-export type ClientEstimate = Omit<StudyEstimate, 'point'> & { readonly point: Point };
+export type ClientEstimate = Omit<StudyEstimate, 'point'> & {
+  /** Where the optimum is expected. */
+  readonly point: Point;
+};
 
-/** `value: undefined` says that there is none. */
-export type Tell = ({ readonly trial: bigint } | { readonly point: Point }) &
-  ({ readonly value: number } | { readonly infeasible: string });
+/** An outcome, of a trial by its number or of a point that was never asked for. */
+export type Tell = (
+  | {
+      /** Its number. */
+      readonly trial: bigint;
+    }
+  | {
+      /** Of a search space. */
+      readonly point: Point;
+    }
+) &
+  (
+    | {
+        /** Finite. */
+        readonly value: number;
+      }
+    | {
+        /** Why there is no value. */
+        readonly infeasible: string;
+      }
+  );
 
+/** Who asks, for how many, for how long. */
 export type AskOptions = CallOptions & {
   /** Who asks; the same after a restart. */
   readonly clientId: string;
@@ -51,8 +76,16 @@ export type AskOptions = CallOptions & {
   readonly revision?: bigint;
 };
 
-export type Asked = Omit<AskResponse, 'trials'> & { readonly trials: readonly ClientTrial[] };
-export type ToldAnswer = Omit<TellResponse, 'asked'> & { readonly asked: Asked | undefined };
+/** Trials to evaluate, and how the study stands. */
+export type Asked = Omit<AskResponse, 'trials'> & {
+  /** None where all are with others, or the study is completed. */
+  readonly trials: readonly ClientTrial[];
+};
+/** What came of values, and the next trials where they were asked for. */
+export type ToldAnswer = Omit<TellResponse, 'asked'> & {
+  /** Where `ask` said so. */
+  readonly asked: Asked | undefined;
+};
 
 /** Of a study that comes as bytes. */
 export type ImportOptions = UploadOptions & {
@@ -144,11 +177,13 @@ export function studies(channel: Channel) {
       return study!;
     },
 
+    /** By its name, "studies/*". */
     async get(name: string, options?: CallOptions): Promise<Study> {
       const { study } = await channel.idempotent(service.getStudy, { name }, options);
       return study!;
     },
 
+    /** Every study. */
     list: (options: CallOptions = {}): AsyncIterable<Study> =>
       pages(
         (page) => channel.idempotent(service.listStudies, page, options),
@@ -161,6 +196,7 @@ export function studies(channel: Channel) {
 
     ask,
     tell,
+    /** What a client's vector is to be moved by, after a revision, in order. */
     updates,
 
     /** Undefined before there is a value, and where values are noisy. */

@@ -2,18 +2,7 @@
 // The `zeroth` command. It is where client and server meet: the one file of the client that imports
 // from the server's rooms, and it does so only when a command asks for it.
 import { fileURLToPath } from 'node:url';
-
-const USAGE = `Usage: zeroth COMMAND
-
-Commands:
-  train [flags]   tune a language model on the rows of a file; zeroth train --help
-  serve [flags]   start a server; zeroth serve --help lists the flags
-  apply [flags]   the tuned model from a model and a journal; zeroth apply --help
-
-Options:
-  --help          show this
-  --version       show the version
-`;
+import { runProgram } from './commands/program.ts';
 
 /** A server that another process started for itself, with a channel to it, ends with that process. */
 function endWithParent(): void {
@@ -22,42 +11,24 @@ function endWithParent(): void {
   process.channel.unref();
 }
 
-/** Resolves with the exit code. */
-async function command([name, ...args]: readonly string[]): Promise<number> {
-  switch (name) {
-    case 'train': {
-      const { trainCommand } = await import('./commands/train.ts');
-      return trainCommand(args, fileURLToPath(import.meta.url));
-    }
-    case 'serve': {
-      endWithParent();
-      const { main } = await import('../server/main.ts');
-      await main(args);
-      return 0;
-    }
-    case 'apply': {
-      const { apply } = await import('../server/apply.ts');
-      return apply(args);
-    }
-    case '--version': {
-      const { VERSION } = await import('../server/version.ts');
-      process.stdout.write(`${VERSION}\n`);
-      return 0;
-    }
-    case '--help':
-      process.stdout.write(USAGE);
-      return 0;
-    default: {
-      const got = name === undefined ? 'no command' : `the unknown command ${JSON.stringify(name)}`;
-      process.stderr.write(`zeroth: got ${got}\n\n${USAGE}`);
-      return 2;
-    }
-  }
-}
+// What libraries will have to change is for who builds this command, not for who uses it.
+process.noDeprecation = true;
 
-try {
-  process.exitCode = await command(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`zeroth: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-}
+// Whoever reads what is printed may have read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  file: fileURLToPath(import.meta.url),
+  async serve(args) {
+    endWithParent();
+    const { main } = await import('../server/main.ts');
+    await main([...args]);
+  },
+  async apply(request) {
+    const { applyJournal } = await import('../server/apply.ts');
+    return applyJournal(request);
+  },
+});

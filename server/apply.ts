@@ -1,6 +1,5 @@
 // `zeroth apply`: the tuned model from the model that a run began with and the run's journal, bit for bit, without a server.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { ZerothError } from './errors.ts';
 import { additionsOf } from './journal/journal.ts';
 import { type PortableJournal, readPortable } from './journal/portable.ts';
@@ -12,42 +11,19 @@ import { ModelFile } from './worker/model-file.ts';
 import { chooseTrainable, mergedFile, toRunGraph, weightsFile } from './worker/run-graph.ts';
 import { Seat } from './worker/seat.ts';
 
-const HELP = `usage: zeroth apply --model FILE --journal FILE --out FILE [--merged | --safetensors]
+export type ApplyRequest = {
+  /** Files. */
+  readonly model: string;
+  readonly journal: string;
+  readonly out: string;
+  readonly format: ExportFormat;
+};
 
-Makes the tuned model (ONNX) from the model that a run began with and its journal, as ExportRun gives it
-with the format JOURNAL. Weights are those of the run, bit for bit, or there is an error.
-
-  --model FILE     the run's model, unchanged
-  --journal FILE   the run's journal
-  --out FILE       where the tuned model goes
-  --merged         adapters (LoRA) go into the weights instead of staying beside them
-  --safetensors    what was trained, alone, as safetensors: of a model that is too large for one ONNX file too
-`;
-
-/** @returns the exit code. */
-export function apply(args: string[]): number {
-  const { values } = parseArgs({
-    args,
-    options: {
-      model: { type: 'string' },
-      journal: { type: 'string' },
-      out: { type: 'string' },
-      merged: { type: 'boolean', default: false },
-      safetensors: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const { model, journal, out, merged, safetensors } = values;
-  const isClear = !(merged && safetensors);
-  if (values.help || model === undefined || journal === undefined || out === undefined || !isClear) {
-    (values.help ? process.stdout : process.stderr).write(HELP);
-    return values.help ? 0 : 2;
-  }
-  const format = safetensors ? 'safetensors' : merged ? 'onnx-merged' : 'onnx';
+/** Writes the file. @throws ZerothError where weights, model or journal are not those of the run; nothing is written then. */
+export function applyJournal({ model, journal, out, format }: ApplyRequest) {
   const { file, revision, weightsSha256 } = applied(model, readPortable(read(journal)), format);
   writeWhole(out, file);
-  process.stdout.write(`${out}: revision ${revision}, weights ${weightsSha256}\n`);
-  return 0;
+  return { revision, bytes: file.length, weightsSha256 };
 }
 
 /** @throws ZerothError data-loss where the model is another one, or other weights come out. */

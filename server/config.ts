@@ -89,17 +89,33 @@ export function helpText(): string {
     const { default: value, help, kind, choices } = table[name];
     const shown = kind === 'bytes' ? formatBytes(Number(value)) : value;
     const among = choices ? ` (${choices.join(', ')})` : '';
-    return `  ${flagOf(name).padEnd(28)} ${help}${among} [${shown}]`;
+    return `  ${flagOf(name).padEnd(HELP_INDENT - 2)}${wrapped(`${help}${among} [${shown}]`)}`;
   });
   return `${HELP_HEAD}\n${lines.join('\n')}\n`;
 }
 
-const HELP_HEAD = `usage: zeroth serve [--config FILE] [--help] [SETTING VALUE ...]
+const HELP_HEAD = `Usage: zeroth serve [--config FILE] [--help] [SETTING VALUE ...]
 
-A setting is a flag (--model-dir DIR), an environment variable (ZEROTH_MODEL_DIR) or a key of the
-JSON file that --config names ("modelDir"); a flag wins over the environment, and that over the file.
-Sizes are numbers of bytes, or have a unit: 64KiB, 256MiB, 2GiB. Defaults are in brackets.
+A setting is a flag (--model-dir DIR), an environment variable
+(ZEROTH_MODEL_DIR) or a key of the JSON file that --config names ("modelDir"); a
+flag wins over the environment, and that over the file. Sizes are numbers of
+bytes, or have a unit: 64KiB, 256MiB, 2GiB. Defaults are in brackets.
 `;
+
+/** Behind the longest flag, and the width of a terminal. */
+const [HELP_INDENT, HELP_WIDTH] = [31, 80];
+
+/** Words in lines that stand below each other. */
+function wrapped(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < HELP_WIDTH - HELP_INDENT)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join(`\n${' '.repeat(HELP_INDENT)}`);
+}
 
 function readFlags(args: string[]): { config: string | undefined; given: Given[] } {
   const byFlag = new Map(settingNames.map((name) => [flagOf(name), name]));

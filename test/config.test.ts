@@ -79,7 +79,7 @@ describe('the config', () => {
     ]);
     for (const name of settingNames) {
       expect(helpText()).toContain(`  ${flagOf(name)} `);
-      expect(helpText()).toContain(settings[name].help);
+      expect(helpText().replace(/\s+/g, ' ')).toContain(settings[name].help);
       const value = String(settings[name].default);
       expect(loadConfig([flagOf(name), value], {})[name]).toBe(settings[name].default);
       expect(loadConfig([], { [environmentOf(name)]: value })[name]).toBe(settings[name].default);

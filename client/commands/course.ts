@@ -30,6 +30,8 @@ export type Course = {
   readonly strategy: Strategy<unknown>;
   readonly batchSize: number;
   readonly batchSeed: bigint;
+  /** Unique within the run. */
+  readonly trainingId: string;
   readonly budget: Budget;
   /** Steps of a stretch. */
   readonly evalEvery: number;
@@ -81,8 +83,8 @@ export async function follow(course: Course, watcher: Watcher): Promise<Outcome>
 
 /** What the stretch before has sent is sent again first, and found to be there. */
 function stretch(course: Course, from: Position<unknown> | undefined) {
-  const { run, train: dataset, strategy, batchSize, batchSeed, budget } = course;
-  const options = { run, dataset, strategy, batchSize, batchSeed, budget, trainingId: strategy.name };
+  const { run, train: dataset, strategy, batchSize, batchSeed, budget, trainingId } = course;
+  const options = { run, dataset, strategy, batchSize, batchSeed, budget, trainingId };
   return from === undefined ? options : { ...options, from };
 }
 

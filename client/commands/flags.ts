@@ -1,5 +1,6 @@
-// Flags of a command: one table says what each takes, how it reads in --help and what is wrong with a value.
-import { parseArgs } from 'node:util';
+// Flags of a command: one table says what each takes, how it reads in --help and what is wrong with a value. Commander reads
+// the command line by it, and has its say where a flag is unknown or lacks its value.
+import { type Command, Option } from 'commander';
 
 export type Flag<Value = unknown> = {
   /** FILE, N: what --help shows for the value; undefined where there is none. */
@@ -40,6 +41,11 @@ export function choice<const Choice extends string>(choices: readonly Choice[], 
   return { takes: 'NAME', help: `${help}: ${among}`, otherwise, parse, expected: among };
 }
 
+/** The same, where something else decides when nobody does. */
+export function unset<Value>(flag: Flag<Value>): Flag<Value | undefined> {
+  return { ...flag, otherwise: undefined };
+}
+
 /** An integer above 0. */
 export function count<const Otherwise extends number | undefined>(
   otherwise: Otherwise,
@@ -71,63 +77,50 @@ export function toggle(help: string): Flag<boolean> {
   return { takes: undefined, help, otherwise: false, parse: () => true, expected: 'no value' };
 }
 
+/** An integer of 0 or more: a revision, the number of an event. */
+export function revision(help: string): Flag<number | undefined> {
+  const parse = (value: string) => (/^(0|[1-9]\d{0,14})$/.test(value) ? Number(value) : undefined);
+  return { takes: 'N', help, otherwise: undefined, parse, expected: 'an integer, 0 or more' };
+}
+
 export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** @throws UsageError naming the flag, what was expected and what came. */
-export function readFlags<Table extends Readonly<Record<string, Flag>>>(
-  table: Table,
-  args: readonly string[],
-): Values<Table> {
-  const names = new Map(Object.keys(table).map((name) => [flagOf(name), name]));
-  const options = Object.fromEntries(
-    [...names].map(([flag, name]) => [
-      flag.slice(2),
-      { type: table[name].takes === undefined ? ('boolean' as const) : ('string' as const) },
-    ]),
-  );
-  // Not strict, so that every message is ours.
-  const { tokens } = parseArgs({
-    args: [...args],
-    options,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const values = Object.fromEntries(Object.entries(table).map(([name, flag]) => [name, flag.otherwise]));
-  for (const token of tokens) {
-    if (token.kind !== 'option') throw unknownFlag(token.kind === 'positional' ? token.value : '--');
-    const name = names.get(token.rawName);
-    if (name === undefined) throw unknownFlag(token.rawName);
-    const value = toValue(token.rawName, table[name], token);
-    const isMore = table[name].isRepeated ?? false;
-    values[name] = isMore ? [...(values[name] as unknown[]), ...(value as unknown[])] : value;
+/** @param heading of the part of --help that lists them. */
+export function addFlags(command: Command, table: Readonly<Record<string, Flag>>, heading: string): void {
+  for (const [name, flag] of Object.entries(table)) {
+    const { takes, isRepeated = false } = flag;
+    const flags = takes === undefined ? flagOf(name) : `${flagOf(name)} <${takes}>`;
+    const option = new Option(flags, describe(flag)).helpGroup(heading);
+    if (takes !== undefined)
+      option.argParser((value: string, before: unknown) => {
+        const parsed = parse(name, flag, value);
+        return isRepeated ? [...((before as unknown[]) ?? []), ...(parsed as unknown[])] : parsed;
+      });
+    command.addOption(option);
   }
-  return values as Values<Table>;
 }
 
-type Given = { readonly value: string | undefined; readonly inlineValue: boolean | undefined };
-
-function toValue(rawName: string, { takes, parse, expected }: Flag, { value, inlineValue }: Given): unknown {
-  const isMissing = value === undefined || (inlineValue !== true && value.startsWith('--'));
-  if (takes !== undefined && isMissing) throw new UsageError(`${rawName}: expected ${expected}, got nothing`);
-  const parsed = takes === undefined && value !== undefined ? undefined : parse(value ?? '');
-  if (parsed === undefined)
-    throw new UsageError(`${rawName}: expected ${expected}, got ${JSON.stringify(value)}`);
-  return parsed;
+/** @param given what commander has read; flags that nobody gave are left to the table. */
+export function valuesOf<Table extends Readonly<Record<string, Flag>>>(
+  table: Table,
+  given: Readonly<Record<string, unknown>>,
+): Values<Table> {
+  const values = Object.entries(table).map(([name, { otherwise }]) => [name, given[name] ?? otherwise]);
+  return Object.fromEntries(values) as Values<Table>;
 }
 
-function unknownFlag(got: string): UsageError {
-  return new UsageError(`expected flags that --help lists, got ${got}`);
+/** Commander takes whatever follows for the value of a flag; another flag is never meant. */
+function parse(name: string, flag: Flag, value: string): unknown {
+  const isMissing = value.startsWith('--');
+  const parsed = isMissing ? undefined : flag.parse(value);
+  if (parsed !== undefined) return parsed;
+  const got = isMissing ? 'nothing' : JSON.stringify(value);
+  throw new UsageError(`${flagOf(name)}: expected ${flag.expected}, got ${got}`);
 }
 
-/** Lines for --help. */
-export function describeFlags(table: Readonly<Record<string, Flag>>): string {
-  const line = ([name, { takes, help, otherwise }]: [string, Flag]) => {
-    const isShown = otherwise !== undefined && otherwise !== false && String(otherwise) !== '';
-    const shown = isShown ? ` [${otherwise}]` : '';
-    return `  ${`${flagOf(name)}${takes === undefined ? '' : ` ${takes}`}`.padEnd(27)} ${help}${shown}\n`;
-  };
-  return Object.entries(table).map(line).join('');
+function describe({ help, otherwise }: Flag): string {
+  const isShown = otherwise !== undefined && otherwise !== false && String(otherwise) !== '';
+  return isShown ? `${help} [${otherwise}]` : help;
 }

@@ -2,7 +2,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
+import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../../server/errors.ts';
+import type { RowShape } from './training-data.ts';
 
 /** A folder that a server may load models from, and a file within it. */
 export type ModelPlace = { readonly folder: string; readonly file: string };
@@ -65,4 +67,16 @@ export function factsOf({ inputs, outputs, parameters }: Model): ModelFacts {
     output,
     scores: scores.map(Number),
   };
+}
+
+/** What rows of a run have to fit: its additions are there already. */
+export function shapeOfRun({ head, prompt, prefix }: Run, facts: ModelFacts): RowShape {
+  const [promptTokens, prefixTokens] = [prompt?.tokens ?? 0, prefix?.tokens ?? 0];
+  return { facts, classes: head?.classes ?? facts.classes, promptTokens, prefixTokens };
+}
+
+/** The output that is scored. */
+export function outputOfRun({ head, objective }: Run, { output }: ModelFacts): string {
+  if (head !== undefined) return 'logits';
+  return objective?.output || output;
 }

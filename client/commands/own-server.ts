@@ -7,6 +7,10 @@ import { createInterface } from 'node:readline';
 const GRACE_MS = 5000;
 const LINES_MAX = 10;
 
+/** Reached by this process alone, whatever the environment says of other servers. */
+const NONE = ['--tls-cert', '--tls-key', '--tls-client-ca', '--token-file'];
+const OWN = ['--host', '127.0.0.1', '--port', '0', ...NONE.flatMap((flag) => [flag, ''])];
+
 export type OwnServer = AsyncDisposable & { readonly address: string };
 
 /**
@@ -16,8 +20,8 @@ export type OwnServer = AsyncDisposable & { readonly address: string };
  * @throws Error with the last of its log where it ends before that.
  */
 export async function startOwnServer(command: string, flags: readonly string[]): Promise<OwnServer> {
-  const settings = ['serve', '--port', '0', '--data-dir', ':memory:', '--log-format', 'json', ...flags];
-  const child = spawn(process.execPath, [command, ...settings], {
+  const settings = ['--data-dir', ':memory:', '--log-format', 'json', ...OWN, ...flags];
+  const child = spawn(process.execPath, [command, 'serve', ...settings], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: true,
   });

@@ -9,23 +9,21 @@ import {
 import { strategyOf } from '../../server/strategy/index.ts';
 import type { Objective } from './course.ts';
 import type { ModelFacts } from './model-place.ts';
-import { patternsOf, type TrainSettings } from './train-flags.ts';
-
-/** The objective that scores a task. */
-const objectives = {
-  classification: 'cross_entropy',
-  'causal-lm': 'causal_lm',
-  'masked-lm': 'masked_lm',
-} as const satisfies Record<TrainSettings['task'], string>;
+import { listOf, objectiveOf, type Task } from './row-flags.ts';
+import type { TrainSettings } from './train-flags.ts';
 
 const poolings = { mean: Pooling.POOLING_MEAN, 'first-token': Pooling.POOLING_FIRST_TOKEN } as const;
 
-/** What is trained, and, of a classification, the share of mistakes. A new head's output is called "logits". */
-export function objectivesOf({ task, head }: TrainSettings, facts: ModelFacts) {
-  const output = head === 'none' ? facts.output : 'logits';
+/** What is trained, and, of a classification, the share of mistakes. */
+export function objectivesOf(task: Task, output: string) {
   const mistakes: Objective | undefined =
     task === 'classification' ? { name: 'accuracy', output } : undefined;
-  return { objective: { name: objectives[task], output }, mistakes };
+  return { objective: { name: objectiveOf[task], output }, mistakes };
+}
+
+/** A new head's output is called "logits". */
+export function outputOf({ head }: TrainSettings, facts: ModelFacts): string {
+  return head === 'none' ? facts.output : 'logits';
 }
 
 const tables = {
@@ -40,11 +38,12 @@ export function toRunRequest(
   classes: number,
 ): Omit<DeepPartial<CreateRunRequest>, 'model'> {
   const { loraRank: rank, loraAlpha: alpha, promptTokens, prefixTokens, seed, head } = settings;
-  const [include, exclude] = [patternsOf(settings.include), patternsOf(settings.exclude)];
-  const targets = patternsOf(settings.loraTargets);
+  const [include, exclude] = [listOf(settings.include), listOf(settings.exclude)];
+  const targets = listOf(settings.loraTargets);
   return {
-    objective: objectivesOf(settings, facts).objective,
+    objective: objectivesOf(settings.task, outputOf(settings, facts)).objective,
     table: tables[strategyOf(settings.strategy).table],
+    runId: settings.id ?? '',
     ...(include.length + exclude.length > 0 && { trainable: { include, exclude } }),
     ...(rank !== undefined && { lora: { rank, alpha, targets, seed } }),
     ...(promptTokens !== undefined && { prompt: { tokens: promptTokens, seed } }),

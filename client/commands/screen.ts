@@ -1,8 +1,10 @@
 // What a training shows: a bar on a terminal, plain lines elsewhere, and a summary at the end.
-import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import { MultiBar, type Options, type Params, Presets, type SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import type { Budget } from '../train.ts';
 import type { Evaluation, Watcher } from './course.ts';
+import { flow, paragraph, WIDTH, widthOf } from './flow.ts';
+import { duration } from './output.ts';
 
 export type Screen = Watcher & {
   /** A line above the bar. */
@@ -14,6 +16,7 @@ export type Screen = Watcher & {
 const WINDOW = 20;
 const NAME_WIDTH = 10;
 const LINE_MS = 10_000;
+const [BAR_MIN, BAR_MAX] = [6, 30];
 
 const isTerminal = process.stderr.isTTY === true;
 
@@ -26,7 +29,7 @@ export function openScreen(budget: Budget, now: () => number): Screen {
   const start = now();
   let shownAt = start;
   const note = (name: string, text: string) => {
-    const line = `${name.padEnd(NAME_WIDTH)} ${text}\n`;
+    const line = `${name.padEnd(NAME_WIDTH)} ${folded(text)}\n`;
     if (bar === undefined) process.stderr.write(line);
     else bars?.log(line);
   };
@@ -58,17 +61,45 @@ export function openScreen(budget: Budget, now: () => number): Screen {
   };
 }
 
+/** To the width of a terminal; lines in a file stay whole. */
+function folded(text: string): string {
+  return isTerminal ? paragraph(text, widthNow(), NAME_WIDTH + 1) : text;
+}
+
+/** As it is now; some terminals do not say. */
+function widthNow(): number {
+  return process.stderr.columns || WIDTH;
+}
+
 /** More than one could be shown; of its kind only this one lets lines go above it. */
 function toBars(total: number, unit: string): MultiBar {
-  const width = String(total).length;
-  const name = 'training'.padEnd(NAME_WIDTH);
-  const format = `${name} {bar} ${unit} {value} of {total} | loss {loss} | {rate} | {eta_formatted} left`;
-  const formatValue = (value: number, _options: unknown, kind: string) =>
-    kind === 'value' ? String(value).padStart(width) : String(value);
-  const looks = { format, formatValue, barsize: 20, hideCursor: true, etaBuffer: 50 };
+  const format = (_: Options, { value, eta }: Params, { loss, rate }: { loss: string; rate: string }) =>
+    barLine(
+      [
+        `${unit} ${String(value).padStart(String(total).length)} of ${total}`,
+        `loss ${loss}`,
+        ...(Number.isFinite(eta) ? [`${duration(eta)} left`] : []),
+        rate,
+      ],
+      value / total,
+    );
+  const looks = { format, hideCursor: true, etaBuffer: 50 };
   // An interrupt is for the training to hear.
   const ends = { clearOnComplete: true, gracefulExit: false };
   return new MultiBar({ ...looks, ...ends, stream: process.stderr }, Presets.shades_classic);
+}
+
+/** Of the words as many as there is room for beside a bar. */
+function barLine(words: readonly string[], share: number): string {
+  const room = widthNow() - 1 - NAME_WIDTH - 1;
+  const [line] = flow(words, ' | ', room - BAR_MIN - 1);
+  const width = Math.max(0, Math.min(BAR_MAX, room - widthOf(line) - 1));
+  return `${'training'.padEnd(NAME_WIDTH)} ${barOf(share, width)} ${line}`;
+}
+
+export function barOf(share: number, width: number): string {
+  const done = Math.round(Math.min(1, share) * width);
+  return `${'█'.repeat(done)}${'░'.repeat(width - done)}`;
 }
 
 function sentence({ trainLoss, loss, accuracy }: Evaluation): string {

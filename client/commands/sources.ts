@@ -1,18 +1,22 @@
 // Models and tokenizers by path or by their names on the Hub, which is asked with a bar for each file that comes.
-import { Presets, SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { isHubName } from '../hub/model-name.ts';
 import { type ModelPlace, placeOf, tokenizerNear } from './model-place.ts';
-import type { TrainSettings } from './train-flags.ts';
+import { begin } from './progress.ts';
 
-/** @returns no model where a server has it. */
+/** @returns no place of a model that a server has. */
 export async function findSources({
   model,
   tokenizer,
-  server,
-}: TrainSettings): Promise<{ readonly model: ModelPlace | undefined; readonly tokenizer: string }> {
-  const place = server === undefined ? await findModel(model) : undefined;
+  isRemote,
+}: {
+  readonly model: string | undefined;
+  readonly tokenizer: string | undefined;
+  readonly isRemote: boolean;
+}): Promise<{ readonly place: ModelPlace | undefined; readonly tokenizer: string }> {
+  const place = isRemote || model === undefined ? undefined : await findModel(model);
   return {
-    model: place,
+    place,
     tokenizer: tokenizer === undefined ? await tokenizerNear(place!) : await findTokenizer(tokenizer),
   };
 }
@@ -37,7 +41,7 @@ async function downloading<Result>(fetch: (onBytes: OnBytes) => Promise<Result>)
   const onBytes = (path: string, bytes: number, total: number) => {
     if (current?.path !== path) {
       current?.bar?.stop();
-      current = { path, bar: begin(path, total) };
+      current = { path, bar: start(path, total) };
     }
     current.bar?.update(bytes);
   };
@@ -48,15 +52,8 @@ async function downloading<Result>(fetch: (onBytes: OnBytes) => Promise<Result>)
   }
 }
 
-function begin(path: string, total: number): SingleBar | undefined {
-  const size = `${(total / 2 ** 20).toFixed(1)} MiB`;
-  if (process.stderr.isTTY !== true) {
-    process.stderr.write(`download   ${path}, ${size}\n`);
-    return undefined;
-  }
-  const format = `download   {bar} {percentage} % of ${size} | {eta_formatted} left | ${path}`;
-  const options = { format, barsize: 20, gracefulExit: false, stream: process.stderr };
-  const bar = new SingleBar(options, Presets.shades_classic);
-  bar.start(total, 0);
-  return bar;
+function start(path: string, total: number): SingleBar | undefined {
+  if (process.stderr.isTTY === true) return begin('download', total, ` | ${path}`);
+  process.stderr.write(`download   ${path}, ${(total / 2 ** 20).toFixed(1)} MiB\n`);
+  return undefined;
 }

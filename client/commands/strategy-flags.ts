@@ -4,6 +4,7 @@ import { expectedOf, type Fields, type FieldType, readOptions } from '../../serv
 import { type StrategyName, strategyNames, strategyOf } from '../../server/strategy/index.ts';
 import type { Strategy } from '../../server/strategy/strategy.ts';
 import { flagOf, UsageError } from './flags.ts';
+import { paragraph } from './flow.ts';
 
 /** undefined where a flag is left to the strategy. */
 export type StrategyFlags = {
@@ -120,14 +121,20 @@ const FLAGS: Readonly<Record<string, string>> = {
   anchorDirections: '--anchor-directions',
 };
 
-/** For --help: what there is, with the options of each and their defaults. */
-export function describeStrategies(): string {
+/** What there is, with the options of each and their defaults, in lines of at most so many columns. */
+export function describeStrategies(width: number): string {
   const line = (name: StrategyName) => {
     const { doc, fields } = strategyOf(name);
-    return `  ${name.padEnd(20)} ${doc}\n${' '.repeat(23)}${optionsOf(fields).join(', ')}\n`;
+    const [about, options] = [doc, optionsOf(fields).join(', ')].map((text) =>
+      paragraph(text, width, INDENT),
+    );
+    return `  ${name.padEnd(INDENT - 2)}${about}\n${' '.repeat(INDENT)}${options}\n`;
   };
   return strategyNames.map(line).join('');
 }
+
+/** Behind the longest name of a strategy. */
+const INDENT = 23;
 
 /** `q=2, eta1`; --seed has a default of its own. */
 function optionsOf(fields: Fields): string[] {

@@ -1,40 +1,23 @@
 // The flags of `zeroth train`.
+
+import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { strategyNames } from '../../server/strategy/index.ts';
 import type { Budget } from '../train.ts';
-import {
-  choice,
-  count,
-  describeFlags,
-  flagOf,
-  rate,
-  readFlags,
-  seed,
-  text,
-  texts,
-  toggle,
-  UsageError,
-  type Values,
-} from './flags.ts';
-import { type ChosenStrategy, chooseStrategy, describeStrategies, namingOptions } from './strategy-flags.ts';
+import type { Context, GroupValues } from './command.ts';
+import { connection, givenServer } from './connection.ts';
+import { choice, count, flagOf, rate, seed, text, texts, toggle, UsageError, unset } from './flags.ts';
+import { objectiveOf, rowFlags, TASKS, type Task } from './row-flags.ts';
+import { type ChosenStrategy, chooseStrategy, namingOptions } from './strategy-flags.ts';
 
 const files = {
   model: text(
     'PATH',
-    'an ONNX file, a folder with one, or hf:owner/name[/file]; with --server, a file of its model directory',
+    'an ONNX file, a folder with one, or hf:owner/name[/file]; with a server, a file of its model directory',
   ),
   tokenizer: text('DIR', "a folder with tokenizer.json, or hf:owner/name; default: the model's folder"),
   data: text('FILE', 'rows to train on: .jsonl, .csv, .tsv or .parquet'),
   eval: text('FILE', 'held-out rows: evaluated before, after and every so often'),
   out: text('FILE', 'the tuned model [tuned.onnx]'),
-} as const;
-
-const rows = {
-  task: choice(['classification', 'causal-lm', 'masked-lm'], 'what is learned'),
-  text: text('COLUMN', 'of the text [text]'),
-  pair: text('COLUMN', 'of the second text of a pair'),
-  label: text('COLUMN', 'of the label: a class or its name [label]'),
-  template: text('TEXT', "a prompt, '{text} It was {label}.': names in braces are columns"),
-  maxLength: count(undefined, 'longer rows are cut to so many tokens; default: they are refused'),
 } as const;
 
 const training = {
@@ -47,7 +30,7 @@ const training = {
   steps: count(undefined, 'steps to make'),
   examples: count(undefined, 'or: examples to forward'),
   evalEvery: count(undefined, 'steps between evaluations; default: a tenth of the training'),
-  seed: seed(1n, 'of directions, mini-batches and masks'),
+  seed: unset(seed(1n, 'of directions, mini-batches and masks; default: 1, or of --run its revision')),
   include: text('PATTERNS', 'tensors to train, with commas and *; default: all that can be'),
   exclude: text('PATTERNS', 'tensors to leave as they are'),
   q: count(undefined, 'mezo-svrg: steps from one full batch to the next'),
@@ -68,62 +51,106 @@ const additions = {
   head: choice(['none', 'mean', 'first-token'], 'a new classification head on what an encoder says of'),
 } as const;
 
-const others = {
-  server: text('HOST:PORT', 'a server that runs already; default: one is started, and stopped at the end'),
-  device: choice(['cpu', 'webgpu', 'cuda', 'auto'], 'where the server that is started computes'),
-  json: toggle('prints the summary as JSON'),
-  help: toggle('shows this'),
+const servers = {
+  ...connection,
+  server: {
+    ...connection.server,
+    help: 'a server that runs already, or ZEROTH_SERVER; default: one is started, and stopped at the end',
+  },
+  run: text('NAME', 'goes on with a run of the server, from its newest weights, instead of a new one'),
+  id: text('ID', 'of the new run, on a server; default: one is chosen'),
+  detach: toggle('the server trains by itself, and this ends: zeroth watch NAME shows how it goes'),
+  device: choice(['cpu', 'webgpu', 'cuda', 'auto'], 'where a server that is started computes'),
 } as const;
 
-const table = { ...files, ...rows, ...training, ...additions, ...others };
+export const trainGroups = {
+  Files: files,
+  Rows: rowFlags,
+  Training: training,
+  'Additions to the model': additions,
+  Server: servers,
+} as const;
 
-type Given = Values<typeof table>;
+type Given = GroupValues<typeof trainGroups>;
 
-export type TrainSettings = Given & {
-  readonly model: string;
+const table = { ...files, ...rowFlags, ...training, ...additions, ...servers };
+
+export type TrainSettings = Omit<Given, 'task' | 'seed'> & {
+  /** undefined where nobody said: a run that goes on has its own. */
+  readonly given: Pick<Given, 'task' | 'seed'>;
+  readonly task: Task;
+  readonly seed: bigint;
   readonly data: string;
   readonly out: string;
   readonly chosen: ChosenStrategy;
   readonly budget: Budget;
+  /** Whether a server that runs already is asked. */
+  readonly isRemote: boolean;
+  readonly isJson: boolean;
 };
 
-export const TRAIN_HELP = `usage: zeroth train --model PATH --data FILE --strategy NAME --learning-rate X --steps N [FLAGS]
+export const trainNotes = () => `zeroth help strategies lists strategies, and their options for --set.
+The summary goes to standard output, everything else to standard error. Ctrl-C
+stops after the step under way and still writes the model.
+`;
 
-Tunes a language model on the rows of a file, without gradients, and writes it as a model of its own.
-The summary goes to standard output, everything else to standard error. Ctrl-C stops after the step under way and still
-writes the model; the exit code is then 130. Otherwise: 0 done, 1 failed, 2 the command line is wrong.
-
-Files:
-${describeFlags(files)}
-Rows:
-${describeFlags(rows)}
-Training:
-${describeFlags(training)}
-Strategies, and their options for --set (docs/strategies.md):
-${describeStrategies()}
-Additions to the model:
-${describeFlags(additions)}
-Other:
-${describeFlags(others)}`;
-
-/** undefined where help is asked for. @throws UsageError */
-export function readTrainSettings(args: readonly string[]): TrainSettings | undefined {
-  const given = readFlags(table, args);
-  if (given.help) return undefined;
-  const { model, data, out = 'tuned.onnx' } = given;
-  if (model === undefined) throw missing('--model', 'an ONNX file, or a folder with one');
+/** @throws UsageError */
+export function toTrainSettings(given: Given, { env, isJson }: Context): TrainSettings {
+  const { model, data, run, detach, out = 'tuned.onnx' } = given;
+  const isRemote = givenServer(given, { env }) !== undefined || run !== undefined || detach;
+  if (run !== undefined) checkRun(given);
+  else if (model === undefined) throw missing('--model', 'an ONNX file, or a folder with one');
   if (data === undefined) throw missing('--data', 'a file of rows to train on');
   if (given.evalEvery !== undefined && given.eval === undefined)
     throw missing('--eval', 'a file, for --eval-every');
-  if (given.server !== undefined && given.tokenizer === undefined)
+  if (isRemote && given.tokenizer === undefined)
     throw missing(
       '--tokenizer',
       'a folder with tokenizer.json: what the server has beside its model stays there',
     );
-  if (given.merge && given.loraRank === undefined) throw missing('--lora-rank', 'a rank, for --merge');
-  if (given.head !== 'none' && given.task !== 'classification')
-    throw new UsageError(`--head: expected none for ${given.task}, got ${given.head}`);
-  return { ...given, model, data, out, chosen: chooseStrategy(given), budget: budgetOf(given) };
+  if (detach && given.out !== undefined)
+    throw new UsageError('--out: expected none with --detach, got a file: zeroth export writes it later');
+  if (given.id !== undefined && !isRemote)
+    throw new UsageError('--id: expected a server that keeps the run, got none');
+  if (given.merge && given.loraRank === undefined && run === undefined)
+    throw missing('--lora-rank', 'a rank, for --merge');
+  const { task = 'classification' } = given;
+  if (given.head !== 'none' && task !== 'classification')
+    throw new UsageError(`--head: expected none for ${task}, got ${given.head}`);
+  const { seed: directions = 1n } = given;
+  const settings = { ...given, given, task, seed: directions, data, out, isRemote, isJson };
+  return { ...settings, chosen: chooseStrategy(settings), budget: budgetOf(given) };
+}
+
+/**
+ * The task of the run, and seeds that it has not had: with those of the beginning every direction would come a second time.
+ * @throws UsageError
+ */
+export function continued(settings: TrainSettings, { objective, revision }: Run): TrainSettings {
+  const { given } = settings;
+  const own = TASKS.find((each) => objectiveOf[each] === objective?.name);
+  const task = given.task ?? own ?? settings.task;
+  if (own !== undefined && task !== own)
+    throw new UsageError(`--task: expected ${own}, which the run is scored by, got ${task}`);
+  const changed = { ...settings, task, seed: given.seed ?? revision + 1n };
+  return { ...changed, chosen: chooseStrategy(changed) };
+}
+
+/** What makes a run is settled where there is one. @throws UsageError */
+function checkRun(given: Given): void {
+  const makes = [
+    'model',
+    'include',
+    'exclude',
+    'loraRank',
+    'loraTargets',
+    'promptTokens',
+    'prefixTokens',
+    'id',
+  ] as const;
+  const extra =
+    makes.find((name) => given[name] !== undefined) ?? (given.head === 'none' ? undefined : 'head');
+  if (extra !== undefined) throw new UsageError(`${flagOf(extra)}: expected a new run for it, got --run`);
 }
 
 function budgetOf({ steps, examples }: Given): Budget {
@@ -144,9 +171,4 @@ export function namingFlags(message: string): string {
 
 function missing(flag: string, expected: string): UsageError {
   return new UsageError(`${flag}: expected ${expected}, got nothing`);
-}
-
-/** 'a, b' and none. */
-export function patternsOf(patterns: string | undefined): string[] {
-  return (patterns ?? '').split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()]));
 }

@@ -1,17 +1,21 @@
 // One training, from a model on a server to a file: everything between is taken back where it fails.
 import type { Dataset } from '../../proto/gen/zeroth/v1/dataset_service.ts';
-import type { ExportHeader } from '../../proto/gen/zeroth/v1/run_service.ts';
+import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
+import type { ExportHeader, Run } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../../server/errors.ts';
 import type { Zeroth } from '../client.ts';
 import { ZerothCallError } from '../errors.ts';
 import type { TokenTable } from '../text/tokenize.ts';
 import { follow } from './course.ts';
-import { factsOf, type ModelFacts } from './model-place.ts';
-import { formatOf, objectivesOf, toRunRequest } from './run-request.ts';
+import { detach } from './detach.ts';
+import { CommandError, toFailure } from './failure.ts';
+import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from './model-place.ts';
+import { fullName } from './names.ts';
+import { formatOf, objectivesOf, outputOf, toRunRequest } from './run-request.ts';
 import type { Screen } from './screen.ts';
-import type { TrainSettings } from './train-flags.ts';
+import { continued, type TrainSettings } from './train-flags.ts';
 import { toJson, toText } from './train-summary.ts';
-import { type Sources, type TrainingData, tokenizeSources } from './training-data.ts';
+import { type RowShape, type Sources, type TrainingData, tokenizeSources } from './training-data.ts';
 
 /** Evaluations where nobody says how many. */
 const EVALUATIONS = 10;
@@ -20,39 +24,84 @@ export type Job = {
   readonly settings: TrainSettings;
   readonly sources: Sources;
   readonly zeroth: Zeroth;
+  readonly address: string;
   readonly screen: Screen;
   readonly signal: AbortSignal;
   /** What fails takes back what it has made on a server that goes on. */
   readonly undo: AsyncDisposableStack;
 };
 
+/** What is trained, and what rows and scores have to fit. */
+type Target = {
+  readonly settings: TrainSettings;
+  readonly model: Model;
+  /** One that goes on; undefined where it is made when the rows are known. */
+  readonly run: Run | undefined;
+  readonly shape: RowShape;
+  readonly output: string;
+};
+
 /** Rows are held against the model before anything is uploaded or made. */
 export async function learn(job: Job, path: string): Promise<void> {
-  const { settings, sources, zeroth, screen, signal, undo } = job;
-  const { strategy } = settings.chosen;
-  const model = await loadModel(job, path);
-  const facts = factsOf(model);
-  screen.note('model', [settings.model, ...describeFacts(facts)].join(', '));
-  checkTask(settings, facts);
-  const data = tokenizeSources(sources, facts, settings);
+  const { sources, zeroth, screen } = job;
+  const target = job.settings.run === undefined ? await newTarget(job, path) : await goingOn(job);
+  const { settings, shape, output, model } = target;
+  screen.note('model', [settings.model ?? model.name, ...describeFacts(shape.facts)].join(', '));
+  checkTask(settings, target);
+  if (settings.batchSize > sources.train.length)
+    throw invalid(
+      '--batch-size',
+      `at most the ${sources.train.length} rows of ${settings.data}`,
+      `${settings.batchSize}`,
+    );
+  const data = tokenizeSources(sources, shape, settings);
   describeData(screen, data);
   const [train, held] = [await upload(job, data.train), data.held && (await upload(job, data.held))];
-  const request = toRunRequest(settings, facts, data.classCount);
-  const { name: run } = await zeroth.runs.create({ ...request, model: model.name });
-  undo.defer(() => zeroth.runs.delete(run).catch(() => {}));
-  const course = { zeroth, run, train, held, ...objectivesOf(settings, facts), strategy, signal };
-  const outcome = await follow({ ...course, ...pace(settings, data.train.rows) }, screen);
-  screen.stop();
-  const exported = await write(job, run);
-  const finished = {
-    settings,
-    run: settings.server === undefined ? undefined : run,
-    data,
-    outcome,
-    exported,
-    isWhole: !signal.aborted,
+  const run = target.run ?? (await createRun(job, target, data));
+  const { strategy } = settings.chosen;
+  const course = {
+    ...{ zeroth, run: run.name, train, held, strategy, signal: job.signal },
+    ...objectivesOf(settings.task, output),
+    ...pace(settings, data.train.rows),
+    trainingId: target.run === undefined ? strategy.name : `${strategy.name}-${run.revision}`,
   };
-  process.stdout.write(settings.json ? toJson(finished) : toText(finished));
+  if (settings.detach) return detach(job, course, settings.chosen);
+  const outcome = await follow(course, screen);
+  screen.stop();
+  const exported = await write(job, run.name);
+  const finished = {
+    ...{ settings, data, outcome, exported, address: job.address },
+    run: settings.isRemote ? run.name : undefined,
+    isWhole: !job.signal.aborted,
+  };
+  process.stdout.write(settings.isJson ? toJson(finished) : toText(finished));
+}
+
+async function newTarget(job: Job, path: string): Promise<Target> {
+  const { settings } = job;
+  const model = await loadModel(job, path);
+  const facts = factsOf(model);
+  const { head, promptTokens = 0, prefixTokens = 0 } = settings;
+  const shape = { facts, classes: head === 'none' ? facts.classes : undefined, promptTokens, prefixTokens };
+  return { settings, model, run: undefined, shape, output: outputOf(settings, facts) };
+}
+
+async function goingOn({ zeroth, settings }: Job): Promise<Target> {
+  const run = await zeroth.runs.get(fullName('runs', settings.run!));
+  const model = await zeroth.models.get(run.model);
+  const shape = shapeOfRun(run, factsOf(model));
+  return { settings: continued(settings, run), model, run, shape, output: outputOfRun(run, shape.facts) };
+}
+
+async function createRun(
+  { zeroth, undo }: Job,
+  { settings, shape, model }: Target,
+  data: TrainingData,
+): Promise<Run> {
+  const request = toRunRequest(settings, shape.facts, data.classCount);
+  const run = await zeroth.runs.create({ ...request, model: model.name });
+  undo.defer(() => zeroth.runs.delete(run.name).catch(() => {}));
+  return run;
 }
 
 /** What cannot be merged, as quantized weights cannot, is not lost: it is written as it is, and the command fails. */
@@ -68,8 +117,9 @@ async function write({ zeroth, settings }: Job, name: string): Promise<ExportHea
 }
 
 /** A shape that is not known is left to the server. */
-function checkTask({ task, head }: TrainSettings, { output, scores }: ModelFacts): void {
-  const rank = head === 'none' ? scores.length : 2;
+function checkTask({ task }: TrainSettings, { shape, output: scored }: Target): void {
+  const { output, scores } = shape.facts;
+  const rank = scored === output ? scores.length : 2;
   if (rank !== 2 && rank !== 3) return;
   const expected = rank === 2 ? 'classification' : 'causal-lm or masked-lm (or a new --head)';
   if ((rank === 2) !== (task === 'classification'))
@@ -80,9 +130,13 @@ function checkTask({ task, head }: TrainSettings, { output, scores }: ModelFacts
 async function loadModel({ zeroth, undo, settings }: Job, path: string) {
   for await (const model of zeroth.models.list()) if (model.path === path) return model;
   const model = await zeroth.models.load(path).catch((error: Error) => {
-    const where =
-      settings.server === undefined ? '' : "; with --server the path is one of the server's model directory";
-    throw new Error(`--model ${path}: ${error.message}${where}`, { cause: error });
+    const where = settings.isRemote
+      ? "with --server the path is one of the server's model directory"
+      : undefined;
+    throw new CommandError(
+      { ...toFailure(error), message: `--model ${path}: ${error.message}`, next: where },
+      error,
+    );
   });
   undo.defer(() => zeroth.models.unload(model.name).catch(() => {}));
   return model;

@@ -1,6 +1,7 @@
 // What a training has come to, for people and for programs.
 import type { ExportHeader } from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Outcome } from './course.ts';
+import { bytes, hasColors } from './output.ts';
 import { number, percent, perSecond, summaryTable } from './screen.ts';
 import type { TrainSettings } from './train-flags.ts';
 import type { TrainingData } from './training-data.ts';
@@ -9,25 +10,26 @@ export type Finished = {
   readonly settings: TrainSettings;
   /** On a server that goes on. */
   readonly run: string | undefined;
+  readonly address: string;
   readonly data: TrainingData;
   readonly outcome: Outcome;
   readonly exported: ExportHeader;
   readonly isWhole: boolean;
 };
 
-export function toText({ settings, run, outcome, exported, isWhole }: Finished): string {
+export function toText({ settings, run, address, outcome, exported, isWhole }: Finished): string {
   const { steps, examplesForwarded, seconds, lostSteps, evaluations } = outcome;
-  const isColored = process.stdout.isTTY === true && !process.env.NO_COLOR;
   const forwarded = examplesForwarded.toLocaleString('en');
   const lines = [
-    ...(steps === 0 ? ['no step was made'] : [summaryTable(evaluations, isColored)]),
+    ...(steps === 0 ? ['no step was made'] : [summaryTable(evaluations, hasColors(process.stdout))]),
     `${settings.strategy}: ${steps} steps${isWhole ? '' : ', interrupted'}, ${forwarded} examples forwarded, ${seconds.toFixed(1)} s, ${perSecond(steps, seconds)}`,
     ...(lostSteps === 0
       ? []
       : [`${lostSteps} steps had a loss that is not finite and changed nothing: try a lower rate`]),
     ...comparison(outcome),
-    `${settings.out}: ${(Number(exported.bytes) / 2 ** 20).toFixed(1)} MiB, SHA-256 ${exported.sha256}`,
-    ...(run === undefined ? [] : [`${run} stays on ${settings.server}, at revision ${exported.revision}`]),
+    `${settings.out}: ${bytes(Number(exported.bytes))}`,
+    `SHA-256 ${exported.sha256}`,
+    ...(run === undefined ? [] : [`${run} stays on ${address}, at revision ${exported.revision}`]),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -58,7 +60,6 @@ export function toJson({ settings, run, data, outcome, exported, isWhole }: Fini
     ...outcome,
     out: {
       file: settings.out,
-
       bytes: Number(exported.bytes),
       sha256: exported.sha256,
     },

@@ -1,0 +1,71 @@
+// The zeroth command as people call it: a process, with or without a terminal.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+
+const COMMAND = resolve('client/zeroth.ts');
+
+export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+export type Started = {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly printed: Ended;
+};
+
+/** No server is named but by flags, and no colours are wanted, unless `env` says so. */
+function environment(env: Readonly<Record<string, string>>) {
+  const { ZEROTH_SERVER, FORCE_COLOR, NO_COLOR, ...others } = process.env;
+  return { ...others, ...env };
+}
+
+export function startZeroth(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+  return follow(spawn(process.execPath, [COMMAND, ...args], { env: environment(env) }));
+}
+
+export function zeroth(...args: readonly string[]): Promise<Ended> {
+  return startZeroth(args).ended;
+}
+
+/** util-linux's, which gives a command a terminal of its own; macOS has another one of this name. */
+export const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes(
+  'util-linux',
+);
+
+/** On a terminal of this size; its output and errors are one. */
+export function startOnTerminal(
+  args: readonly string[],
+  { columns, rows }: { readonly columns: number; readonly rows: number },
+  env: Readonly<Record<string, string>> = {},
+): Started {
+  const quoted = [process.execPath, COMMAND, ...args].map((each) => `'${each}'`).join(' ');
+  const command = `stty cols ${columns} rows ${rows}; exec ${quoted}`;
+  const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    env: environment({ TERM: 'xterm', ...env }),
+  });
+  return follow(child);
+}
+
+function follow(child: ChildProcess): Started {
+  const printed = { code: 0, stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]!.setEncoding('utf8').on('data', (data: string) => {
+      printed[name] += data;
+    });
+  const ended = once(child, 'close').then(([code]) => Object.assign(printed, { code: Number(code) }));
+  return { child, ended, printed };
+}
+
+/** Resolves when a stream has said it. */
+export function said({ child, printed }: Started, name: 'stdout' | 'stderr', text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (printed[name].includes(text)) resolve();
+    };
+    child[name]!.on('data', look);
+    child.once('close', () =>
+      reject(new Error(`ended without ${JSON.stringify(text)}: ${JSON.stringify(printed)}`)),
+    );
+    look();
+  });
+}
