@@ -9,6 +9,7 @@ export default defineConfig({
     // Real processes and sockets: a busy machine is slow, and slow is not wrong.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 50_000 } },
     // Two cores, and model workers bring threads of their own.
     maxWorkers: 2,
   },

@@ -170,7 +170,11 @@ export class GrpcChannel implements Channel {
     const { token } = this.#connection;
     if (token === undefined) return new Metadata();
     if (typeof token === 'string') return withToken(token);
-    const ask = async () => withToken(await token());
+    const ask = async () => {
+      const metadata = withToken(await token());
+      if (this.#isClosed) throw closed();
+      return metadata;
+    };
     return orAborted(inTime(ask(), timeoutMs), signal);
   }
 

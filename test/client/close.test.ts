@@ -34,6 +34,17 @@ test('a call that would be tried again is not, once its connection has been clos
   await expect(answer).rejects.toMatchObject(CLOSED);
 });
 
+test('a call whose token comes when its connection has been closed is not made', async () => {
+  await using server = await FlakyServer.start();
+  const token = Promise.withResolvers<string>();
+  const zeroth = server.connect({ token: () => token.promise });
+  const answers = [zeroth.info(), zeroth.runs.readWeights({ run: 'runs/a' })];
+  await zeroth.close();
+  token.resolve('the-token-of-this-test');
+  await Promise.all(answers.map((answer) => expect(answer).rejects.toMatchObject(CLOSED)));
+  expect(server.calls).toEqual([]);
+});
+
 test('a drive that was closed takes no steps, and leaves the connection to others', async () => {
   await using server = await FlakyServer.start();
   await using zeroth = server.connect();
