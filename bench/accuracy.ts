@@ -46,7 +46,7 @@ const accuracy: Setting = {
 /** Of 16 points of a step. */
 const POPULATION = 16;
 
-/** The same batch and radius, with ranks for losses: a step is as long whether a batch says much or little. Chosen on seed 2; on the others it is no better. */
+/** The same batch and radius, with ranks for losses: a step is as long whether a batch says much or little. Chosen on seed 2; on the others it is worse. */
 const ranks: Setting = {
   name: 'ranks',
   objective: 'accuracy',
