@@ -29,6 +29,13 @@ export async function orAborted<Value>(
   return await Promise.race([promise, aborted]);
 }
 
+/** Rejects with DEADLINE_EXCEEDED after so long. What was waited for goes on. */
+export async function inTime<Value>(promise: Promise<Value>, timeoutMs: number | undefined): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  using _ = onTimeout(timeoutMs, reject);
+  return await Promise.race([promise, late]);
+}
+
 /** Calls `giveUp` after so long, until this is disposed of. */
 export function onTimeout(
   timeoutMs: number | undefined,

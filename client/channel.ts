@@ -3,14 +3,21 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type { RetryPolicy } from './retry.ts';
 
+/** Of every call. */
 export type CallOptions = {
+  /** Ends it, at the server too; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Of one attempt. Default: none, a full batch of a large model takes as long as it takes. */
   readonly timeoutMs?: number | undefined;
 };
 
 /** Messages with their five bytes of gRPC framing; HTTP/2 headers are not counted. */
-export type Traffic = { readonly sentBytes: number; readonly receivedBytes: number };
+export type Traffic = {
+  /** To the server. */
+  readonly sentBytes: number;
+  /** From the server. */
+  readonly receivedBytes: number;
+};
 
 export type Method<Request, Response> = MethodDefinition<Request, Response>;
 

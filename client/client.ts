@@ -18,16 +18,25 @@ import { type Trainings, trainings } from './trainings.ts';
 
 /** Every call rejects with a ZerothCallError that holds the server's code, reason and fields. */
 export class Zeroth {
+  /** Models that the server holds. */
   readonly models: Models;
+  /** Rows to evaluate on, stored by their content. */
   readonly datasets: Datasets;
+  /** Weights on their way, each with a journal. */
   readonly runs: Runs;
+  /** What strategies ask of a run: losses, outputs, updates. */
   readonly oracle: Oracle;
+  /** What has happened to a run. */
   readonly journal: Journal;
+  /** Trainings that the server does by itself. */
   readonly trainings: Trainings;
+  /** Black-box problems that clients evaluate. */
   readonly studies: Studies;
+  /** Objectives that this process computes for the server. */
   readonly objectives: Judges;
   readonly #channel: Channel;
 
+  /** What `connect` and `openLocal` call. */
   constructor(channel: Channel) {
     this.#channel = channel;
     this.models = models(channel);
@@ -40,6 +49,7 @@ export class Zeroth {
     this.objectives = judges(channel);
   }
 
+  /** Version, strategies, objectives, devices and limits of the server. */
   info(options?: CallOptions): Promise<GetServerInfoResponse> {
     return this.#channel.idempotent(ServerServiceService.getServerInfo, {}, options);
   }
@@ -60,6 +70,7 @@ export class Zeroth {
     return this.#channel.close();
   }
 
+  /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -14,10 +14,20 @@ import { retrying } from './retry.ts';
 
 export type Datasets = ReturnType<typeof datasets>;
 
+/** Of a transfer to the server. */
 export type UploadOptions = CallOptions & {
   /** Default 1 MiB. */
   readonly chunkBytes?: number | undefined;
+  /** Called after each chunk. */
   readonly onProgress?: OnUpload | undefined;
+};
+
+/** What came of an upload. */
+export type Stored = {
+  /** Its name is that of its content. */
+  readonly dataset: Dataset;
+  /** Whether the server had the same content before. */
+  readonly existed: boolean;
 };
 
 export function datasets(channel: Channel) {
@@ -27,10 +37,7 @@ export function datasets(channel: Channel) {
      * stored once, and `existed` says so; therefore an upload that breaks off is tried again from the beginning.
      * @throws ZerothCallError, and nothing is stored.
      */
-    async create(
-      tensors: Readonly<Record<string, Tensor>>,
-      options: UploadOptions = {},
-    ): Promise<{ readonly dataset: Dataset; readonly existed: boolean }> {
+    async create(tensors: Readonly<Record<string, Tensor>>, options: UploadOptions = {}): Promise<Stored> {
       const attempt = () =>
         channel.clientStream<CreateDatasetRequest, CreateDatasetResponse>(
           DatasetServiceService.createDataset,
@@ -42,11 +49,13 @@ export function datasets(channel: Channel) {
       return { dataset: dataset!, existed };
     },
 
+    /** By its name, "datasets/*". */
     async get(name: string, options?: CallOptions): Promise<Dataset> {
       const { dataset } = await channel.idempotent(DatasetServiceService.getDataset, { name }, options);
       return dataset!;
     },
 
+    /** Every dataset. */
     list: (options?: CallOptions): AsyncIterable<Dataset> =>
       pages(
         (page) => channel.idempotent(DatasetServiceService.listDatasets, page, options),

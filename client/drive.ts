@@ -4,6 +4,7 @@ import { type DeepPartial, StepRequest, type StepResponse } from '../proto/gen/z
 import { onAbort, orAborted } from './abort.ts';
 import type { CallOptions, Channel } from './channel.ts';
 import { DriveStream } from './drive-stream.ts';
+import { closed } from './errors.ts';
 import { retrying } from './retry.ts';
 
 /** After an answer. */
@@ -14,6 +15,7 @@ export type DriveProgress = {
   readonly pending: number;
 };
 
+/** Of all its steps. */
 export type DriveOptions = {
   /** Ends the stream, with what is under way. */
   readonly signal?: AbortSignal | undefined;
@@ -28,9 +30,11 @@ export class Drive {
   readonly #aborting: Disposable;
   readonly #onProgress: DriveOptions['onProgress'];
   #stream: DriveStream | undefined;
+  #isClosed = false;
   #answered = 0;
   #pending = 0;
 
+  /** What `oracle.drive` calls. */
   constructor(channel: Channel, { signal, onProgress }: DriveOptions = {}) {
     this.#channel = channel;
     this.#signal = signal;
@@ -55,6 +59,7 @@ export class Drive {
     const message = StepRequest.fromPartial(request);
     const attempt = async () => {
       this.#signal?.throwIfAborted();
+      if (this.#isClosed) throw closed('this drive');
       this.#stream ??= this.#open();
       return await this.#stream.ask(message, options);
     };
@@ -64,11 +69,14 @@ export class Drive {
     return await (this.#signal === undefined ? answer : orAborted(answer, this.#signal));
   }
 
+  /** Gives up what is under way. */
   close(): void {
+    this.#isClosed = true;
     this.#aborting[Symbol.dispose]();
     this.#stream?.close();
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -15,7 +15,12 @@ export type CallErrorDetails = {
   /** Facts for machines, by name. */
   readonly metadata: Readonly<Record<string, string>>;
   /** The request fields at fault. */
-  readonly violations: readonly { readonly field: string; readonly description: string }[];
+  readonly violations: readonly {
+    /** As a path: `points[1].shifts[0].scale`. */
+    readonly field: string;
+    /** What was expected, and what came. */
+    readonly description: string;
+  }[];
   /** The full name of what is missing, taken or failed. */
   readonly resource?: string;
   /** How long to wait before trying again. Only where that can help. */
@@ -42,6 +47,11 @@ export class ZerothCallError extends Error {
   get reason(): Reason {
     return this.details.reason;
   }
+}
+
+/** What was closed here stays closed: nobody should try it again. */
+export function closed(what = 'this'): ZerothCallError {
+  return new ZerothCallError('CANCELLED', `${what} has been closed`, NO_DETAILS);
 }
 
 /**

@@ -13,13 +13,21 @@ import type { OnDownload } from './progress.ts';
 import { retrying } from './retry.ts';
 
 /** What is known of an exported file, and all of it. */
-export type Exported = { readonly header: ExportHeader; readonly bytes: Uint8Array };
+export type Exported = {
+  /** Its revision, size and digests. */
+  readonly header: ExportHeader;
+  /** The file. */
+  readonly bytes: Uint8Array;
+};
 
 /** First what is known of an exported file, and then its bytes, in order. */
 export type ExportPart = NonNullable<ExportRunResponse['part']>;
 
 /** Of a transfer from the server. */
-export type DownloadOptions = CallOptions & { readonly onProgress?: OnDownload | undefined };
+export type DownloadOptions = CallOptions & {
+  /** Called after each piece, when it has been taken. */
+  readonly onProgress?: OnDownload | undefined;
+};
 
 /** Which run, at which revision (default: the head), in which format (default: ONNX). */
 export type ExportRequest = DeepPartial<ExportRunRequest>;

@@ -1,9 +1,9 @@
 // Calls over one connection.
 import { Client, type ClientWritableStream, Metadata } from '@grpc/grpc-js';
-import { onAbort, orAborted, reasonOr } from './abort.ts';
+import { inTime, onAbort, orAborted, reasonOr } from './abort.ts';
 import type { CallOptions, Channel, Duplex, DuplexListener, Method, Traffic } from './channel.ts';
 import { type Connection, type ConnectOptions, checkToken, toConnection } from './connect-options.ts';
-import { toCallError } from './errors.ts';
+import { closed, toCallError } from './errors.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
 
 const FRAME_BYTES = 5;
@@ -23,6 +23,7 @@ export class GrpcChannel implements Channel {
   readonly #connection: Connection;
   #sentBytes = 0;
   #receivedBytes = 0;
+  #isClosed = false;
 
   /** @throws ZerothError naming the option. */
   constructor(address: string, options: ConnectOptions = {}) {
@@ -48,6 +49,7 @@ export class GrpcChannel implements Channel {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#client.close();
   }
 
@@ -57,7 +59,7 @@ export class GrpcChannel implements Channel {
     { signal, timeoutMs = this.timeoutMs }: CallOptions = {},
   ): Promise<Response> {
     const deadline = toDeadline({ timeoutMs });
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata({ signal, timeoutMs });
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const call = this.#client.makeUnaryRequest(
       method.path,
@@ -92,7 +94,7 @@ export class GrpcChannel implements Channel {
   ): AsyncGenerator<Response, void> {
     const { signal } = options;
     const deadline = toDeadline(options);
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata(options);
     const call = this.#client.makeServerStreamRequest(
       method.path,
       this.#serializer(method),
@@ -119,7 +121,7 @@ export class GrpcChannel implements Channel {
   ): Promise<Response> {
     const { signal } = options;
     const deadline = toDeadline(options);
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata(options);
     let call!: ClientWritableStream<Request>;
     const answer = new Promise<Response>((resolve, reject) => {
       call = this.#client.makeClientStreamRequest(
@@ -157,18 +159,19 @@ export class GrpcChannel implements Channel {
       call.on('end', () => onOver());
       return call;
     };
-    const metadata = this.#metadata(undefined);
+    const metadata = this.#metadata({});
     return metadata instanceof Metadata ? open(metadata) : opening(metadata.then(open), onOver);
   }
 
   /** A promise where the token has to be asked for. */
-  #metadata(signal: AbortSignal | undefined): Metadata | Promise<Metadata> {
+  #metadata({ signal, timeoutMs }: CallOptions): Metadata | Promise<Metadata> {
     signal?.throwIfAborted();
+    if (this.#isClosed) throw closed();
     const { token } = this.#connection;
     if (token === undefined) return new Metadata();
     if (typeof token === 'string') return withToken(token);
     const ask = async () => withToken(await token());
-    return orAborted(ask(), signal);
+    return orAborted(inTime(ask(), timeoutMs), signal);
   }
 
   #serializer<Request>(method: { requestSerialize(value: Request): Buffer }): (value: Request) => Buffer {

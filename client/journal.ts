@@ -11,6 +11,7 @@ import { resumable } from './resumable.ts';
 
 export type Journal = ReturnType<typeof journal>;
 
+/** Of a journal that is read. */
 export type AfterOptions = CallOptions & {
   /** Only entries after this revision. Default 0: all. */
   readonly afterRevision?: bigint;

@@ -10,6 +10,7 @@ import { isWorthRetrying } from './retry.ts';
 
 export type Judges = ReturnType<typeof judges>;
 
+/** What is scored, and how much of it at a time. */
 export type ServeOptions = {
   /** Model outputs to score: names, or more closely what of them. Default: the one that the objective names, or the model's only one. */
   readonly outputs?: readonly (string | DeepPartial<OutputSelection>)[];
@@ -25,12 +26,15 @@ export type ServeOptions = {
 export type Scored = {
   /** By name, a row for each of `rows`. */
   readonly outputs: Readonly<Record<string, Tensor>>;
+  /** Those that were asked for, in the same way. */
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Their numbers in the dataset, or in the tensors that were sent along. */
   readonly rows: readonly bigint[];
+  /** Of the evaluation. */
   readonly batchRows: bigint;
   /** "runs/*" */
   readonly run: string;
+  /** The run's, where the points were evaluated. */
   readonly revision: bigint;
   /** Which of the evaluation's points. */
   readonly point: number;
@@ -41,8 +45,16 @@ export type Scored = {
 };
 
 /** One loss for each row, or one for all of them; `weight` is theirs within the evaluation, their number by default. */
-export type Losses = ArrayLike<number> | { readonly mean: number; readonly weight?: number };
+export type Losses =
+  | ArrayLike<number>
+  | {
+      /** Of all rows. */
+      readonly mean: number;
+      /** Beside those of other pieces. */
+      readonly weight?: number;
+    };
 
+/** Gives rows their losses; what it throws is the error of the evaluation that asked. */
 export type ScoreFunction = (scored: Scored) => Losses | Promise<Losses>;
 
 export function judges(channel: Channel) {
@@ -60,6 +72,7 @@ export function judges(channel: Channel) {
   };
 }
 
+/** An objective that this process serves, until it is closed. */
 export class ServedObjective implements AsyncDisposable {
   readonly #channel: Channel;
   readonly #name: string;
@@ -71,6 +84,7 @@ export class ServedObjective implements AsyncDisposable {
   readonly over: Promise<void>;
   #stream: JudgeStream | undefined;
 
+  /** What `objectives.serve` calls. */
   constructor(channel: Channel, name: string, options: ServeOptions, score: ScoreFunction) {
     this.#channel = channel;
     this.#name = name;
@@ -94,6 +108,7 @@ export class ServedObjective implements AsyncDisposable {
     await this.over.catch(() => {});
   }
 
+  /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

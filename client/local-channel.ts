@@ -3,7 +3,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import type { RunningLocalServer } from '../server/main.ts';
 import { onAbort, onTimeout, reasonOr } from './abort.ts';
 import type { CallOptions, Channel, Duplex, DuplexListener, Method } from './channel.ts';
-import { fromEnd, NO_DETAILS, ZerothCallError } from './errors.ts';
+import { closed, fromEnd } from './errors.ts';
 import { type RetryPolicy, retrying } from './retry.ts';
 
 type CallError = Partial<ServiceError>;
@@ -106,7 +106,7 @@ export class LocalChannel implements Channel {
   /** What goes down refuses for a while and may be tried again; what was closed here stays closed. */
   get #calls(): RunningLocalServer['calls'] {
     if (this.#closed === undefined) return this.#server.calls;
-    throw new ZerothCallError('CANCELLED', 'this has been closed', NO_DETAILS);
+    throw closed();
   }
 }
 

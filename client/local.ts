@@ -1,4 +1,7 @@
-// zeroth/local: the server's work in this process, behind the client's interface.
+/**
+ * The server's work in this process, behind the client's interface.
+ * @module zeroth/local
+ */
 import { openLocalServer, type LocalOptions as ServerOptions } from '../server/main.ts';
 import { Zeroth } from './client.ts';
 import { toRetryPolicy } from './connect-options.ts';

@@ -17,6 +17,7 @@ export function models(channel: Channel) {
         (response) => response.models,
       ),
 
+    /** By its name, "models/*". */
     async get(name: string, options?: CallOptions): Promise<Model> {
       const { model } = await channel.idempotent(ModelServiceService.getModel, { name }, options);
       return model!;

@@ -4,8 +4,8 @@ import { StudyState, type StudyUpdate } from '../proto/gen/zeroth/v1/study_servi
 import type { CallOptions } from './channel.ts';
 import { isReason } from './errors.ts';
 import type { SeedVector, Vector } from './seed-vector.ts';
-import type { Asked, AskOptions, ClientTrial, Tell, ToldAnswer } from './studies.ts';
 import type { Point } from './study-plan.ts';
+import type { Asked, AskOptions, ClientTrial, Tell, ToldAnswer } from './trials.ts';
 
 /** After a trial has been told. */
 export type StudyProgress = {
@@ -17,6 +17,7 @@ export type StudyProgress = {
   readonly value: number | undefined;
 };
 
+/** Who evaluates, and how much at a time. */
 export type OptimizeOptions = CallOptions & {
   /** What it throws ends the loop. */
   readonly onProgress?: ((progress: StudyProgress) => void) | undefined;

@@ -22,9 +22,11 @@ export type Oracle = ReturnType<typeof oracle>;
 export function oracle(channel: Channel) {
   const service = OracleServiceService;
   return {
+    /** Prepares a point, and gives it a handle that can be evaluated later and by others. */
     perturb: (request: DeepPartial<PerturbRequest>, options?: CallOptions): Promise<PerturbResponse> =>
       channel.idempotent(service.perturb, PerturbRequest.fromPartial(request), options),
 
+    /** Losses of points on rows. Changes nothing. */
     evaluate: (request: DeepPartial<EvaluateRequest>, options?: CallOptions): Promise<EvaluateResponse> =>
       channel.idempotent(service.evaluate, EvaluateRequest.fromPartial(request), options),
 

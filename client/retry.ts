@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOr } from './abort.ts';
 import { ZerothCallError } from './errors.ts';
 
+/** How often, and after which waits, a call is tried again. */
 export type RetryPolicy = {
   /** The first one included; 1 never tries again. */
   readonly attemptsMax: number;
@@ -10,6 +11,7 @@ export type RetryPolicy = {
   readonly totalMsMax: number;
   /** Before the second attempt; doubles from one to the next. The server may ask for more. */
   readonly delayMs: number;
+  /** It does not grow beyond this. */
   readonly delayMsMax: number;
 };
 

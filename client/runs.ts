@@ -22,9 +22,11 @@ import { joinFloat32 } from './tensor.ts';
 /** Runs: a model's weights on their way, with a journal of every change. */
 export type Runs = ReturnType<typeof runs>;
 
-/** Trainable tensors by name, row-major, and the revision that they are of. */
+/** Trainable tensors by name, row-major. */
 export type Weights = {
+  /** That was read. */
   readonly revision: bigint;
+  /** By the names of the run's tensors, in their order. */
   readonly weights: Map<string, Float32Array<ArrayBuffer>>;
 };
 

@@ -5,14 +5,23 @@ import { moveBy } from '../server/noise/shift.ts';
 import { noiseTable, type TableKind } from '../server/noise/table.ts';
 import type { Shift } from '../server/shift.ts';
 
+/** What a study of the seed form may move. */
 export type Vector = Float32Array | Float64Array;
 
-export type Update = { readonly revision: bigint; readonly shifts: readonly Shift[] };
+/** Of a study. */
+export type Update = {
+  /** 1 for the first. */
+  readonly revision: bigint;
+  /** What is added. */
+  readonly shifts: readonly Shift[];
+};
 
 /** noise/1 numbers tensors; this is the only one. */
 const TENSOR = 0;
 
+/** The vector of a client in a study of the seed form. */
 export class SeedVector<Values extends Vector = Float32Array> {
+  /** Change them through the study's updates alone. */
   readonly values: Values;
   readonly #table: Float32Array;
   #grid: Grid;
@@ -113,8 +122,11 @@ export class SeedVector<Values extends Vector = Float32Array> {
   }
 }
 
+/** What the values belong to. */
 export type SeedVectorOptions = {
+  /** The study's. Default 'gaussian'. */
   readonly table?: TableKind;
+  /** Of the study. Default 0. */
   readonly revision?: bigint;
   /** Of `SeedVector.gridExponent`. */
   readonly gridExponent?: number | undefined;

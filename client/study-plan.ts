@@ -14,29 +14,45 @@ import {
 } from '../proto/gen/zeroth/v1/study_service.ts';
 import type { Shift } from '../server/shift.ts';
 
-/** Both bounds are in a range; `whole` makes it one of integers. */
-type Range =
-  | {
-      readonly min: number;
-      readonly max: number;
-      readonly scale?: 'linear' | 'log';
+type Bounds = {
+  /** The lowest value. */
+  readonly min: number;
+  /** The highest value. */
+  readonly max: number;
+  /** 'log' for what is compared by factors; its bounds are above 0. Default 'linear'. */
+  readonly scale?: 'linear' | 'log';
+  /** Where the optimizer begins. Default: the middle. */
+  readonly start?: number;
+};
+
+/** Of a parameter. Both bounds are in it. */
+export type Range =
+  | (Bounds & {
+      /** Only values so far apart, from the lowest; on a linear scale. */
       readonly step?: number;
-      readonly start?: number;
-    }
-  | {
-      readonly min: number;
-      readonly max: number;
+    })
+  | (Bounds & {
+      /** Integers. */
       readonly whole: true;
-      readonly scale?: 'linear' | 'log';
-      readonly start?: number;
-    }
-  | { readonly choices: readonly string[]; readonly start?: string };
+    })
+  | {
+      /** Not in any order. */
+      readonly choices: readonly string[];
+      /** Which the optimizer begins with. */
+      readonly start?: string;
+    };
 
 /** Parameters by name; or vectors, from a start. */
 export type SearchSpace =
   | Readonly<Record<string, Range>>
-  | { readonly start: readonly number[]; readonly scale?: number };
+  | {
+      /** As many numbers as there are coordinates. */
+      readonly start: readonly number[];
+      /** The optimum is expected within a few times this of the start, in each coordinate. Default 1. */
+      readonly scale?: number;
+    };
 
+/** What a study searches, with what, and for how long. */
 export type StudyOptions = {
   /** Lower-case letters, digits and hyphens. Default: one is chosen. */
   readonly studyId?: string;
@@ -47,21 +63,30 @@ export type StudyOptions = {
   /** A value that is as good completes the study. */
   readonly target?: number;
   /** Values of the same point differ, by this standard deviation where it is known. Default: they do not. */
-  readonly noise?: { readonly deviation?: number };
+  readonly noise?: {
+    /** Above 0; of the value of one point. */
+    readonly deviation?: number;
+  };
 } & (
   | {
+      /** Where points come from. */
       readonly space: SearchSpace;
       /** Its options by the names that GetServerInfo lists. */
       readonly optimizer: {
+        /** One that GetServerInfo lists. */
         readonly name: string;
+        /** Default, of each: the optimizer's. */
         readonly options?: Readonly<Record<string, number | boolean | string | bigint>>;
       };
     }
   | {
       /** For clients that keep the vector (seed-vector.ts). */
       readonly seed: {
+        /** Of the vector. */
         readonly dimensions: number;
+        /** Which numbers a seed stands for; that of the vector. Default 'gaussian'. */
         readonly table?: 'gaussian' | 'rademacher';
+        /** Which points are asked for, and what is made of their values. */
         readonly strategy: DeepPartial<Strategy>;
       };
     }
@@ -71,7 +96,12 @@ export type StudyOptions = {
 export type Point =
   | Readonly<Record<string, number | string>>
   | readonly number[]
-  | { readonly revision: bigint; readonly shifts: readonly Shift[] };
+  | {
+      /** Updates of the study that the vector is behind. */
+      readonly revision: bigint;
+      /** What is added to it. */
+      readonly shifts: readonly Shift[];
+    };
 
 export function toPlan(options: StudyOptions): DeepPartial<StudyPlan> {
   const { direction = 'minimize', trials = 0, target, noise } = options;

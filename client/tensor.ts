@@ -14,6 +14,7 @@ const dataTypes = {
   BigUint64Array: DataType.DATA_TYPE_UINT64,
 } as const;
 
+/** What tensors are made from. */
 export type Values =
   | Float32Array
   | Float64Array

@@ -7,10 +7,18 @@ import type { Zeroth } from './client.ts';
 import { toBatch, toWirePoint } from './convert.ts';
 import type { Drive } from './drive.ts';
 
+/** What is trained, on which rows, how, and for how long. */
 export type TrainOptions<State> = {
   /** "runs/*" */
   readonly run: string;
-  readonly dataset: { readonly name: string; readonly rows: bigint | number };
+  /** As `datasets.create` and `datasets.get` give it. */
+  readonly dataset: {
+    /** "datasets/*" */
+    readonly name: string;
+    /** How many there are. */
+    readonly rows: bigint | number;
+  };
+  /** Which points are evaluated, and what is made of their losses. */
   readonly strategy: Strategy<State>;
   /** Rows of a mini-batch. */
   readonly batchSize: number;
@@ -30,11 +38,13 @@ export type { Budget } from '../server/strategy/driver.ts';
 
 /** Plain data, as a strategy's state is: enough to go on from, in this process or another. */
 export type Position<State> = Place<State> & {
-  /** What the run has yet to be told, and the revision that it follows from. */
+  /** What the run has yet to be told. */
   readonly actions: readonly Action[];
+  /** Which they follow from. */
   readonly revision: bigint;
 };
 
+/** Of one step. */
 export type TrainReport<State> = StepReport & {
   /** Since the beginning of the training. */
   readonly totalExamplesForwarded: number;
@@ -42,6 +52,7 @@ export type TrainReport<State> = StepReport & {
   readonly seconds: number;
   /** Where the losses were measured. The step's own update comes after it. */
   readonly revision: bigint;
+  /** For `from`, to go on behind this step. */
   readonly position: Position<State>;
 };
 

@@ -16,6 +16,7 @@ import { resumable } from './resumable.ts';
 
 export type Trainings = ReturnType<typeof trainings>;
 
+/** Of a watched training. */
 export type AfterEvent = CallOptions & {
   /** Only events after this one. Default 0: all that are kept. */
   readonly afterEvent?: bigint;
@@ -52,6 +53,7 @@ export function trainings(channel: Channel) {
       return training!;
     },
 
+    /** By its name. */
     async get(name: string, options?: CallOptions): Promise<Training> {
       const { training } = await channel.idempotent(service.getTraining, { name }, options);
       return training!;
@@ -69,6 +71,7 @@ export function trainings(channel: Channel) {
         (response) => response.trainings,
       ),
 
+    /** What has happened and what will, in order, until the training is over or the loop is left; it survives lost connections. */
     watch,
 
     /** Resolves when the training is over, one way or another. */
@@ -88,6 +91,7 @@ export function trainings(channel: Channel) {
       return training!;
     },
 
+    /** Goes on with one that was paused. */
     async resume(name: string, options?: CallOptions): Promise<Training> {
       const { training } = await channel.idempotent(service.resumeTraining, { name }, options);
       return training!;

@@ -11,6 +11,7 @@ const checks: readonly Check[] = [
   { name: 'contract', command: ['buf', 'lint'] },
   { name: 'generated code', command: ['node', 'scripts/generate.ts', '--check'] },
   { name: 'options in the docs', command: ['node', 'scripts/strategy-tables.ts', '--check'] },
+  { name: 'documentation', command: ['node', 'scripts/docs.ts', '--check'] },
   { name: 'doors', command: ['vitest', 'run', 'test/doors.test.ts'] },
 ];
 

@@ -1,5 +1,6 @@
 // What can go wrong, in the words of the domain. rpc/status.ts turns a kind into a gRPC code.
 
+/** What can go wrong. */
 export type ErrorKind =
   | 'invalid-argument'
   | 'unauthenticated'
@@ -77,7 +78,9 @@ export type ErrorDetails = {
 
 /** An operating error: expected, described, sent to the client. Bugs are plain Errors. */
 export class ZerothError extends Error {
+  /** In words of the domain. */
   readonly kind: ErrorKind;
+  /** Facts for machines. */
   readonly details: ErrorDetails;
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}, cause?: unknown) {

@@ -17,6 +17,7 @@ export const elementBytes = {
   bool: 1,
 } as const;
 
+/** By the names of elementBytes. */
 export type DataType = keyof typeof elementBytes;
 
 /** What a tensor looks like; a dimension of -1 is not fixed. */

@@ -6,6 +6,8 @@
 // seed, so that a step is some hundred bytes. docs/clients.md specifies the problem, and has it in other languages.
 package main
 
+// The plugins first: buf starts them at once, and each would compile what both take.
+//go:generate go build tool
 //go:generate npx buf generate --template buf.gen.yaml
 
 import (

@@ -1,7 +1,11 @@
-// zeroth/objective: what a module of `--objective-dir` has to export. Types only, so that `import type` of it leaves nothing to resolve when
-// the server loads the module. docs/objectives.md has examples.
-// Whoever compiles against them need not have named the library of Float16Array.
+// Whoever compiles against this need not have named the library of Float16Array.
 /// <reference lib="esnext.float16" preserve="true" />
+
+/**
+ * What a module of `--objective-dir` has to export. Types only, so that `import type` of it leaves nothing to resolve when the server loads the
+ * module. docs/objectives.md has examples.
+ * @module zeroth/objective
+ */
 import type { DataType } from '../tensor.ts';
 
 export type { DataType };
@@ -27,11 +31,15 @@ export type Types = Readonly<Record<string, DataType>>;
 
 /** Row-major, with a row for each example of a micro-batch: `shape[0]` is their number. */
 export type ObjectiveTensor<Type extends DataType = DataType> = {
+  /** Of its elements. */
   readonly dataType: Type;
+  /** Rows first. */
   readonly shape: readonly number[];
+  /** Of all rows. */
   readonly data: Arrays[Type];
 };
 
+/** By the names that the objective asked for. */
 export type Tensors<T extends Types> = { readonly [Name in keyof T]: ObjectiveTensor<T[Name]> };
 
 /** What an objective takes; anything else is refused before it is called. */
@@ -42,6 +50,7 @@ export type Need<Type extends DataType = DataType> = {
   readonly shape?: readonly (number | string)[];
 };
 
+/** By name. */
 export type Needs<T extends Types> = { readonly [Name in keyof T]: Need<T[Name]> };
 
 type Shared<Outputs extends Types, Labels extends Types> = {
@@ -84,4 +93,5 @@ export type CorpusObjective<
   loss(statistics: Statistics): number;
 };
 
+/** What a module's default export is. */
 export type CustomObjective = ExampleObjective | CorpusObjective;

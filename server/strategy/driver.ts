@@ -4,12 +4,23 @@ import { batchRows, costOf } from './batches.ts';
 import type { Action, Question, StepReport, Strategy } from './strategy.ts';
 
 /** Steps or examples forwarded, over the whole training. */
-export type Budget = { readonly steps: number } | { readonly examples: number };
+export type Budget =
+  | {
+      /** Of the strategy. */
+      readonly steps: number;
+    }
+  | {
+      /** Points times rows, as reports count them. */
+      readonly examples: number;
+    };
 
 /** Plain data, as a strategy's state is: where a training is between two steps. */
 export type Place<State> = {
+  /** The strategy's own. */
   readonly state: State;
+  /** How many there have been. */
   readonly step: number;
+  /** In all of them. */
   readonly examplesForwarded: number;
 };
 

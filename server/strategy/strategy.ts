@@ -11,8 +11,11 @@ export type BatchChoice =
   /** So many rows, drawn apart from the mini-batches, that stand for all of them. */
   | { readonly kind: 'anchor'; readonly rows: number; readonly index: number };
 
+/** One round. */
 export type Question = {
+  /** To be evaluated. */
   readonly points: readonly Point[];
+  /** On these rows. */
   readonly batch: BatchChoice;
   /**
    * How many points later rounds of the same step ask for, on the same batch: with them a driver
@@ -22,7 +25,12 @@ export type Question = {
 };
 
 /** Mean losses in the order of the points (NaN or infinite as they came), and the examples that one point was evaluated on. */
-export type Answer = { readonly losses: readonly number[]; readonly examples: number };
+export type Answer = {
+  /** One for each point. */
+  readonly losses: readonly number[];
+  /** Rows. */
+  readonly examples: number;
+};
 
 /** What the driver does with the run, in order, before it asks again. */
 export type Action =
@@ -38,9 +46,11 @@ export type Action =
       readonly exclude: readonly string[];
     };
 
+/** What a step has found out and done. */
 export type StepReport = {
   /** 1 for the first. */
   readonly step: number;
+  /** Of its questions. */
   readonly batch: BatchChoice['kind'];
   /** The loss at the current weights, or the mean of those around them. NaN: the step changed nothing. */
   readonly loss: number;
@@ -69,8 +79,12 @@ export type Told<State> =
 
 /** A step is one round of asking and telling or more, all on the same batch. */
 export interface Strategy<State> {
+  /** As GetServerInfo lists it. */
   readonly name: string;
+  /** Before the first step. */
   start(): State;
+  /** What the next round asks; the same for the same state. */
   ask(state: State): Question;
+  /** What is made of the answer. */
   tell(state: State, answer: Answer): Told<State>;
 }

@@ -1,5 +1,6 @@
 // Which calls are tried again when an answer is lost: exactly those that do no harm when they are applied twice. Every call of
 // the contract has to be here.
+import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -183,8 +184,19 @@ const rows = Object.entries(table).flatMap(([name, { again = {}, once = {} }]) =
   ...Object.entries(once).map(([how, call]) => ({ name, how, call, isRepeated: false })),
 ]);
 
-test('every call of the contract is here', () => {
-  expect(Object.keys(table).sort()).toEqual(methods.map(nameOf).sort());
+/** "RunService/GetRun", from the contract's own files. */
+function rpcs(): string[] {
+  return globSync('proto/zeroth/v1/*.proto').flatMap((file) => {
+    const text = readFileSync(file, 'utf8');
+    const service = /^service (\w+)/m.exec(text)?.[1];
+    return [...text.matchAll(/^ {2}rpc (\w+)\(/gm)].map(([, name]) => `${service}/${name}`);
+  });
+}
+
+test('every call of the contract is here, and one that is new is missed', () => {
+  expect(rpcs().length).toBeGreaterThan(40);
+  expect(Object.keys(table).sort()).toEqual(rpcs().sort());
+  expect(methods.map(nameOf).sort()).toEqual(rpcs().sort());
 });
 
 describe('a call whose answer is lost twice', () => {

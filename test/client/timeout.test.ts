@@ -31,6 +31,15 @@ test('the time of a question that the server may keep begins behind that', async
   expect(server.timesLeft.map((left) => Math.round(left / HOUR))).toEqual([6, 7, 6, 1, 8]);
 });
 
+test('the time of a call is that of its token too', async () => {
+  await using server = await FlakyServer.start();
+  await using zeroth = server.connect({ timeoutMs: 20, token: () => new Promise(() => {}) });
+  await expect(zeroth.info()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  const weights = zeroth.runs.readWeights({ run: 'runs/a' }, { timeoutMs: 20 });
+  await expect(weights).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  expect(server.calls).toEqual([]);
+});
+
 test('a call that nobody answers in its time is DEADLINE_EXCEEDED, and is not tried again', async () => {
   await using server = await FlakyServer.start();
   server.holds = true;

@@ -10,7 +10,11 @@ keepsConformance({
     prepare({
       name: 'java',
       programs: ['javac', 'mvn'],
-      inputs: ['examples/java/pom.xml', 'examples/java/src/**/*.java', 'proto/zeroth/**/*.proto'],
+      inputs: [
+        'examples/java/{pom.xml,.mvn/jvm.config}',
+        'examples/java/src/**/*.java',
+        'proto/zeroth/**/*.proto',
+      ],
       steps: [
         // Everything but the compiler's work, so that all there is to fetch has been fetched.
         { kind: 'fetch', command: ['mvn', '-B', '-q', 'package', '-Dmaven.main.skip'], cwd },

@@ -67,7 +67,7 @@ describe('the package', () => {
   beforeAll(async () => {
     app = await PackedApp.open();
     await app.write('mlp.onnx', tinyModel());
-  });
+  }, 180_000);
   afterAll(() => app[Symbol.asyncDispose]());
 
   test('trains in process, to the weights of its source, and the program ends', async () => {

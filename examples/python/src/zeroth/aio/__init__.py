@@ -1,0 +1,7 @@
+"""The asynchronous client: `async with zeroth.aio.connect(...)`, and the same names with `await`."""
+
+from .client import Client as Client
+from .client import connect as connect
+from .run import Run as Run
+from .study import Study as Study
+from .training import Training as Training

@@ -1,0 +1,69 @@
+"""RunService, asynchronous: making runs and finding them. What is done with one is in run.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from .. import wire
+from ..points import ObjectiveLike, to_objective
+from .channel import Channel
+from .run import Run
+
+Service = wire.RunService
+
+
+class Runs:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def create(
+        self,
+        model: str | wire.Model,
+        *,
+        run_id: str = "",
+        objective: ObjectiveLike | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        table: str = "gaussian",
+        lora: wire.Lora | None = None,
+        head: wire.Head | None = None,
+        prompt: wire.Prompt | None = None,
+        prefix: wire.Prefix | None = None,
+    ) -> Run:
+        """Begins an optimization of a model. Not tried again by itself: where the answer was lost, `list` says whether there is a run.
+
+        Args:
+            model: a loaded one, or its name "models/*".
+            run_id: lower-case letters, digits and hyphens; empty means one is chosen.
+            objective: what `evaluate` uses when it names none, "cross_entropy".
+            include, exclude: patterns of the names of what is trained ("*bias"); nothing included means all.
+            table: "gaussian" or "rademacher" directions.
+            lora, head, prompt, prefix: put adapters, a classifier, a soft prompt or a prefix into the model, for this run.
+        """
+        request = wire.CreateRunRequest(
+            model=model if isinstance(model, str) else model.name,
+            run_id=run_id,
+            objective=to_objective(objective),
+            trainable=wire.TrainableSelector(include=include, exclude=exclude) if include or exclude else None,
+            table=wire.NoiseTable.Value(f"NOISE_TABLE_{table.upper()}"),
+            lora=lora,
+            head=head,
+            prompt=prompt,
+            prefix=prefix,
+        )
+        return self._of((await self._channel.call(Service.CreateRun, request, repeatable=False)).run)
+
+    async def get(self, name: str) -> Run:
+        """The run of this name, "runs/*"."""
+        run = Run(self._channel, name)
+        await run.refresh()
+        return run
+
+    async def list(self, *, model: str = "") -> AsyncIterator[Run]:
+        """Every run, or those of one model, "models/*"."""
+        async for page in self._channel.pages(Service.ListRuns, wire.ListRunsRequest(model=model)):
+            for run in page.runs:
+                yield self._of(run)
+
+    def _of(self, info: wire.Run) -> Run:
+        return Run(self._channel, info.name, info)

@@ -1,0 +1,26 @@
+"""TrainingService, asynchronous: finding trainings. Runs begin them (`run.train`); what is done with one is in training.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from .. import wire
+from .channel import Channel
+from .training import Training
+
+
+class Trainings:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def get(self, name: str) -> Training:
+        """The training of this name, "runs/*/trainings/*"."""
+        training = Training(self._channel, name)
+        await training.refresh()
+        return training
+
+    async def list(self) -> AsyncIterator[Training]:
+        """Every training of the server."""
+        async for page in self._channel.pages(wire.TrainingService.ListTrainings, wire.ListTrainingsRequest()):
+            for training in page.trainings:
+                yield Training(self._channel, training.name, training)

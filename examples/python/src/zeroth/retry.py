@@ -1,0 +1,57 @@
+"""Trying again, where that can do no harm: which errors, how often, after how long. It waits for nothing itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .errors import ZerothError
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Outlives a restart of the server.
+
+    Attributes:
+        attempts_max: the first one included; 1 never tries again.
+        total_max: seconds; no wait begins that would end later than this after the first attempt.
+        delay: seconds before the second attempt, doubled from one to the next. The server may ask for more.
+        delay_max: seconds.
+    """
+
+    attempts_max: int = 30
+    total_max: float = 30.0
+    delay: float = 0.05
+    delay_max: float = 2.0
+
+
+@dataclass
+class Attempts:
+    """The attempts of one call, which may be applied twice without harm: after UNAVAILABLE nobody knows whether it arrived."""
+
+    policy: RetryPolicy
+    clock: Callable[[], float] = time.monotonic
+    failed: int = 0
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def wait_after(self, error: ZerothError) -> float:
+        """Seconds until the next attempt. Raises the error where there is none."""
+        self.failed += 1
+        if not is_worth_retrying(error) or self.failed >= self.policy.attempts_max:
+            raise error
+        backoff = min(self.policy.delay * 2.0 ** (self.failed - 1), self.policy.delay_max)
+        wait = max(backoff, error.retry_after or 0.0)
+        if self.clock() - self.began + wait > self.policy.total_max:
+            raise error
+        return wait
+
+
+def is_worth_retrying(error: ZerothError) -> bool:
+    """RESOURCE_EXHAUSTED without a delay is a limit that waiting does not lift: a message too large."""
+    if error.code == "RESOURCE_EXHAUSTED":
+        return error.retry_after is not None
+    return error.code == "UNAVAILABLE"

@@ -1,0 +1,49 @@
+# Made by generate.py from ../aio/datasets.py: change it there.
+"""DatasetService, blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy.typing as npt
+
+from .. import wire
+from ..datasets import Dataset, Progress, upload
+from .channel import Channel
+
+Service = wire.DatasetService
+
+
+class Datasets:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def create(
+        self, tensors: Mapping[str, npt.ArrayLike], *, chunk_bytes: int = 2**20, progress: Progress | None = None
+    ) -> Dataset:
+        """Stores named arrays that have their first dimension in common; the same content again is stored once.
+
+        Args:
+            tensors: by the names of the model's inputs and of the objective's labels.
+            chunk_bytes: of a message.
+            progress: called with bytes sent and bytes in all, after each piece; from the start where the connection broke.
+
+        Raises:
+            TypeError: where an array is of a type that zeroth.v1 has not.
+        """
+        answer = self._channel.send(Service.CreateDataset, lambda: upload(tensors, chunk_bytes, progress), repeatable=True)
+        return Dataset.of(answer.dataset, existed=answer.existed)
+
+    def get(self, name: str) -> Dataset:
+        """The stored dataset, "datasets/*"."""
+        request = wire.GetDatasetRequest(name=name)
+        return Dataset.of((self._channel.call(Service.GetDataset, request, repeatable=True)).dataset)
+
+    def list(self) -> Iterator[Dataset]:
+        """Every stored dataset."""
+        for page in self._channel.pages(Service.ListDatasets, wire.ListDatasetsRequest()):
+            for dataset in page.datasets:
+                yield Dataset.of(dataset)
+
+    def delete(self, name: str) -> None:
+        self._channel.call(Service.DeleteDataset, wire.DeleteDatasetRequest(name=name), repeatable=False)
