@@ -1,14 +1,11 @@
 // `zeroth watch`: a training, or whatever moves a run, as it goes.
-import { once } from 'node:events';
 import type { Zeroth } from '../client.ts';
 import { type Context, command, type GroupValues } from './command.ts';
 import { addressOf, connection, withServer } from './connection.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { rate, revision, toggle } from './flags.ts';
 import { fullName } from './names.ts';
-import { print } from './output.ts';
-import { runView, trainingView } from './views.ts';
-import type { Observation, Target } from './watch/observations.ts';
+import { trainingView } from './views.ts';
 
 /** Outlives the restart of a server with large models. */
 const WATCH_RETRY = { attemptsMax: 1_000_000, totalMsMax: 600_000 };
@@ -48,7 +45,8 @@ is watched goes on. A server that is started again meanwhile is waited for.
 type Given = { readonly flags: Flags; readonly context: Context };
 
 async function watch(zeroth: Zeroth, name: string, { flags, context }: Given): Promise<number> {
-  const { findTarget, isOpen, watchJournal, watchTraining } = await import('./watch/observations.ts');
+  const { asJson, asLines, asPicture } = await import('./watch/show.ts');
+  const { findTarget, watchJournal, watchTraining } = await import('./watch/observations.ts');
   const { signal } = context;
   const target = await findTarget(zeroth, name, flags.journal || flags.from !== undefined);
   const observations = () => {
@@ -58,77 +56,25 @@ async function watch(zeroth: Zeroth, name: string, { flags, context }: Given): P
   };
   try {
     if (context.isJson) await asJson(observations(), target);
-    else await shown(observations(), target, { flags, context });
+    else if (process.stdout.isTTY !== true || process.env.TERM === 'dumb')
+      await asLines(observations(), target, flags.every * 1000);
+    else await asPicture(observations(), target, addressOf(flags, context));
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;
     throw error;
   }
-  if (target.kind === 'journal') return EXIT.done;
-  const training = await zeroth.trainings.get(target.training.name);
-  const { state, stateReason } = trainingView(training);
+  return target.kind === 'journal' ? EXIT.done : endOf(zeroth, target.training.name);
+}
+
+/** What became of a training, as an exit code. @throws CommandError where it failed. */
+async function endOf(zeroth: Zeroth, name: string): Promise<number> {
+  const { state, stateReason } = trainingView(await zeroth.trainings.get(name));
   if (state === 'failed')
     throw new CommandError({
       code: 'FAILED_PRECONDITION',
       reason: 'TRAINING_FAILED',
-      message: `${training.name} failed: ${stateReason}`,
+      message: `${name} failed: ${stateReason}`,
       next: 'what it had done stays in the run; it can be resumed (ResumeTraining) when the reason is mended',
     });
-  return state === 'stopped' || isOpen(training) ? EXIT.interrupted : EXIT.done;
-}
-
-/** An object a line, at the pace of who reads. */
-async function asJson(observations: AsyncIterable<Observation>, target: Target): Promise<void> {
-  const line = async (value: object) => {
-    if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, 'drain');
-  };
-  const what =
-    target.kind === 'training'
-      ? { training: trainingView(target.training) }
-      : { run: { name: target.run.name, revision: runView(target.run).revision } };
-  await line({ event: 'begin', ...what });
-  for await (const { kind, timeMs, ...seen } of observations)
-    await line({ event: kind, time: new Date(timeMs), ...seen });
-}
-
-async function shown(observations: AsyncIterable<Observation>, target: Target, { flags, context }: Given) {
-  const { WatchedCourse } = await import('./watch/course.ts');
-  const { subjectOf } = await import('./watch/words.ts');
-  const [course, subject] = [new WatchedCourse(), subjectOf(target)];
-  if (target.kind === 'training') course.state = trainingView(target.training).state;
-  if (process.stdout.isTTY !== true || process.env.TERM === 'dumb') {
-    const { openLines } = await import('./watch/lines.ts');
-    print(`${subject.name}: ${subject.about}`);
-    const lines = openLines(subject, course, flags.every * 1000, () => performance.now());
-    try {
-      for await (const seen of observations) {
-        course.add(seen);
-        lines.seen(seen);
-      }
-    } finally {
-      lines.end();
-    }
-    return;
-  }
-  const [{ openLive }, { drawFrame }] = [await import('./watch/live.ts'), await import('./watch/frame.ts')];
-  let seenAt = performance.now();
-  const address = addressOf(flags, context);
-  const moment = (hint: string) => ({ subject, course, address, quietMs: performance.now() - seenAt, hint });
-  const hint = subject.isTraining ? 'Ctrl-C leaves; the training goes on' : 'Ctrl-C leaves';
-  const live = openLive(process.stdout, (size) => drawFrame(moment(hint), size));
-  try {
-    for await (const seen of observations) {
-      course.add(seen);
-      seenAt = performance.now();
-    }
-  } finally {
-    live.stop();
-    // The last picture stays, above the prompt, where it can be scrolled back to.
-    const { columns, rows } = process.stdout;
-    const last = { ...moment(course.reason), quietMs: 0 };
-    print(
-      drawFrame(last, { columns, rows: rows - 2 })
-        .join('\n')
-        .trimEnd(),
-    );
-  }
+  return state === 'completed' ? EXIT.done : EXIT.interrupted;
 }

@@ -47,7 +47,7 @@ export type Target =
   | { readonly kind: 'journal'; readonly run: Run };
 
 /** Whether it is under way, or may be again without anybody's word. */
-export function isOpen({ state }: Training): boolean {
+function isOpen({ state }: Training): boolean {
   return state === TrainingState.TRAINING_STATE_RUNNING || state === TrainingState.TRAINING_STATE_PAUSED;
 }
 

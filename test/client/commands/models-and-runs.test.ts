@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { toBatch } from '../../../client/convert.ts';
 import { OBJECTIVE, ROWS, tinyData } from '../../support/fixture-server.ts';
 import { type CommandServer, LANGUAGE, startCommandServer } from './command-server.ts';
-import { startZeroth } from './zeroth-process.ts';
+import { hasScript, said, startOnTerminal, startZeroth } from './zeroth-process.ts';
 
 let place: CommandServer;
 beforeAll(async () => {
@@ -135,6 +135,36 @@ zeroth runs --help says what there is
       message: 'runs/doomed does not exist',
       details: { resource: 'runs/doomed', next: 'there is runs/listed' },
     });
+  });
+});
+
+describe.runIf(hasScript)('on a terminal', () => {
+  it('delete asks first', async () => {
+    const name = await tunedRun('asked');
+    const deleting = (answer: string) => {
+      const started = startOnTerminal(['runs', 'delete', 'asked'], { columns: 80, rows: 24 }, place.env);
+      const asked = said(started, 'stdout', 'Delete it? [y/N]');
+      return asked.then(() => {
+        started.child.stdin!.write(`${answer}\r`);
+        return started.ended;
+      });
+    };
+    const kept = await deleting('');
+    expect([kept.code, kept.stdout]).toEqual([0, expect.stringContaining(`${name} stays\r\n`)]);
+    const deleted = await deleting('y');
+    expect([deleted.code, deleted.stdout]).toEqual([0, expect.stringContaining(`${name} is deleted\r\n`)]);
+  });
+});
+
+describe('colours', () => {
+  test.each<[Record<string, string>, string[], boolean]>([
+    [{}, [], false],
+    [{ FORCE_COLOR: '1' }, [], true],
+    [{ FORCE_COLOR: '1' }, ['--no-color'], false],
+    [{ FORCE_COLOR: '1' }, ['--json'], false],
+  ])('of a table that is piped, with %j and %j: %s', async (env, flags, isColored) => {
+    const { code, stdout } = await startZeroth(['runs', ...flags], { ...place.env, ...env }).ended;
+    expect([code, stdout.includes('\x1b[1m')]).toEqual([0, isColored]);
   });
 });
 

@@ -1,0 +1,67 @@
+// The three ways to show observations: for programs, in lines, and as a picture on a terminal.
+import { once } from 'node:events';
+import { print } from '../output.ts';
+import { runView, trainingView } from '../views.ts';
+import { WatchedCourse } from './course.ts';
+import { drawFrame } from './frame.ts';
+import { openLines } from './lines.ts';
+import { openLive } from './live.ts';
+import type { Observation, Target } from './observations.ts';
+import { subjectOf } from './words.ts';
+
+type Observations = AsyncIterable<Observation>;
+
+/** An object a line, at the pace of who reads. */
+export async function asJson(observations: Observations, target: Target): Promise<void> {
+  const line = async (value: object) => {
+    if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, 'drain');
+  };
+  const what =
+    target.kind === 'training'
+      ? { training: trainingView(target.training) }
+      : { run: { name: target.run.name, revision: runView(target.run).revision } };
+  await line({ event: 'begin', ...what });
+  for await (const { kind, timeMs, ...seen } of observations)
+    await line({ event: kind, time: new Date(timeMs), ...seen });
+}
+
+/** Ends with where it stands, however it ends. */
+export async function asLines(observations: Observations, target: Target, everyMs: number): Promise<void> {
+  const [course, subject] = [courseOf(target), subjectOf(target)];
+  print(`${subject.name}: ${subject.about}`);
+  const lines = openLines(subject, course, everyMs, () => performance.now());
+  try {
+    for await (const seen of observations) {
+      course.add(seen);
+      lines.seen(seen);
+    }
+  } finally {
+    lines.end();
+  }
+}
+
+/** The last picture stays, above the prompt, where it can be scrolled back to. */
+export async function asPicture(observations: Observations, target: Target, address: string): Promise<void> {
+  const [course, subject] = [courseOf(target), subjectOf(target)];
+  const hint = subject.isTraining ? 'Ctrl-C leaves; the training goes on' : 'Ctrl-C leaves';
+  let seenAt = performance.now();
+  const moment = () => ({ subject, course, address, quietMs: performance.now() - seenAt, hint });
+  const live = openLive(process.stdout, (size) => drawFrame(moment(), size));
+  try {
+    for await (const seen of observations) {
+      course.add(seen);
+      seenAt = performance.now();
+    }
+  } finally {
+    live.stop();
+    const { columns, rows } = process.stdout;
+    const last = drawFrame({ ...moment(), quietMs: 0, hint: course.reason }, { columns, rows: rows - 2 });
+    print(last.join('\n').trimEnd());
+  }
+}
+
+function courseOf(target: Target): WatchedCourse {
+  const course = new WatchedCourse();
+  if (target.kind === 'training') course.state = trainingView(target.training).state;
+  return course;
+}
