@@ -1,7 +1,7 @@
 // What a trial of a study costs over the wire, the journal on disk and flushed before every answer (`--journal-sync full`, the default).
 import { mkdir } from 'node:fs/promises';
 import { connect, type Zeroth } from '../client/client.ts';
-import type { Tell } from '../client/studies.ts';
+import type { Tell } from '../client/trials.ts';
 import { ServerProcess } from '../examples/server-process.ts';
 import type { Bench } from './bench.ts';
 import { benchesOf } from './rounds.ts';

@@ -36,16 +36,9 @@ export { type KnownReason, REASONS, type Reason } from './reasons.ts';
 export { RETRY, type RetryPolicy } from './retry.ts';
 export type { Weights } from './runs.ts';
 export { SeedVector, type SeedVectorOptions, type Update, type Vector } from './seed-vector.ts';
-export type {
-  Asked,
-  AskOptions,
-  ClientEstimate,
-  ClientTrial,
-  ImportOptions,
-  Tell,
-  ToldAnswer,
-} from './studies.ts';
 export type { Point as StudyPoint, Range, SearchSpace, StudyOptions } from './study-plan.ts';
+export type { ImportOptions } from './study-transfers.ts';
 export { toFloat32, toTensor, type Values } from './tensor.ts';
 export { type Budget, type Position, type TrainOptions, type TrainReport, train } from './train.ts';
 export type { AfterEvent } from './trainings.ts';
+export type { Asked, AskOptions, ClientEstimate, ClientTrial, Tell, ToldAnswer } from './trials.ts';

@@ -4,8 +4,8 @@ import { StudyState, type StudyUpdate } from '../proto/gen/zeroth/v1/study_servi
 import type { CallOptions } from './channel.ts';
 import { isReason } from './errors.ts';
 import type { SeedVector, Vector } from './seed-vector.ts';
-import type { Asked, AskOptions, ClientTrial, Tell, ToldAnswer } from './studies.ts';
 import type { Point } from './study-plan.ts';
+import type { Asked, AskOptions, ClientTrial, Tell, ToldAnswer } from './trials.ts';
 
 /** After a trial has been told. */
 export type StudyProgress = {

@@ -6,12 +6,13 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 type Step = {
   /**
-   * `fetch` needs a registry: where it fails the client is skipped, and the reason said. `build` needs none, and failing is an
-   * error of ours.
+   * `fetch` needs a registry: where it fails twice the client is skipped, and the reason said. `build` needs none, and failing is
+   * an error of ours.
    */
   readonly kind: 'fetch' | 'build';
   /** May say {folder}: where things are kept. */
@@ -35,6 +36,7 @@ export type Prepared = { readonly folder: string } | { readonly why: string };
 
 const run = promisify(execFile);
 const STEP_MS_MAX = 900_000;
+const FETCH_AGAIN_MS = 5000;
 const OUTPUT_BYTES_MAX = 64 * 2 ** 20;
 
 /**
@@ -57,7 +59,11 @@ async function tryToPrepare({ name, programs, inputs, steps }: Toolchain): Promi
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const step of steps) {
-    const failure = await perform(step, folder);
+    let failure = await perform(step, folder);
+    if (failure !== undefined && step.kind === 'fetch') {
+      await sleep(FETCH_AGAIN_MS);
+      failure = await perform(step, folder);
+    }
     if (failure === undefined) continue;
     if (step.kind === 'build') throw new Error(failure);
     return { why: failure };

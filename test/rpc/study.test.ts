@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ZerothCallError } from '../../client/errors.ts';
 import { Infeasible } from '../../client/optimize.ts';
-import type { Tell } from '../../client/studies.ts';
+import type { Tell } from '../../client/trials.ts';
 import {
   ListStudiesRequest,
   StudyServiceService,

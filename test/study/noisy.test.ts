@@ -99,8 +99,9 @@ describe('a noisy generation', () => {
     // Two points twice, three once: the late one is the sixth.
     expect(optimizer.tell(state, [...others, late]).run.distribution.generation).toBe(2);
     expect(optimizer.tell(state, others).run.distribution.generation).toBe(1);
-    const ignoring = { ...next, effort: 2 };
-    expect(optimizer.tell(ignoring, [late])).toEqual(ignoring);
+    const restarted = { ...state, run: { ...state.run, since: 16 } };
+    for (const ignoring of [{ ...next, effort: 2 }, restarted])
+      expect(optimizer.tell(ignoring, [late])).toEqual(ignoring);
   });
 
   it('says what it rests on', () => {

@@ -1,7 +1,7 @@
 // A client of a study as a process of its own: `node study-client.ts ADDRESS STUDY`. It writes the number of each trial that it was
 // told is taken, and can be killed at any moment.
 import { connect } from '../../client/client.ts';
-import type { Tell } from '../../client/studies.ts';
+import type { Tell } from '../../client/trials.ts';
 import { ellipsoid } from '../support/ellipsoid.ts';
 
 const [address, study] = process.argv.slice(2);
