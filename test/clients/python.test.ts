@@ -5,11 +5,13 @@ import { stat, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { blocksOf } from '../support/doc-blocks.ts';
 import { temporaryFolder } from '../support/server-process.ts';
 import { keepsConformance, startProblem } from './conformance.ts';
 import { type Prepared, prepare } from './toolchain.ts';
 
 const HOME = 'examples/python';
+const README = `${HOME}/README.md`;
 const MINUTES = 60_000;
 
 /** The package itself is not installed there, but found where it lies: what is tested is this tree's. */
@@ -82,20 +84,14 @@ describe('the package for Python', { timeout: 15 * MINUTES }, () => {
     await using place = await temporaryFolder();
     await symlink(resolve('examples'), join(place.path, 'examples'));
     for (const name of ['root.pem', 'token']) await writeFile(join(place.path, name), 'a text');
-    const [, install] = blocks('sh');
-    const script = blocks('python').join('\n').replaceAll('127.0.0.1:50051', server.address);
+    const [, install] = blocksOf(README, 'sh');
+    const script = blocksOf(README, 'python').join('\n').replaceAll('127.0.0.1:50051', server.address);
     // What the package needs is found there, in the versions of the tests; the package itself is not.
     const env = { PYTHONPATH: globSync(resolve(folder, 'lib/python3*/site-packages'))[0] };
     const output = await said(['bash', '-ec', install], { cwd: place.path, env, stdin: script });
     const [, before, after] = output.match(/^wrong: (\d+)% of the rows before, (\d+)% after 300 updates$/m)!;
-    expect(readme).toContain(`Here that is ${before} % before and ${after} % after.`);
+    expect(readFileSync(README, 'utf8')).toContain(`Here that is ${before} % before and ${after} % after.`);
     expect(output).toContain('\nABORTED REVISION_MISMATCH 351\n');
     expect((await stat(join(place.path, 'tuned.onnx'))).size).toBeGreaterThan(0);
   });
 });
-
-const readme = readFileSync(`${HOME}/README.md`, 'utf8');
-
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, block]) => block);
-}
