@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import pathlib
@@ -28,6 +29,8 @@ class ServerProcess:
         command = [os.environ.get("ZEROTH_NODE", str(node)), "server/main.ts", "--threads", "1", "--log-format", "json"]
         folders = ["--model-dir", str(FIXTURES / models), "--data-dir", data]
         self._process = subprocess.Popen([*command, *folders, "--port", "0", *flags], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        # A test that fails does not come to stop it.
+        atexit.register(self._process.kill)
         self.address = self._listening()
         # A log that nobody reads would fill its pipe, and the server wait for ever.
         threading.Thread(target=self._log().read, daemon=True).start()
