@@ -1,13 +1,16 @@
 // Programs of documents that leave something to their readers: compiled strictly against the packed package with what they leave out in front
 // of them, and run.
-import { globSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { mlpModel } from '../../examples/mlp.ts';
 import { blocksOf } from '../support/doc-blocks.ts';
 import { withServer } from '../support/doc-server.ts';
+import { documents } from '../support/markdown.ts';
 import { PackedApp } from '../support/packed-app.ts';
+import { temporaryFolder } from '../support/server-process.ts';
 
 // Compilers and servers, some after each other.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -71,7 +74,6 @@ test('there is TypeScript in no other document than those that a test runs', () 
     // client.test.ts
     ...['docs/security.md', 'docs/typescript-client.md'],
   ];
-  const documents = globSync(['*.md', 'docs/*.md', 'examples/*/*.md', 'bench/**/*.md']);
   expect(documents.filter((file) => blocksOf(file, 'ts').length > 0).sort()).toEqual(tested.sort());
 });
 
@@ -102,6 +104,17 @@ const errorOf = (rate: number, layers: number) => Math.abs(Math.log10(rate) + 4)
     expect(lines[23]).toMatch(new RegExp(`^${reason}.* true$`));
     expect(lines[24]).toMatch(/layers: 3/);
     expect(lines.length).toBe(25);
+  });
+
+  test('its command learns four rows with a model of the tests', async () => {
+    const [block] = blocksOf('README.md', 'sh').filter((each) => each.includes('rows.jsonl'));
+    await using folder = await temporaryFolder();
+    await symlink(resolve('test'), join(folder.path, 'test'));
+    const npm = `npm() { shift 3; '${process.execPath}' '${resolve('client/zeroth.ts')}' "$@"; }`;
+    const options = { cwd: folder.path, env: { ...process.env, ZEROTH_SERVER: '' } };
+    const { stdout } = await promisify(execFile)('bash', ['-ec', `${npm}\n${block}`], options);
+    expect(stdout).toMatch(/accuracy 50\.0 % to 100\.0 %/);
+    expect(await readdir(folder.path)).toContain('tuned.onnx');
   });
 
   test('a program has all of it in process', async () => {
