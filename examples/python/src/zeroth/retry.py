@@ -28,11 +28,17 @@ class RetryPolicy:
 
 @dataclass
 class Attempts:
-    """The attempts of one call, which may be applied twice without harm: after UNAVAILABLE nobody knows whether it arrived."""
+    """The attempts of one call, which may be applied twice without harm.
+
+    Attributes:
+        failed: how many.
+        lost: the first error after which nobody knows whether the call was applied. A reason is an answer: the server has refused it.
+    """
 
     policy: RetryPolicy
     clock: Callable[[], float] = time.monotonic
     failed: int = 0
+    lost: ZerothError | None = None
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +47,8 @@ class Attempts:
     def wait_after(self, error: ZerothError) -> float:
         """Seconds until the next attempt. Raises the error where there is none."""
         self.failed += 1
+        if self.lost is None and error.code == "UNAVAILABLE" and error.reason == "":
+            self.lost = error
         if not is_worth_retrying(error) or self.failed >= self.policy.attempts_max:
             raise error
         backoff = min(self.policy.delay * 2.0 ** (self.failed - 1), self.policy.delay_max)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from .. import wire
 from ..points import ObjectiveLike, to_objective
 from .channel import Channel
+from .named import creating
 from .run import Run
 
 Service = wire.RunService
@@ -30,7 +31,7 @@ class Runs:
         prompt: wire.Prompt | None = None,
         prefix: wire.Prefix | None = None,
     ) -> Run:
-        """Begins an optimization of a model. Not tried again by itself: where the answer was lost, `list` says whether there is a run.
+        """Begins an optimization of a model. Tried again where it has a `run_id`; otherwise, where the answer was lost, `list` says whether there is a run.
 
         Args:
             model: a loaded one, or its name "models/*".
@@ -51,7 +52,7 @@ class Runs:
             prompt=prompt,
             prefix=prefix,
         )
-        return self._of((await self._channel.call(Service.CreateRun, request, repeatable=False)).run)
+        return self._of((await creating(self._channel, Service.CreateRun, request, is_named=run_id != "")).run)
 
     async def get(self, name: str) -> Run:
         """The run of this name, "runs/*"."""

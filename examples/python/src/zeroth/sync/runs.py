@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from .. import wire
 from ..points import ObjectiveLike, to_objective
 from .channel import Channel
+from .named import creating
 from .run import Run
 
 Service = wire.RunService
@@ -31,7 +32,7 @@ class Runs:
         prompt: wire.Prompt | None = None,
         prefix: wire.Prefix | None = None,
     ) -> Run:
-        """Begins an optimization of a model. Not tried again by itself: where the answer was lost, `list` says whether there is a run.
+        """Begins an optimization of a model. Tried again where it has a `run_id`; otherwise, where the answer was lost, `list` says whether there is a run.
 
         Args:
             model: a loaded one, or its name "models/*".
@@ -52,7 +53,7 @@ class Runs:
             prompt=prompt,
             prefix=prefix,
         )
-        return self._of((self._channel.call(Service.CreateRun, request, repeatable=False)).run)
+        return self._of((creating(self._channel, Service.CreateRun, request, is_named=run_id != "")).run)
 
     def get(self, name: str) -> Run:
         """The run of this name, "runs/*"."""
