@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .errors import ZerothError
+from .errors import TLS_FAILED, ZerothError
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Attempts:
 
 
 def is_worth_retrying(error: ZerothError) -> bool:
-    """RESOURCE_EXHAUSTED without a delay is a limit that waiting does not lift: a message too large."""
+    """RESOURCE_EXHAUSTED without a delay is a limit that waiting does not lift: a message too large. Certificates do not get better either."""
     if error.code == "RESOURCE_EXHAUSTED":
         return error.retry_after is not None
-    return error.code == "UNAVAILABLE"
+    return error.code == "UNAVAILABLE" and error.reason != TLS_FAILED
