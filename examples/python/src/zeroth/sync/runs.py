@@ -37,7 +37,7 @@ class Runs:
         Args:
             model: a loaded one, or its name "models/*".
             run_id: lower-case letters, digits and hyphens; empty means one is chosen.
-            objective: what `evaluate` uses when it names none, "cross_entropy".
+            objective: what `evaluate` uses when it names none, "cross_entropy"; the server refuses a run without.
             include, exclude: patterns of the names of what is trained ("*bias"); nothing included means all.
             table: "gaussian" or "rademacher" directions.
             lora, head, prompt, prefix: put adapters, a classifier, a soft prompt or a prefix into the model, for this run.
