@@ -24,10 +24,10 @@ export function models(channel: Channel) {
     },
 
     /**
-     * Reads a model's file, looks at its graph and tries it; large ones take their time. It is called `modelId`, or as its file. Tried again: where an
-     * answer was lost, and a model of this path then has the name, it is that one, whoever loaded it.
+     * Reads a model's file, looks at its graph and tries it; large ones take their time. It is called `modelId`, or as its file. Where a model of
+     * this path has the name already it is that one, whoever loaded it, as it was then; the file is not read again.
      * @param path relative to the server's model directory.
-     * @throws ZerothCallError ALREADY_EXISTS where the name is taken; `details.resource` is the name.
+     * @throws ZerothCallError ALREADY_EXISTS where a model of another path has the name, which `details.resource` is.
      */
     async load(
       path: string,

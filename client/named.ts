@@ -1,7 +1,7 @@
 // Calls that make or delete something by its name. A second attempt does no harm, but it may meet what the first has done, whose answer
 // was lost, or what somebody else did meanwhile: nobody can tell which.
 import type { CallOptions, Channel, Method } from './channel.ts';
-import { NO_DETAILS, ZerothCallError } from './errors.ts';
+import { isReason, NO_DETAILS, ZerothCallError } from './errors.ts';
 import { isWorthRetrying, retrying } from './retry.ts';
 
 /** Resolves when it is not there any more: that it never was is an error for the first attempt alone. */
@@ -42,24 +42,32 @@ export function creating<Answer>(
 }
 
 /**
- * The same where it does not matter whose it is: `find` looks for what has the name. It answers undefined while that is still being made, and then it is
- * tried again.
+ * Makes something of which it does not matter who has made it: where the name is taken, `find` looks for what has it. It answers undefined while that
+ * is still being made, and then all is tried again.
  * @throws ZerothCallError ALREADY_EXISTS where it finds something else, for which `find` answers 'another'.
  */
 export function bringing<Answer>(
   channel: Channel,
   attempt: () => Promise<Answer>,
-  { find, ...options }: CallOptions & { find(name: string): Promise<Answer | 'another' | undefined> },
+  { find, signal }: CallOptions & { find(name: string): Promise<Answer | 'another' | undefined> },
 ): Promise<Answer> {
-  const settle = async (error: ZerothCallError, lost: ZerothCallError) => {
-    const name = error.details.resource;
-    if (error.reason !== 'ALREADY_EXISTS' || name === undefined) throw error;
-    const found = await find(name);
-    if (found === undefined) throw unclear(error, lost);
-    if (found === 'another') throw error;
-    return () => found;
+  const bring = async () => {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isReason(error, 'ALREADY_EXISTS') || error.details.resource === undefined) throw error;
+      const found = await find(error.details.resource);
+      if (found === undefined) throw unfinished(error);
+      if (found === 'another') throw error;
+      return found;
+    }
   };
-  return retryingUntilSettled(channel, attempt, { ...options, settle });
+  return retrying(bring, { policy: channel.retry, signal });
+}
+
+/** Worth another attempt. */
+function unfinished(error: ZerothCallError): ZerothCallError {
+  return new ZerothCallError('UNAVAILABLE', `${error.message}, and is not there yet`, error.details, error);
 }
 
 function unclear(error: ZerothCallError, lost: ZerothCallError): ZerothCallError {

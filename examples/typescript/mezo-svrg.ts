@@ -2,7 +2,7 @@
 // has the same program in other languages; all leave the same journal and the same weights.
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { connect, mezoSvrg, toTensor, train, type Zeroth, ZerothCallError } from '../../client/index.ts';
+import { connect, mezoSvrg, toTensor, train, type Zeroth } from '../../client/index.ts';
 import { seedFor } from '../../server/strategy/seeds.ts';
 
 export const MODEL = 'torch-mlp.onnx';
@@ -48,18 +48,8 @@ export async function outcomeOf(zeroth: Zeroth, run: string, dataset: string): P
   return { run, revision: Number(revision), weights_sha256: digest.digest('hex'), loss: results[0].loss };
 }
 
-/** Loads the model, or takes the one that somebody has loaded before. */
-async function modelOf(zeroth: Zeroth, file: string) {
-  try {
-    return await zeroth.models.load(file);
-  } catch (error) {
-    if (!(error instanceof ZerothCallError) || error.code !== 'ALREADY_EXISTS') throw error;
-    return zeroth.models.get(error.details.resource!);
-  }
-}
-
 async function optimize(zeroth: Zeroth, runId: string): Promise<Outcome> {
-  const model = await modelOf(zeroth, MODEL);
+  const model = await zeroth.models.load(MODEL);
   const { dataset } = await zeroth.datasets.create(data());
   const run = await zeroth.runs.create({ model: model.name, runId, objective: { name: 'cross_entropy' } });
   const training = {
