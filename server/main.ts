@@ -43,6 +43,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack): Pr
   const models = opened.adopt(new Models({ config, journal, objectives, log, onLost }), (each) =>
     each.close(),
   );
+  await models.lookAtFolder();
   await models.chooseDevice();
   const judges = new Judges(config);
   const context = { config, journal, datasets, checkpoints, objectives, judges, log, now: Date.now };

@@ -78,6 +78,15 @@ export class Models {
     this.#device = device;
   }
 
+  /** Files may come later; a slip in the setting is seen at once. */
+  async lookAtFolder(): Promise<void> {
+    const { config, log } = this.#options;
+    const { modelDir } = config;
+    await readdir(modelDir).catch((error: Error) =>
+      log.warn({ modelDir, reason: error.message }, 'no model can be loaded: modelDir cannot be read'),
+    );
+  }
+
   /** Where models compute. */
   get device(): DeviceName {
     return this.#device;
@@ -253,7 +262,8 @@ export class Models {
   }
 
   async #hint(): Promise<string> {
-    const all = await readdir(this.#options.config.modelDir).catch(() => []);
+    const all = await readdir(this.#options.config.modelDir).catch(() => undefined);
+    if (all === undefined) return ', which cannot be read';
     const files = all.filter((file) => file.endsWith('.onnx')).sort();
     if (files.length === 0) return ', which holds no .onnx file';
     const more = files.length > 5 ? ` and ${files.length - 5} more` : '';

@@ -161,3 +161,24 @@ describe('a model file that is not what it was when the server starts again', ()
     expect(await refusal(perturb(zeroth))).toMatchObject({ code: 'DATA_LOSS' });
   });
 });
+
+test('a model directory that is not there is said when the server starts, and again when a model is to be loaded', async () => {
+  await using folder = await temporaryFolder();
+  const server = await startServerProcess(folder.path);
+  try {
+    expect(server.log).toContainEqual(
+      expect.objectContaining({
+        msg: 'no model can be loaded: modelDir cannot be read',
+        modelDir: join(folder.path, 'models'),
+        reason: expect.stringMatching(/^ENOENT/),
+      }),
+    );
+    await using zeroth = connect(server.address);
+    expect(await refusal(zeroth.models.load('mlp.onnx'))).toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'the file "mlp.onnx" does not exist in the model directory, which cannot be read',
+    });
+  } finally {
+    await server.stop();
+  }
+});
