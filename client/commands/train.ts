@@ -16,27 +16,25 @@ export const trainCommand = command({
   does: 'tune a language model on the rows of a file, without gradients, and write it as a model of its own',
   flags: trainGroups,
   more: trainNotes,
+  fields: { name: '--run', run_id: '--id' },
   endsInOrder: true,
   async run({ flags }, context) {
     try {
       await tune(toTrainSettings(flags, context), context);
     } catch (error) {
-      throw explained(error);
+      throw explained(error, flags.run !== undefined);
     }
   },
 });
 
-function explained(error: unknown): unknown {
-  if (error instanceof ZerothCallError && DIVERGED.includes(error.reason))
-    return new CommandError(
-      {
-        ...toFailure(error),
-        exit: EXIT.failed,
-        next: 'A lower --learning-rate may keep it from diverging',
-      },
-      error,
-    );
+/** @param stays of a run that goes on, which a new one does not outlive. */
+function explained(error: unknown, stays: boolean): unknown {
   const failure = toFailure(error);
+  if (error instanceof ZerothCallError && DIVERGED.includes(error.reason)) {
+    const lower = 'a lower --learning-rate may keep it from diverging';
+    const next = stays ? `${failure.next}\n${lower}` : lower;
+    return new CommandError({ ...failure, exit: EXIT.failed, next }, error);
+  }
   const message = namingFlags(failure.message);
   return message === failure.message ? error : new CommandError({ ...failure, message }, error);
 }

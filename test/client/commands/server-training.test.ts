@@ -29,7 +29,7 @@ test('--detach leaves a training to the server, which is the one that would have
   expect(detached).toMatchObject({
     code: 0,
     stdout:
-      'runs/there/trainings/mezo goes on by itself\nzeroth watch runs/there shows how it goes, zeroth export runs/there --out FILE writes the model\n',
+      'runs/there/trainings/mezo goes on by itself\nzeroth watch runs/there shows how it goes, zeroth stop runs/there ends it\nzeroth export runs/there --out FILE writes the model\n',
   });
   expect((await place.run('watch', 'there')).code).toBe(0);
   const driven = await place.run('train', ...model, '--id', 'here', '--out', place.at('here.onnx'), '--json');
@@ -64,6 +64,17 @@ test.each<[string[], number, string]>([
     ['--model', 'brt.onnx'],
     4,
     '--model brt.onnx: the file "brt.onnx" does not exist in the model directory, which has bert.onnx, mlp.onnx\nwith --server the path is one of the server\'s model directory\n',
+  ],
+  [
+    ['--model', 'bert.onnx', '--id', 'No id'],
+    4,
+    '--id: expected 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end, got "No id"\n',
+  ],
+  [['--run', 'models/bert'], 4, '--run: expected a name of the form "runs/*", got "models/bert"\n'],
+  [
+    ['--model', '../bert.onnx'],
+    4,
+    '--model ../bert.onnx: expected a path relative to the model directory, without ".."',
   ],
   [['--model', 'bert.onnx', '--id', 'here'], 4, 'runs/here exists already\n'],
   [['--model', 'bert.onnx', '--detach', '--out', 'x'], 2, '--out: expected none with --detach, got a file'],
