@@ -136,7 +136,7 @@ async function loadModel({ zeroth, undo, settings }: Job, path: string) {
     throw new CommandError(
       {
         ...toFailure(error),
-        message: `--model ${path}: ${error.message.replace(/^path: /, '')}`,
+        message: `--model ${settings.model ?? path}: ${error.message.replace(/^path: /, '')}`,
         next: where,
       },
       error,

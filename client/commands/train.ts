@@ -4,6 +4,7 @@ import { type Context, command } from './command.ts';
 import { givenServer, reach, wayToOwn } from './connection.ts';
 import { checkOut } from './export.ts';
 import { CommandError, EXIT, toFailure, withNext } from './failure.ts';
+import { withoutLinks } from './linked-model.ts';
 import { nearestTo } from './names.ts';
 import { startOwnServer } from './own-server.ts';
 import { namingFlags, type TrainSettings, toTrainSettings, trainGroups, trainNotes } from './train-flags.ts';
@@ -56,15 +57,16 @@ async function tune(settings: TrainSettings, context: Context): Promise<void> {
   stack.defer(() => screen.stop());
   const hint = 'after the step under way; Ctrl-C once more leaves at once, without a model';
   signal.addEventListener('abort', () => screen.note('stopping', hint), { once: true });
-  const flags = ['--model-dir', place?.folder ?? '', '--device', settings.device];
-  const own = place && stack.use(await startOwnServer(context.file, flags));
+  const model = place && stack.use(await withoutLinks(place));
+  const flags = ['--model-dir', model?.folder ?? '', '--device', settings.device];
+  const own = model && stack.use(await startOwnServer(context.file, flags));
   const way = own === undefined ? { flags: settings, context } : wayToOwn(own.address);
   const zeroth = stack.use(await reach(way));
   await using undo = new AsyncDisposableStack();
   const address = own?.address ?? givenServer(settings, context) ?? 'the server';
   const job = { settings, sources, zeroth, address, screen, signal, undo };
   try {
-    await learn(job, place?.file ?? settings.model ?? '');
+    await learn(job, model?.file ?? settings.model ?? '');
   } catch (error) {
     throw withNext(error, own === undefined ? await nearestTo(zeroth, error) : undefined);
   }
