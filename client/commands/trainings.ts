@@ -22,7 +22,7 @@ type Change = {
 const changes: readonly Change[] = [
   {
     verb: 'pause',
-    does: 'have a training that the server runs wait',
+    does: 'hold a training that the server runs until it is resumed',
     more: 'Ends when the step under way is in the journal. It waits over restarts of the\nserver too, until zeroth resume.\n',
     becomes: 'paused',
     say: ({ name }, at) => `${name} is paused at ${at}\nzeroth resume ${name} goes on with it`,
@@ -44,7 +44,7 @@ const changes: readonly Change[] = [
   },
 ];
 
-const WHICH = 'Of a run it is the training that runs, or the newest that is paused.\n';
+const WHICH = 'Of a run it is the training that runs, else the newest that is paused, else the\nnewest.\n';
 
 export const trainingCommands: readonly Definition[] = changes.map((change) =>
   command({

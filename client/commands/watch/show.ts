@@ -8,7 +8,7 @@ import { drawFrame } from './frame.ts';
 import { openLines } from './lines.ts';
 import { openLive } from './live.ts';
 import type { Observation, Target } from './observations.ts';
-import { subjectOf } from './words.ts';
+import { hintOf, subjectOf } from './words.ts';
 
 type Observations = AsyncIterable<Observation>;
 
@@ -53,9 +53,11 @@ export async function asLines(observations: Observations, { target, course }: Wa
 /** The last picture stays, above the prompt, where it can be scrolled back to. */
 export async function asPicture(observations: Observations, { target, course }: Watched, address: string) {
   const subject = subjectOf(target);
-  const hint = subject.isTraining ? 'Ctrl-C leaves; the training goes on' : 'Ctrl-C leaves';
   let seenAt = performance.now();
-  const moment = () => ({ subject, course, address, quietMs: performance.now() - seenAt, hint });
+  const moment = () => {
+    const quietMs = performance.now() - seenAt;
+    return { subject, course, address, quietMs, hint: hintOf(course, subject) };
+  };
   // The prompt, and before it what is said of an interrupt.
   let below = 3;
   const live = openLive(process.stdout, (size) => drawFrame(moment(), size));
