@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CommandServer, LANGUAGE, startCommandServer } from './command-server.ts';
+import { hasScript, resize, said, startOnTerminal } from './zeroth-process.ts';
 
 let place: CommandServer;
 let rows: readonly string[];
@@ -82,3 +83,23 @@ test.each<[string[], number, string]>([
   const ended = await place.run('train', ...flags, ...rows, ...learning);
   expect([ended.code, ended.stdout, ended.stderr]).toEqual([code, '', expect.stringContaining(message)]);
 });
+
+test.runIf(hasScript)(
+  'on a terminal that becomes narrower the bar begins where the folded one began',
+  async () => {
+    const nameFile = place.at('terminal');
+    const size = { columns: 80, rows: 24, nameFile };
+    const forLong = ['--learning-rate', '1e-6', '--steps', '1000000', '--out', place.at('narrow.onnx')];
+    const args = ['train', '--model', 'bert.onnx', '--id', 'narrow', ...rows, ...forLong];
+    const started = startOnTerminal(args, size, place.env);
+    await said(started, 'stdout', ' of 1000000 | loss ');
+    // 79 columns are two lines of 50.
+    const upOne = '\x1b[1A\x1b[J';
+    expect(started.printed.stdout).not.toContain(upOne);
+    resize(nameFile, 50);
+    await said(started, 'stdout', upOne);
+    started.child.stdin!.write('\x03');
+    const { code, stdout } = await started.ended;
+    expect([code, stdout.split(upOne).length]).toEqual([130, 2]);
+  },
+);
