@@ -33,7 +33,9 @@ describe('docs/command.md', () => {
 
   test('has an example of every command', () => {
     const commands = blocks.flatMap(({ examples }) => examples.map(({ command }) => command)).join('\n');
-    for (const name of 'serve models runs train watch eval export apply fork rollback'.split(' '))
+    for (const name of 'serve models runs train watch pause resume stop eval export apply fork rollback'.split(
+      ' ',
+    ))
       expect(commands).toContain(`zeroth ${name}`);
     expect(withBlocks(page, blocks)).toBe(page);
   });

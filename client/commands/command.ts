@@ -1,5 +1,6 @@
 // What a command of `zeroth` is: its words, its flags, and what it does. `program.ts` makes them one command line.
 import type { Flag, Values } from './flags.ts';
+import type { Fields } from './server-words.ts';
 
 type Table = Readonly<Record<string, Flag>>;
 
@@ -36,6 +37,8 @@ export type Definition<Groups extends FlagGroups = FlagGroups> = {
   readonly usage: string;
   readonly does: string;
   readonly flags: Groups;
+  /** Flags and arguments by the fields of requests that they set. `name` is the argument, unless this says otherwise. */
+  readonly fields?: Fields;
   /** Below the flags in --help. */
   readonly more?: () => string;
   /** Whether Ctrl-C is heard by the command; otherwise it ends the process. */

@@ -26,7 +26,9 @@ export async function detach(
   const training = await zeroth.trainings.start({ run, trainingId: course.trainingId, plan });
   if (settings.isJson) return printJson(trainingView(training));
   print(
-    `${training.name} goes on by itself\nzeroth watch ${run} shows how it goes, zeroth export ${run} --out FILE writes the model`,
+    `${training.name} goes on by itself
+zeroth watch ${run} shows how it goes, zeroth stop ${run} ends it
+zeroth export ${run} --out FILE writes the model`,
   );
 }
 

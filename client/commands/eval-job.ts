@@ -9,6 +9,7 @@ import { givenServer, wayToOwn, withServer } from './connection.ts';
 import type { evalGroups } from './eval.ts';
 import { type Score, showScores } from './eval-summary.ts';
 import { UsageError } from './flags.ts';
+import { withoutLinks } from './linked-model.ts';
 import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from './model-place.ts';
 import { fullName } from './names.ts';
 import { startOwnServer } from './own-server.ts';
@@ -35,7 +36,7 @@ export async function evaluate({ run, flags, context }: EvalJob): Promise<void> 
   const found = await findSources({ model, tokenizer, isRemote });
   const sources = data === undefined ? undefined : await readSources({ ...flags, data }, found.tokenizer);
   await using stack = new AsyncDisposableStack();
-  const { place } = found;
+  const place = found.place && stack.use(await withoutLinks(found.place));
   const settings = ['--model-dir', place?.folder ?? '', '--device', flags.device];
   const own = place && stack.use(await startOwnServer(context.file, settings));
   const way = own === undefined ? { flags, context } : wayToOwn(own.address);

@@ -34,6 +34,13 @@ export const evalCommand = command({
   usage: 'eval [NAME]',
   does: 'loss and metrics of a run, or of a model file, on rows of a file or on a dataset',
   flags: evalGroups,
+  fields: {
+    path: '--model',
+    'points[0].anchor.revision': '--revision',
+    'batch.dataset.dataset': '--dataset',
+    'objective.name': '--objective',
+    'objective.output': '--output',
+  },
   endsInOrder: true,
   async run({ args: [run], flags }, context) {
     if ((run === undefined) === (flags.model === undefined))

@@ -30,6 +30,7 @@ export const exportCommand = command({
     },
     Server: connection,
   },
+  fields: { revision: '--revision' },
   endsInOrder: true,
   more: () => `Formats:
   onnx         the model's file with the tuned weights, adapters beside its own

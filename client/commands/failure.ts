@@ -3,6 +3,8 @@ import { CommanderError } from 'commander';
 import { type ErrorKind, ZerothError } from '../../server/errors.ts';
 import { type StatusName, ZerothCallError } from '../errors.ts';
 import { UsageError } from './flags.ts';
+import { idOf, runOf } from './names.ts';
+import { inCommandsWords } from './server-words.ts';
 
 export const EXIT = {
   done: 0,
@@ -111,16 +113,23 @@ function fromCall({ code, reason, message, details }: ZerothCallError): Failure 
     ...(violations.length > 0 && { violations }),
     ...others,
   };
-  const next = reasonNext[reason] ?? codeNext[code];
-  return { exit: exits[code] ?? EXIT.failed, code, reason, message, details: facts, next };
+  const next = reasonNext[reason]?.(details.resource ?? 'NAME') ?? codeNext[code];
+  const exit = exits[code] ?? EXIT.failed;
+  return { exit, code, reason, message: inCommandsWords(message), details: facts, next };
 }
 
-const reasonNext: Readonly<Record<string, string>> = {
-  MODEL_NOT_LOADED: 'zeroth models load FILE brings its model, and the run with it',
-  MODEL_IN_USE: 'zeroth models unload NAME --force unloads it all the same; its runs keep their journals',
-  RUN_FAILED: 'zeroth rollback NAME --to REVISION takes the run back to where it was well',
-  RUN_IN_TRAINING: 'zeroth watch NAME shows the training that holds the run',
-  LOADING: 'the server is still loading; try again in a moment',
+/** @param name of what failed, whatever it is. */
+const reasonNext: Readonly<Record<string, (name: string) => string>> = {
+  MODEL_NOT_LOADED: (name) =>
+    `zeroth models load FILE --id ${idOf(name)} brings it back, and its runs with it`,
+  MODEL_IN_USE: (name) =>
+    `zeroth models unload ${name} --force unloads it all the same; its runs keep their journals`,
+  RUN_FAILED: (name) => `zeroth rollback ${name} --to REVISION takes the run back to where it was well`,
+  WEIGHTS_OUT_OF_RANGE: (name) =>
+    `zeroth rollback ${name} --to REVISION takes the run back to where it was well`,
+  RUN_IN_TRAINING: (name) => `zeroth watch ${name} shows the training, zeroth stop ${name} ends it`,
+  TRAINING_STATE: (name) => `zeroth train --run ${runOf(name)} goes on with its run in a new training`,
+  LOADING: () => 'the server is still loading; try again in a moment',
 };
 
 const codeNext: Partial<Record<StatusName, string>> = {

@@ -21,6 +21,7 @@ export const forkCommand = command({
     },
     Server,
   },
+  fields: { revision: '--revision', run_id: '--id' },
   run: ({ args: [given], flags }, context) =>
     withServer({ flags, context }, async (zeroth) => {
       const name = fullName('runs', given);
@@ -35,6 +36,7 @@ export const rollbackCommand = command({
   usage: 'rollback <NAME>',
   does: 'return a run to the weights that it had; nothing of its journal is forgotten',
   flags: { Rollback: { to: text('REVISION|SNAPSHOT', 'where to') }, Server },
+  fields: { revision: '--to' },
   run: ({ args: [given], flags }, context) =>
     withServer({ flags, context }, async (zeroth) => {
       const { to } = flags;

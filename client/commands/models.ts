@@ -51,6 +51,7 @@ function sizeOf(parameters: readonly Parameter[]): number {
 const load = command({
   usage: 'models load <FILE>',
   does: "load a file of the server's model directory; it stays loaded over restarts",
+  fields: { path: 'FILE', model_id: '--id' },
   flags: { Model: { id: text('ID', "its id; default: the file's name without its ending") }, Server },
   run: ({ args: [file], flags }, context) =>
     withServer({ flags, context }, async (zeroth) => {

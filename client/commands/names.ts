@@ -9,6 +9,21 @@ export function fullName(kind: Kind, name: string): string {
   return name.includes('/') ? name : `${kind}/${name}`;
 }
 
+/** `mezo` of `runs/first/trainings/mezo`. */
+export function idOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}
+
+/** `runs/first` of `runs/first/trainings/mezo`. */
+export function runOf(name: string): string {
+  return name.split('/').slice(0, 2).join('/');
+}
+
+/** `runs/first/trainings/mezo`, not `runs/first`. */
+export function isTrainingName(name: string): boolean {
+  return name.split('/').length > 2;
+}
+
 const SHOWN_MAX = 5;
 
 /** @returns a sentence, where the error says that something is not there. */

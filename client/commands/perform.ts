@@ -2,6 +2,7 @@
 import type { Context, Definition } from './command.ts';
 import { CommandError, EXIT, toFailure } from './failure.ts';
 import { valuesOf } from './flags.ts';
+import { namingField } from './server-words.ts';
 
 type Performance = {
   readonly args: readonly string[];
@@ -33,8 +34,17 @@ export async function perform(definition: Definition, { args, given, file, isJso
     const code = await definition.run({ args, flags }, context);
     return signal.aborted ? EXIT.interrupted : code;
   } catch (error) {
-    throw signal.aborted && toFailure(error).code === 'CANCELLED' ? interrupted : error;
+    if (signal.aborted && toFailure(error).code === 'CANCELLED') throw interrupted;
+    throw inWordsOf(definition, error);
   } finally {
     for (const name of names) process.off(name, interrupt);
   }
+}
+
+/** What somebody has typed, where the server names a field of the request. */
+function inWordsOf({ usage, fields }: Definition, error: unknown): unknown {
+  const [, argument = 'NAME'] = /[<[](\w+)/.exec(usage) ?? [];
+  const failure = toFailure(error);
+  const message = namingField(failure.message, { name: argument, ...fields });
+  return message === failure.message ? error : new CommandError({ ...failure, message }, error);
 }

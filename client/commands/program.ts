@@ -16,6 +16,7 @@ import { print } from './output.ts';
 import { perform } from './perform.ts';
 import { runCommands } from './runs.ts';
 import { trainCommand } from './train.ts';
+import { trainingCommands } from './trainings.ts';
 import { watchCommand } from './watch.ts';
 
 /** What only the file of the command may import. */
@@ -98,7 +99,8 @@ type Act = (definition: Definition, args: readonly string[], command: Command) =
 
 export function definitionsOf({ apply }: Pick<Doors, 'apply'>): readonly Definition[] {
   const changes = [exportCommand, applyCommand(apply), forkCommand, rollbackCommand];
-  return [...modelCommands, ...runCommands, trainCommand, watchCommand, evalCommand, ...changes];
+  const trainings = [trainCommand, watchCommand, ...trainingCommands];
+  return [...modelCommands, ...runCommands, ...trainings, evalCommand, ...changes];
 }
 
 function build(act: Act, doors: Doors): Command {

@@ -8,6 +8,7 @@ import { text, toggle, UsageError } from './flags.ts';
 import { parameterTable } from './models.ts';
 import { fullName } from './names.ts';
 import { age, bytes, columns, counted, facts, print, printJson, time, whole } from './output.ts';
+import { inCommandsWords } from './server-words.ts';
 import { runState, runView, trainingState, trainingView, weightsOf } from './views.ts';
 
 const Server = connection;
@@ -15,6 +16,7 @@ const Server = connection;
 const list = command({
   usage: 'runs',
   does: 'the runs of a server',
+  fields: { model: '--model' },
   flags: { Runs: { model: text('NAME', 'only those of this model') }, Server },
   run: ({ flags }, context) =>
     withServer({ flags, context }, async (zeroth) => {
@@ -70,7 +72,7 @@ function factsOf(run: Run): string {
   const added = Object.entries(additions).flatMap(([name, what]) =>
     what === undefined ? [] : [typeof what === 'number' ? `${name} ${what}` : `${name} of rank ${what.rank}`],
   );
-  const reason = run.stateReason === '' ? '' : `: ${run.stateReason}`;
+  const reason = run.stateReason === '' ? '' : `: ${inCommandsWords(run.stateReason)}`;
   return facts([
     ['run', run.name],
     ['model', run.model],

@@ -73,20 +73,31 @@ function widthNow(): number {
 
 /** More than one could be shown; of its kind only this one lets lines go above it. */
 function toBars(total: number, unit: string): MultiBar {
-  const format = (_: Options, { value, eta }: Params, { loss, rate }: { loss: string; rate: string }) =>
-    barLine(
-      [
-        `${unit} ${String(value).padStart(String(total).length)} of ${total}`,
-        `loss ${loss}`,
-        ...(Number.isFinite(eta) ? [`${duration(eta)} left`] : []),
-        rate,
-      ],
-      value / total,
-    );
+  let drawn = 0;
+  const format = (_: Options, { value, eta }: Params, { loss, rate }: { loss: string; rate: string }) => {
+    const words = [
+      `${unit} ${String(value).padStart(String(total).length)} of ${total}`,
+      `loss ${loss}`,
+      ...(Number.isFinite(eta) ? [`${duration(eta)} left`] : []),
+      rate,
+    ];
+    const line = barLine(words, value / total);
+    // What goes beyond the end of the line is not shown.
+    drawn = Math.min(widthOf(line), widthNow());
+    return line;
+  };
   const looks = { format, hideCursor: true, etaBuffer: 50 };
   // An interrupt is for the training to hear.
   const ends = { clearOnComplete: true, gracefulExit: false };
-  return new MultiBar({ ...looks, ...ends, stream: process.stderr }, Presets.shades_classic);
+  const bars = new MultiBar({ ...looks, ...ends, stream: process.stderr }, Presets.shades_classic);
+  bars.on('redraw-pre', () => process.stderr.write(toLineStart(drawn)));
+  return bars;
+}
+
+/** A terminal that has become narrower has folded the bar that is to be drawn over, and stands at the end of it. */
+function toLineStart(drawn: number): string {
+  const folds = Math.ceil(drawn / widthNow()) - 1;
+  return folds > 0 ? `\x1b[${folds}A\x1b[J` : '';
 }
 
 /** Of the words as many as there is room for beside a bar. */

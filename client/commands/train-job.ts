@@ -134,7 +134,11 @@ async function loadModel({ zeroth, undo, settings }: Job, path: string) {
       ? "with --server the path is one of the server's model directory"
       : undefined;
     throw new CommandError(
-      { ...toFailure(error), message: `--model ${path}: ${error.message}`, next: where },
+      {
+        ...toFailure(error),
+        message: `--model ${settings.model ?? path}: ${error.message.replace(/^path: /, '')}`,
+        next: where,
+      },
       error,
     );
   });

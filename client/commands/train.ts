@@ -4,6 +4,7 @@ import { type Context, command } from './command.ts';
 import { givenServer, reach, wayToOwn } from './connection.ts';
 import { checkOut } from './export.ts';
 import { CommandError, EXIT, toFailure, withNext } from './failure.ts';
+import { withoutLinks } from './linked-model.ts';
 import { nearestTo } from './names.ts';
 import { startOwnServer } from './own-server.ts';
 import { namingFlags, type TrainSettings, toTrainSettings, trainGroups, trainNotes } from './train-flags.ts';
@@ -16,27 +17,25 @@ export const trainCommand = command({
   does: 'tune a language model on the rows of a file, without gradients, and write it as a model of its own',
   flags: trainGroups,
   more: trainNotes,
+  fields: { name: '--run', run_id: '--id' },
   endsInOrder: true,
   async run({ flags }, context) {
     try {
       await tune(toTrainSettings(flags, context), context);
     } catch (error) {
-      throw explained(error);
+      throw explained(error, flags.run !== undefined);
     }
   },
 });
 
-function explained(error: unknown): unknown {
-  if (error instanceof ZerothCallError && DIVERGED.includes(error.reason))
-    return new CommandError(
-      {
-        ...toFailure(error),
-        exit: EXIT.failed,
-        next: 'A lower --learning-rate may keep it from diverging',
-      },
-      error,
-    );
+/** @param stays of a run that goes on, which a new one does not outlive. */
+function explained(error: unknown, stays: boolean): unknown {
   const failure = toFailure(error);
+  if (error instanceof ZerothCallError && DIVERGED.includes(error.reason)) {
+    const lower = 'a lower --learning-rate may keep it from diverging';
+    const next = stays ? `${failure.next}\n${lower}` : lower;
+    return new CommandError({ ...failure, exit: EXIT.failed, next }, error);
+  }
   const message = namingFlags(failure.message);
   return message === failure.message ? error : new CommandError({ ...failure, message }, error);
 }
@@ -58,15 +57,16 @@ async function tune(settings: TrainSettings, context: Context): Promise<void> {
   stack.defer(() => screen.stop());
   const hint = 'after the step under way; Ctrl-C once more leaves at once, without a model';
   signal.addEventListener('abort', () => screen.note('stopping', hint), { once: true });
-  const flags = ['--model-dir', place?.folder ?? '', '--device', settings.device];
-  const own = place && stack.use(await startOwnServer(context.file, flags));
+  const model = place && stack.use(await withoutLinks(place));
+  const flags = ['--model-dir', model?.folder ?? '', '--device', settings.device];
+  const own = model && stack.use(await startOwnServer(context.file, flags));
   const way = own === undefined ? { flags: settings, context } : wayToOwn(own.address);
   const zeroth = stack.use(await reach(way));
   await using undo = new AsyncDisposableStack();
   const address = own?.address ?? givenServer(settings, context) ?? 'the server';
   const job = { settings, sources, zeroth, address, screen, signal, undo };
   try {
-    await learn(job, place?.file ?? settings.model ?? '');
+    await learn(job, model?.file ?? settings.model ?? '');
   } catch (error) {
     throw withNext(error, own === undefined ? await nearestTo(zeroth, error) : undefined);
   }

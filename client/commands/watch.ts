@@ -4,7 +4,8 @@ import { type Context, command, type GroupValues } from './command.ts';
 import { addressOf, connection, withServer } from './connection.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { rate, revision, toggle } from './flags.ts';
-import { fullName } from './names.ts';
+import { fullName, runOf } from './names.ts';
+import { inCommandsWords } from './server-words.ts';
 import { trainingView } from './views.ts';
 
 /** Outlives the restart of a server with large models. */
@@ -28,11 +29,13 @@ export const watchCommand = command({
   usage: 'watch <NAME>',
   does: 'show how a training goes: of a run, or by its own name (runs/*/trainings/*)',
   flags: groups,
+  fields: { after_revision: '--from' },
   endsInOrder: true,
   more: () => `Of a run it is the training that the server runs, or ran last; where it has
 none, its journal, whoever writes it. Ends with the training: with 0 where it is
 complete, 1 where it failed, 130 where it was stopped. Ctrl-C leaves, and what
-is watched goes on. A server that is started again meanwhile is waited for.
+is watched goes on; zeroth stop NAME ends a training. A server that is started
+again meanwhile is waited for.
 `,
   run: ({ args: [given], flags }, context) =>
     withServer(
@@ -45,10 +48,11 @@ is watched goes on. A server that is started again meanwhile is waited for.
 type Given = { readonly flags: Flags; readonly context: Context };
 
 async function watch(zeroth: Zeroth, name: string, { flags, context }: Given): Promise<number> {
-  const { asJson, asLines, asPicture } = await import('./watch/show.ts');
+  const { asJson, asLines, asPicture, toWatched } = await import('./watch/show.ts');
   const { findTarget, watchJournal, watchTraining } = await import('./watch/observations.ts');
   const { signal } = context;
   const target = await findTarget(zeroth, name, flags.journal || flags.from !== undefined);
+  const watched = toWatched(target);
   const observations = () => {
     if (target.kind === 'training') return watchTraining(zeroth, target.training, signal);
     const after = flags.from ?? Math.max(0, Number(target.run.revision) - BACK);
@@ -57,13 +61,22 @@ async function watch(zeroth: Zeroth, name: string, { flags, context }: Given): P
   try {
     if (context.isJson) await asJson(observations(), target);
     else if (process.stdout.isTTY !== true || process.env.TERM === 'dumb')
-      await asLines(observations(), target, flags.every * 1000);
-    else await asPicture(observations(), target, addressOf(flags, context));
+      await asLines(observations(), watched, flags.every * 1000);
+    else await asPicture(observations(), watched, addressOf(flags, context));
   } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
-    throw error;
+    if (!signal.aborted) throw error;
+    if (target.kind === 'training' && !context.isJson)
+      process.stderr.write(farewell(target.training.name, watched.course));
+    return EXIT.interrupted;
   }
   return target.kind === 'journal' ? EXIT.done : endOf(zeroth, target.training.name);
+}
+
+/** What is left behind, and how it is ended. */
+function farewell(name: string, { state }: { readonly state: string }): string {
+  if (state === 'running') return `${name} goes on; zeroth stop ${runOf(name)} ends it\n`;
+  if (state === 'paused') return `${name} is paused; zeroth resume ${runOf(name)} goes on with it\n`;
+  return '';
 }
 
 /** What became of a training, as an exit code. @throws CommandError where it failed. */
@@ -73,8 +86,8 @@ async function endOf(zeroth: Zeroth, name: string): Promise<number> {
     throw new CommandError({
       code: 'FAILED_PRECONDITION',
       reason: 'TRAINING_FAILED',
-      message: `${name} failed: ${stateReason}`,
-      next: 'what it had done stays in the run; it can be resumed (ResumeTraining) when the reason is mended',
+      message: `${name} failed: ${inCommandsWords(stateReason)}`,
+      next: `what it had done stays in the run; zeroth resume ${name} goes on when the reason is mended`,
     });
   return state === 'completed' ? EXIT.done : EXIT.interrupted;
 }

@@ -1,6 +1,7 @@
 // The same for who has no terminal: a line every so often, and one for whatever is rare.
 import { duration, print, whole } from '../output.ts';
 import { number } from '../screen.ts';
+import { inCommandsWords } from '../server-words.ts';
 import type { WatchedCourse } from './course.ts';
 import type { Observation } from './observations.ts';
 import { leftOf, lossOf, placeOf, ratesOf, type Subject } from './words.ts';
@@ -31,7 +32,9 @@ export function openLines(subject: Subject, course: WatchedCourse, everyMs: numb
       if (observation.kind === 'evaluation')
         print(`step ${whole(observation.step)}, held-out loss ${number(observation.loss)}`);
       else if (observation.kind === 'state')
-        print([observation.state, observation.reason].filter((each) => each !== '').join(': '));
+        print(
+          [observation.state, inCommandsWords(observation.reason)].filter((each) => each !== '').join(': '),
+        );
       else if (observation.kind === 'entry' && observation.change === 'rollback')
         print(`revision ${whole(observation.revision)} is a rollback`);
       else if (now() - shownAt >= everyMs) line();

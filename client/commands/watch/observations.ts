@@ -8,6 +8,8 @@ import {
   TrainingState,
 } from '../../../proto/gen/zeroth/v1/training_service.ts';
 import type { Zeroth } from '../../client.ts';
+import { findTraining, isOpen } from '../find-training.ts';
+import { isTrainingName } from '../names.ts';
 import { evaluationView, trainingState } from '../views.ts';
 
 /** Of a step: its loss. Of an entry of the journal: how far it moved. */
@@ -46,18 +48,11 @@ export type Target =
   | { readonly kind: 'training'; readonly training: Training }
   | { readonly kind: 'journal'; readonly run: Run };
 
-/** Whether it is under way, or may be again without anybody's word. */
-function isOpen({ state }: Training): boolean {
-  return state === TrainingState.TRAINING_STATE_RUNNING || state === TrainingState.TRAINING_STATE_PAUSED;
-}
-
 /** The training by its name; of a run the one that is under way, or the last one, or its journal where it has none. */
 export async function findTarget(zeroth: Zeroth, name: string, isJournal: boolean): Promise<Target> {
-  if (name.split('/').length > 2) return { kind: 'training', training: await zeroth.trainings.get(name) };
+  if (isTrainingName(name)) return { kind: 'training', training: await zeroth.trainings.get(name) };
   const run = await zeroth.runs.get(name);
-  const trainings = isJournal ? [] : await Array.fromAsync(zeroth.trainings.list({ run: name }));
-  const newest = trainings.toSorted((a, b) => Number(a.createTime) - Number(b.createTime)).at(-1);
-  const training = trainings.find(isOpen) ?? newest;
+  const training = isJournal ? undefined : await findTraining(zeroth, name);
   return training === undefined ? { kind: 'journal', run } : { kind: 'training', training };
 }
 

@@ -38,6 +38,12 @@ export function isBehind({ step, state }: WatchedCourse, { begunAt, isTraining }
   return step < begunAt && (state === 'running' || !isTraining);
 }
 
+/** What Ctrl-C does now. */
+export function hintOf({ state }: WatchedCourse, { isTraining }: Subject): string {
+  if (!isTraining) return 'Ctrl-C leaves';
+  return `Ctrl-C leaves; ${state === 'paused' ? 'zeroth resume goes on with it' : 'the training goes on'}`;
+}
+
 /** 0 to 1. */
 export function shareOf(course: WatchedCourse, { budget }: Subject): number | undefined {
   if (budget === undefined || budget.total === 0) return undefined;

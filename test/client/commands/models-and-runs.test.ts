@@ -60,8 +60,8 @@ describe('models', () => {
     expect(await place.run('models', 'unload', 'second')).toEqual(
       failed(
         4,
-        `zeroth models: models/second has 1 runs; delete them, or set force to keep their journals and unload
-zeroth models unload NAME --force unloads it all the same; its runs keep their journals
+        `zeroth models: models/second has 1 runs; delete them, or set --force to keep their journals and unload
+zeroth models unload models/second --force unloads it all the same; its runs keep their journals
 `,
       ),
     );
@@ -73,14 +73,22 @@ zeroth models unload NAME --force unloads it all the same; its runs keep their j
   });
 
   test.each([
-    [['show', 'mpl'], 'zeroth models: models/mpl does not exist; LoadModel brings it\nthere is models/mlp\n'],
+    [
+      ['show', 'mpl'],
+      'zeroth models: models/mpl does not exist; zeroth models load brings it\nthere is models/mlp\n',
+    ],
     [
       ['load', 'none.onnx'],
       'zeroth models: the file "none.onnx" does not exist in the model directory, which has bert.onnx, mlp.onnx\n',
     ],
     [
+      ['load', '../mlp.onnx'],
+      'zeroth models: FILE: expected a path relative to the model directory, without "..", got "../mlp.onnx"\n',
+    ],
+    [['show', 'runs/mlp'], 'zeroth models: NAME: expected a name of the form "models/*", got "runs/mlp"\n'],
+    [
       ['load', 'mlp.onnx', '--id', 'No id'],
-      'zeroth models: model_id: expected 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end, got "No id"\n',
+      'zeroth models: --id: expected 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end, got "No id"\n',
     ],
   ])('%j ends with 4', async (args, stderr) => {
     expect(await place.run('models', ...args)).toEqual(failed(4, stderr));
@@ -202,7 +210,7 @@ describe('fork and rollback', () => {
     [
       ['rollback', 'first', '--to', '99'],
       4,
-      'zeroth rollback: revision: expected a revision up to the head 5, got 99\n',
+      'zeroth rollback: --to: expected a revision up to the head 5, got 99\n',
     ],
     [
       ['rollback', 'first'],
@@ -212,7 +220,12 @@ describe('fork and rollback', () => {
     [
       ['fork', 'first', '--revision', '99'],
       4,
-      'zeroth fork: revision: expected a revision up to the head 5, got 99\n',
+      'zeroth fork: --revision: expected a revision up to the head 5, got 99\n',
+    ],
+    [
+      ['fork', 'first', '--id', 'No id'],
+      4,
+      'zeroth fork: --id: expected 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end, got "No id"\n',
     ],
     [['fork', 'first', '--id', 'second'], 4, 'zeroth fork: runs/second exists already\n'],
   ])('%j ends with %i', async (args, code, stderr) => {
@@ -255,6 +268,11 @@ describe('export and apply', () => {
       ['export', 'exported', '--out', 'no/such/folder'],
       4,
       'zeroth export: --out: expected a file in a folder that can be written to, got no/such/folder\n',
+    ],
+    [
+      ['export', 'exported', '--out', 'test-none', '--revision', '99'],
+      4,
+      'zeroth export: --revision: expected a revision up to the head 3, got 99\n',
     ],
     [
       ['export', 'exported', '--out', 'test'],
@@ -353,6 +371,11 @@ describe('eval', () => {
       ['eval', 'scored', '--data', 'none.jsonl', '--tokenizer', `${LANGUAGE}/tokenizers/bert`],
       4,
       "zeroth eval: none.jsonl: expected a readable file, got ENOENT: no such file or directory, open 'none.jsonl'\n",
+    ],
+    [
+      ['eval', 'scored', '--dataset', 'none'],
+      4,
+      'zeroth eval: --dataset: expected a name of the form "datasets/*", got "datasets/none"\n',
     ],
     [
       ['eval', 'socred', '--dataset', 'x'],

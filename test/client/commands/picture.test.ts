@@ -5,6 +5,7 @@ import { drawChart } from '../../../client/commands/watch/chart.ts';
 import { WatchedCourse } from '../../../client/commands/watch/course.ts';
 import { Curve } from '../../../client/commands/watch/curve.ts';
 import { drawFrame } from '../../../client/commands/watch/frame.ts';
+import { hintOf } from '../../../client/commands/watch/words.ts';
 
 function curveOf(values: readonly number[], bucketsMax?: number): Curve {
   const curve = new Curve(bucketsMax);
@@ -169,6 +170,13 @@ describe('a frame', () => {
     const text = drawFrame(behind, { columns: 80, rows: 24 }).join('\n');
     expect(text).toMatch(/^runs\/a-run-with-a-long-name\/trainings\/mezo {2}catching up +127/);
     expect(text).not.toContain(' left');
+  });
+
+  it('says that a training goes on when it is left, unless it is paused', () => {
+    expect(hintOf(course, subject)).toBe('Ctrl-C leaves; the training goes on');
+    const paused = Object.assign(new WatchedCourse(), { state: 'paused' });
+    expect(hintOf(paused, subject)).toBe('Ctrl-C leaves; zeroth resume goes on with it');
+    expect(hintOf(paused, { ...subject, isTraining: false })).toBe('Ctrl-C leaves');
   });
 
   it('says so where nothing has come for a while, and where a loss was not finite', () => {

@@ -7,7 +7,7 @@ import { said, startZeroth, zeroth } from './zeroth-process.ts';
 
 const COMMANDS = [
   ...['serve', 'models', 'models load', 'models unload', 'models show', 'runs', 'runs show', 'runs delete'],
-  ...['train', 'watch', 'eval', 'export', 'apply', 'fork', 'rollback'],
+  ...['train', 'watch', 'pause', 'resume', 'stop', 'eval', 'export', 'apply', 'fork', 'rollback'],
 ];
 
 /** Lines that a terminal of 80 columns would break. */
@@ -123,6 +123,7 @@ describe('a server that does not answer ends with 3', () => {
     ['models'],
     ['runs'],
     ['watch', 'first'],
+    ['stop', 'first'],
     ['eval', 'first', '--dataset', 'x'],
     ['export', 'first', '--out', 'x'],
     ['fork', 'first'],

@@ -314,7 +314,7 @@ describe('a server that goes on', () => {
     const diverged = await zerothTrain(...remote, ...files, '--learning-rate', '1e6', '--steps', '20');
     expect([diverged.code, diverged.stderr]).toEqual([
       1,
-      expect.stringContaining('A lower --learning-rate may'),
+      expect.stringContaining('a lower --learning-rate may'),
     ]);
     expect([existsSync(at('remote.onnx')), await there()]).toEqual([
       false,

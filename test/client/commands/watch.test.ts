@@ -120,11 +120,34 @@ describe('without a terminal', () => {
       code: 1,
       stdout: expect.stringMatching(/\nfailed: /),
       stderr: expect.stringMatching(
-        /^zeroth watch: runs\/failed\/trainings\/mezo failed: .*\nwhat it had done stays/,
+        /^zeroth watch: runs\/failed\/trainings\/mezo failed: .*\nwhat it had done stays in the run; zeroth resume runs\/failed\/trainings\/mezo goes on /,
       ),
     });
     const { stderr } = await watch('failed', '--json').ended;
     expect(JSON.parse(stderr).error.reason).toBe('TRAINING_FAILED');
+  });
+
+  it('says on Ctrl-C what becomes of the training, unless it speaks JSON', async () => {
+    const name = await startTraining('words');
+    const interrupted = async (...args: readonly string[]) => {
+      const started = watch('words', ...args);
+      await said(started, 'stdout', args.includes('--json') ? '"event":"step"' : 'step ');
+      started.child.kill('SIGINT');
+      const { code, stderr } = await started.ended;
+      return [code, stderr];
+    };
+    const often = ['--every', '1e-3'];
+    expect(await interrupted(...often)).toEqual([130, `${name} goes on; zeroth stop runs/words ends it\n`]);
+    expect(await interrupted('--json')).toEqual([130, '']);
+    await place.zeroth.trainings.pause(name);
+    const paused = watch('words', ...often);
+    await said(paused, 'stdout', 'paused: paused\n');
+    paused.child.kill('SIGINT');
+    expect(await paused.ended).toMatchObject({
+      code: 130,
+      stderr: `${name} is paused; zeroth resume runs/words goes on with it\n`,
+    });
+    await place.zeroth.trainings.stop(name);
   });
 
   test.each([
@@ -197,6 +220,8 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(stdout.split(ENTER)).toHaveLength(2);
     const [, after] = stdout.split(LEAVE);
     expect(after).toMatch(/step [\d,]+ of 10,000,000/);
+    expect(after).toMatch(/\r\nruns\/left\/trainings\/mezo goes on; zeroth stop runs\/left ends it\r\n$/);
+    expect(after.split('\r\n').length).toBeLessThanOrEqual(size.rows);
     expect(stdout.lastIndexOf('\x1b[?25l')).toBeLessThan(stdout.lastIndexOf('\x1b[?25h'));
     expect((await place.json('runs', 'show', 'left')).trainings[0].state).toBe('running');
     await place.zeroth.trainings.stop(name);

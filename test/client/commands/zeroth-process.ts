@@ -1,6 +1,7 @@
 // The zeroth command as people call it: a process, with or without a terminal.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 const COMMAND = resolve('client/zeroth.ts');
@@ -32,18 +33,32 @@ export const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }
   'util-linux',
 );
 
+type Terminal = {
+  readonly columns: number;
+  readonly rows: number;
+  /** Where its own name is written, by which `resize` knows it. */
+  readonly nameFile?: string;
+};
+
 /** On a terminal of this size; its output and errors are one. */
 export function startOnTerminal(
   args: readonly string[],
-  { columns, rows }: { readonly columns: number; readonly rows: number },
+  { columns, rows, nameFile = '/dev/null' }: Terminal,
   env: Readonly<Record<string, string>> = {},
 ): Started {
   const quoted = [process.execPath, COMMAND, ...args].map((each) => `'${each}'`).join(' ');
-  const command = `stty cols ${columns} rows ${rows}; exec ${quoted}`;
+  const command = `stty cols ${columns} rows ${rows}; tty > '${nameFile}'; exec ${quoted}`;
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     env: environment({ TERM: 'xterm', ...env }),
   });
   return follow(child);
+}
+
+/** @param nameFile of a terminal that a command runs on. */
+export function resize(nameFile: string, columns: number): void {
+  const terminal = readFileSync(nameFile, 'utf8').trim();
+  const { status, stderr } = spawnSync('stty', ['-F', terminal, 'cols', String(columns)]);
+  if (status !== 0) throw new Error(`stty: expected 0, got ${status}: ${stderr}`);
 }
 
 function follow(child: ChildProcess): Started {
