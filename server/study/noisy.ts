@@ -15,6 +15,10 @@ export type NoisyState<C> = {
   readonly asked: number;
   readonly held: readonly Held[];
   readonly run: Run<C>;
+  /** Candidates so far, of whatever generation, that were told. */
+  readonly told: number;
+  /** Candidates that were asked for and not told when this generation began. */
+  readonly out: number;
   readonly effort: number;
   /** Of this run, and the best of those before it. */
   readonly average: Average | null;
@@ -23,7 +27,8 @@ export type NoisyState<C> = {
 
 /**
  * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. A point that
- * was never asked for counts with the one value that it has, one of an earlier generation as long as one is what others have too.
+ * was never asked for counts with the one value that it has. Values that come when their generation is over are left out: where 16 clients
+ * evaluate generations of 8, these alone would make the next one, and nobody would see what noise does to ranks.
  */
 export function noisyGenerations<C>(
   name: string,
@@ -34,7 +39,8 @@ export function noisyGenerations<C>(
   const n = course.domain.start.length;
   const { noise } = hints;
   const run = firstRun(course);
-  const start = (): NoisyState<C> => ({ asked: 0, held: [], run, effort: 1, average: null, kept: null });
+  const none = { asked: 0, told: 0, out: 0, held: [] };
+  const start = (): NoisyState<C> => ({ ...none, run, effort: 1, average: null, kept: null });
   return {
     name,
     start,
@@ -57,12 +63,12 @@ export function noisyGenerations<C>(
       let current = state;
       let held = [...state.held];
       for (const told of inOrder) {
+        if (told.id !== undefined) current = { ...current, told: current.told + 1 };
         const { run } = current;
-        const layout = layoutOf(current, noise);
-        const each = holdable(run, layout, told);
+        const each = holdable(run, told);
         if (each === undefined) continue;
         held.push(each);
-        const points = wholeGeneration({ layout, run, held });
+        const points = wholeGeneration({ layout: layoutOf(current, noise), run, held });
         if (points === undefined) continue;
         current = concluded(
           { course, hints, parameters: parametersOf(n, run.lambda, variant) },
@@ -89,9 +95,11 @@ export function noisyGenerations<C>(
   };
 }
 
-function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, n: number): boolean {
+function isState<C>(state: NoisyState<C>, n: number): boolean {
+  const { asked, told, out, held, run, effort, average, kept } = state;
   return (
     isRun(run, asked) &&
+    [told, out].every((each) => Number.isSafeInteger(each) && each >= 0 && each <= asked) &&
     areHeld({ run, held }, asked, n) &&
     effort >= 1 &&
     effort <= EFFORT_MAX &&
@@ -100,13 +108,11 @@ function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, 
   );
 }
 
-function holdable({ first, since }: Run<unknown>, { times }: Layout, told: Told): Held | undefined {
+function holdable({ first }: Run<unknown>, told: Told): Held | undefined {
   const { id, vector, value } = told;
   const known = feasible(value);
-  if (id !== undefined && id >= first) return { id, vector: null, value: known };
-  // A late value is as good as a new one where one is enough.
-  const isTaken = known !== null && (id === undefined || (times === 1 && id >= since));
-  return isTaken ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
+  if (id !== undefined) return id >= first ? { id, vector: null, value: known } : undefined;
+  return known === null ? undefined : { id: null, vector: vector.map((x) => x + 0), value: known };
 }
 
 type Means<C> = { readonly course: Course<C>; readonly hints: Hints; readonly parameters: Parameters };
@@ -116,20 +122,21 @@ function concluded<C>(
   state: NoisyState<C>,
   points: readonly Evaluated[],
 ): NoisyState<C> {
-  const { asked, run, effort, kept } = state;
+  const { asked, told, run, effort, kept } = state;
+  const begun = { asked, told, out: asked - told, held: [] };
   const next = learned(course, parameters, run, points, asked);
   // Nothing feasible: drawn anew.
-  if (next === undefined) return { ...state, held: [], run: { ...run, first: asked } };
+  if (next === undefined) return { ...state, ...begun, run: { ...run, first: asked } };
   const average = averaged(state.average, next.run.distribution.mean, points);
   if (next.stop !== undefined) {
     const another = nextRun(course, run, asked, next.stop);
-    return { asked, held: [], run: another, effort: 1, average: null, kept: lower(kept, average) };
+    return { ...begun, run: another, effort: 1, average: null, kept: lower(kept, average) };
   }
   const change = uncertainty(points, layoutOf(state, hints.noise), hints.noise);
-  if (change === undefined) return { ...state, held: [], run: next.run, average };
-  const behind = treated(course, { run: next.run, effort }, hints, change);
+  if (change === undefined) return { ...state, ...begun, run: next.run, average };
+  const behind = treated(course, { run: next.run, effort, out: state.out }, hints, change);
   // Where single values rank well enough the newest mean is the best one.
   const isCertain = change <= 0 && behind.effort === 1;
   const newest = isCertain ? averaged(null, next.run.distribution.mean, points) : average;
-  return { asked, held: [], ...behind, average: newest, kept };
+  return { ...begun, ...behind, average: newest, kept };
 }

@@ -1,8 +1,8 @@
-// How uncertain the ranks of a generation are: what happens to them where some of it is evaluated once more. Algorithms 3 and 4 of Hansen,
+// How uncertain the ranks of a generation are: what happens to them where some of it is evaluated once more. The uncertainty measurement of Hansen,
 // Niederberger, Guzzella and Koumoutsakos 2009, "A Method for Handling Uncertainty in Evolutionary Optimization With an Application to Feedback
 // Control of Combustion", IEEE Transactions on Evolutionary Computation 13.
 
-/** theta: the share of the median rank change that is taken for none. */
+/** theta. Of all rank changes that are as likely, the smallest theta / 2 are taken for none. */
 const THETA = 0.2;
 
 /**
@@ -33,12 +33,14 @@ function rankOf(value: number, all: readonly number[]): number {
   return lower + (equal + 1) / 2;
 }
 
-/** theta times the median of |1 - R|, |2 - R|, ... |2 lambda - 1 - R|. */
+/** The quantile theta / 2 of |1 - R|, |2 - R|, ... |2 lambda - 1 - R|, between two of them as Hansen's programs have it. */
 function limitsOf(count: number): (rank: number) => number {
   return (rank) => {
     const distances = Array.from({ length: count - 1 }, (_, i) => Math.abs(i + 1 - rank)).sort(
       (a, b) => a - b,
     );
-    return THETA * distances[Math.floor(distances.length / 2)];
+    const place = Math.max(0, (THETA / 2) * distances.length - 0.5);
+    const [below, above] = [distances[Math.floor(place)], distances[Math.ceil(place)]];
+    return below + (place - Math.floor(place)) * (above - below);
   };
 }

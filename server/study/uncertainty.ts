@@ -1,4 +1,7 @@
-// What is done about ranks that noise has decided: UH-CMA-ES, algorithm 4 of Hansen, Niederberger, Guzzella and Koumoutsakos 2009 (rank-change.ts).
+// What is done about ranks that noise has decided: the uncertainty treatment of UH-CMA-ES, Hansen, Niederberger, Guzzella and Koumoutsakos 2009
+// (rank-change.ts), with their constants. pycma's NoiseHandler has others by now, and lengthens steps and evaluates more often at once; it
+// takes half of what it evaluates again from the best, which costs candidates that nobody has asked for yet. What is evaluated again here
+// is the same point, which the paper moves by epsilon = 1e-7 of a step: a study says itself that its values are noisy.
 import { varianceOf } from './estimate.ts';
 import type { Noise } from './optimizer.ts';
 import { rankChange } from './rank-change.ts';
@@ -15,18 +18,29 @@ const GENERATIONS_LEFT = 30;
 /** Of one generation: a state holds all their values. */
 const EVALUATIONS_MAX = 16_384;
 
-/** r_lambda of the paper: this share of a generation is evaluated again, and two of it at least. */
+/** r_lambda of the paper, max(0.1, 2 / lambda): this share of a generation is evaluated again. It rounds by chance, which is not needed. */
 const AGAIN_SHARE = 0.1;
 
 /** Evaluations of a candidate, t_eval of the paper: they are rounded where they are made. */
 export type Treated<C> = { readonly run: Run<C>; readonly effort: number };
 
+/** A generation as its evaluations are laid out: `out` candidates were out when it began. */
+export type Begun = Treated<unknown> & { readonly out: number };
+
 export type Hints = { readonly noise: Noise; readonly budget: number | undefined };
 
-/** Where noise is known nothing has to be evaluated again to see what it does. */
-export function layoutOf({ effort, run }: Treated<unknown>, { deviation }: Noise): Layout {
+/**
+ * Where noise is known nothing has to be evaluated again to see what it does. What is out when a generation begins comes too late for its own
+ * and is lost, so that a generation has no fewer evaluations than that: half of all count, however many clients there are.
+ */
+export function layoutOf(begun: Begun, { deviation }: Noise): Layout {
+  const { effort, run } = begun;
   const again = deviation === undefined ? Math.max(2, Math.round(AGAIN_SHARE * run.lambda)) : 0;
-  return { times: Math.round(effort), again };
+  return { times: Math.max(Math.round(effort), leastOf(begun)), again };
+}
+
+function leastOf({ out, run }: Begun): number {
+  return Math.floor(out / run.lambda);
 }
 
 /** s of the paper: above 0 where ranks say too little; undefined where nobody knows. */
@@ -37,13 +51,14 @@ export function uncertainty(
 ): number | undefined {
   if (deviation !== undefined) {
     const means = points.flatMap(({ value }) => (value === null ? [] : [value]));
+    if (means.length < 2) return undefined;
     // Their spread is that of the points and that of the noise; the second is to be half of it at most.
     return deviation ** 2 / times - varianceOf(means) / 2;
   }
-  const twice = points.filter(({ values }) => values.length === 2 * times).slice(0, again);
+  const twice = points.filter(({ values }) => values.length >= 2 * times).slice(0, again);
   if (twice.length === 0) return undefined;
   const first = twice.map(({ values }) => meanOf(values.slice(0, times)) ?? Infinity);
-  const second = twice.map(({ values }) => meanOf(values.slice(times)) ?? Infinity);
+  const second = twice.map(({ values }) => meanOf(values.slice(times, 2 * times)) ?? Infinity);
   const once = points.filter((each) => !twice.includes(each)).map(({ value }) => value ?? Infinity);
   return rankChange([...first, ...once], second);
 }
@@ -51,14 +66,15 @@ export function uncertainty(
 /** More evaluations where ranks are uncertain, or longer steps where there are no more to be had; fewer where they hold. */
 export function treated<C>(
   { domain }: Course<C>,
-  { run, effort }: Treated<C>,
+  { run, effort, out }: Treated<C> & Begun,
   { budget = Infinity }: Hints,
   change: number,
 ): Treated<C> {
   if (change <= 0) return { run, effort: Math.max(1, effort / EFFORT_FACTOR) };
   const most = Math.floor(Math.min(EVALUATIONS_MAX, budget / GENERATIONS_LEFT) / run.lambda);
   const effortMax = Math.max(1, Math.min(EFFORT_MAX, most));
-  if (effort < effortMax) return { run, effort: Math.min(effortMax, effort * EFFORT_FACTOR) };
+  const made = Math.max(effort, leastOf({ run, effort, out }));
+  if (made < effortMax) return { run, effort: Math.min(effortMax, made * EFFORT_FACTOR) };
   const { distribution } = run;
   const sigma = distribution.sigma * (1 + 2 / (domain.start.length + 10)); // alpha_sigma
   return { run: { ...run, distribution: { ...distribution, sigma } }, effort };
