@@ -5,7 +5,7 @@ import { type Average, averaged, isAverage, lower } from './estimate.ts';
 import { ascending, drawn, type Held, isRun, learned } from './generation.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
-import { areHeld, type Evaluated, type Layout, pointOf, wholeGeneration } from './repeats.ts';
+import { areHeld, completion, type Evaluated, pointOf, wholeGeneration } from './repeats.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
 import { hasShapeOf } from './shape.ts';
 import { EFFORT_MAX, type Hints, layoutOf, treated, uncertainty } from './uncertainty.ts';
@@ -37,8 +37,8 @@ export function noisyGenerations<C>(
   hints: Hints,
 ): Optimizer<NoisyState<C>> {
   const n = course.domain.start.length;
-  const { noise } = hints;
   const run = firstRun(course);
+  const standingOf = (state: NoisyState<C>) => ({ layout: layoutOf(state, hints.noise), run: state.run });
   const none = { asked: 0, told: 0, out: 0, held: [] };
   const start = (): NoisyState<C> => ({ ...none, run, effort: 1, average: null, kept: null });
   return {
@@ -49,9 +49,9 @@ export function noisyGenerations<C>(
     ask(state, count) {
       checkAsk(count);
       const { asked } = state;
-      const layout = layoutOf(state, noise);
+      const standing = standingOf(state);
       const candidates = Array.from({ length: count }, (_, i): Candidate => {
-        const point = pointOf({ layout, run: state.run }, asked + i);
+        const point = pointOf(standing, asked + i);
         return { id: asked + i, vector: drawn(course, state.run, point).vector };
       });
       return { state: { ...state, asked: asked + count }, candidates };
@@ -62,20 +62,19 @@ export function noisyGenerations<C>(
       const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
       let current = state;
       let held = [...state.held];
+      let isWholeWith = completion({ ...standingOf(current), held });
       for (const told of inOrder) {
         if (told.id !== undefined) current = { ...current, told: current.told + 1 };
         const { run } = current;
         const each = holdable(run, told);
         if (each === undefined) continue;
         held.push(each);
-        const points = wholeGeneration({ layout: layoutOf(current, noise), run, held });
-        if (points === undefined) continue;
-        current = concluded(
-          { course, hints, parameters: parametersOf(n, run.lambda, variant) },
-          current,
-          points,
-        );
+        if (!isWholeWith(each)) continue;
+        const parameters = parametersOf(n, run.lambda, variant);
+        const points = wholeGeneration({ ...standingOf(current), held });
+        current = concluded({ course, hints, parameters }, current, points);
         held = [];
+        isWholeWith = completion({ ...standingOf(current), held });
       }
       return { ...current, held };
     },

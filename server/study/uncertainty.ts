@@ -40,7 +40,7 @@ export function layoutOf(begun: Begun, { deviation }: Noise): Layout {
 }
 
 function leastOf({ out, run }: Begun): number {
-  return Math.floor(out / run.lambda);
+  return Math.floor(Math.min(EVALUATIONS_MAX, out) / run.lambda);
 }
 
 /** s of the paper: above 0 where ranks say too little; undefined where nobody knows. */

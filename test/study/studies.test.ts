@@ -319,14 +319,14 @@ describe('an import', () => {
     const before = turns;
     await registry.studies.import('copy', inPieces(await bytesOf(many)));
     expect(turns - before).toBeGreaterThan(4);
-    // Rows that are long come in smaller parts: here 32, of 8,000 bytes.
+    // Rows that are long come in smaller parts: here 33, of 8,000 bytes.
     const space = { kind: 'vector', start: new Array<number>(1000).fill(1 / 3), scale: 1 } as const;
     const optimizer = { name: 'random', options: { seed: 3n } } as const;
     const long = registry.studies.create('long', planOf({ form: { kind: 'vector', space, optimizer } }));
-    for (let i = 0; i < 4; i++) await ask(long, { count: 40 });
+    for (let i = 0; i < 5; i++) await ask(long, { count: 40 });
     const middle = turns;
     await registry.studies.import('copy-of-long', inPieces(await bytesOf(long)));
-    expect(turns - middle).toBeGreaterThanOrEqual(5);
+    expect(turns - middle).toBeGreaterThanOrEqual(6);
     isOver = true;
     await counting;
     const copy = await registry.studies.import('bytes', inPieces(bytes, 1));
@@ -464,6 +464,30 @@ describe('a study whose values are noisy', () => {
 });
 
 describe('a study that is deleted', () => {
+  it('is not there for whoever waits or asks late, though another one has its name and the same clients', async () => {
+    const { studies } = registry;
+    const full = studies.create('a', planOf({ trials: 1 }));
+    const mine = request({ client: 'a', requestId: 'r', waitMs: 5000 });
+    await studies.ask(full, mine, forEver);
+    const waiting = [1, 2, 3].map((i) => errorOf(studies.ask(full, { ...mine, client: `${i}` }, forEver)));
+    await turn();
+    const late = [
+      errorOf(studies.ask(full, mine, forEver)),
+      errorOf(studies.tell(full, { values: [told(1, 2)], requestId: '', ask: mine }, forEver)),
+    ];
+    studies.delete(full);
+    const other = studies.create('a', planOf({ noise: {} }));
+    const [given] = await studies.ask(other, mine, forEver);
+    const { ledger, open } = other;
+    for (const error of await Promise.all([...waiting, ...late]))
+      expect([error.kind, error.message]).toEqual(['not-found', 'studies/a does not exist']);
+    expect((await errorOf(studies.ask(full, mine, forEver))).kind).toBe('not-found');
+    for (const look of [() => full.updates(0), () => full.trials(0, 9), () => full.estimate, () => full.best])
+      expect(look).toThrow('studies/a does not exist');
+    expect([other.ledger, other.open]).toEqual([ledger, open]);
+    expect(await studies.ask(other, mine, forEver)).toEqual([given]);
+  });
+
   it('is gone at once, its name free, and its rows go part by part', async () => {
     const { studies, journal } = registry;
     const study = studies.create('a', planOf());
