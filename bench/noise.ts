@@ -1,5 +1,5 @@
 // What the hint that values are noisy is worth (docs/studies.md): normal noise of deviation 1 on problems of five dimensions whose lowest value is 0, from
-// values of 31 and 8,900 on. Once for each seed; the first seconds of a minute.
+// values of 31 and 8,900 on. Once for each seed.
 import { type CmaEsOptions, cmaEs, noisyCmaEs } from '../server/study/cma-es.ts';
 import type { Domain, Noise, Optimizer } from '../server/study/optimizer.ts';
 import { type Exact, ellipsoid, evaluated, sphere } from '../test/study/noise.ts';
@@ -12,15 +12,16 @@ const domain: Domain = { kind: 'vector', start: new Array<number>(5).fill(2.5), 
 type Way = {
   readonly name: string;
   readonly noise?: Noise;
+  /** Of whom each has a trial at any time. */
   readonly clients?: number;
   readonly populationSize?: number;
 };
 
 const ways: readonly Way[] = [
   { name: 'best' },
+  { name: 'best.64-clients', clients: 64 },
   { name: 'estimate', noise: {} },
   { name: 'estimate.deviation', noise: { deviation: 1 } },
-  // So many trials are out at any time.
   { name: 'estimate.16-clients', noise: {}, clients: 16 },
   { name: 'estimate.64-clients', noise: {}, clients: 64 },
   { name: 'estimate.64-clients.population-64', noise: {}, clients: 64, populationSize: 64 },
@@ -39,7 +40,8 @@ function said(exact: Exact, trials: number, way: Way, seed: bigint): Said {
   }
   const optimizer = noisyCmaEs(options, domain, { noise, budget: trials });
   const estimate = optimizer.estimate!(evaluated(optimizer, exact, course).state);
-  if (estimate === undefined) throw new Error(`${way.name}: expected a generation in ${trials} trials, got none`);
+  if (estimate === undefined)
+    throw new Error(`${way.name}: expected a generation in ${trials} trials, got none`);
   return saidOf(exact, estimate);
 }
 

@@ -1,9 +1,10 @@
 // CMA-ES where values of the same point differ: points are evaluated several times, as often as their ranks need it (UH-CMA-ES, uncertainty.ts).
 import { intoBox } from './box.ts';
-import { checkAsk, checkTold, feasible } from './check.ts';
+import { checkAsk, checkTold } from './check.ts';
 import { type Average, averaged, isAverage, lower } from './estimate.ts';
 import { ascending, drawn, type Held, isRun, learned } from './generation.ts';
-import type { Candidate, Optimizer, Told } from './optimizer.ts';
+import { holdable } from './holdable.ts';
+import type { Candidate, Optimizer } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
 import { areHeld, completion, type Evaluated, pointOf, wholeGeneration } from './repeats.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
@@ -26,9 +27,8 @@ export type NoisyState<C> = {
 };
 
 /**
- * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. A point that
- * was never asked for counts with the one value that it has. Values that come when their generation is over are left out: where 16 clients
- * evaluate generations of 8, these alone would make the next one, and nobody would see what noise does to ranks.
+ * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. What else may be one of
+ * them: holdable.ts.
  */
 export function noisyGenerations<C>(
   name: string,
@@ -66,7 +66,7 @@ export function noisyGenerations<C>(
       for (const told of inOrder) {
         if (told.id !== undefined) current = { ...current, told: current.told + 1 };
         const { run } = current;
-        const each = holdable(run, told);
+        const each = holdable({ ...standingOf(current), held }, told);
         if (each === undefined) continue;
         held.push(each);
         if (!isWholeWith(each)) continue;
@@ -105,13 +105,6 @@ function isState<C>(state: NoisyState<C>, n: number): boolean {
     isAverage(average, n) &&
     isAverage(kept, n)
   );
-}
-
-function holdable({ first }: Run<unknown>, told: Told): Held | undefined {
-  const { id, vector, value } = told;
-  const known = feasible(value);
-  if (id !== undefined) return id >= first ? { id, vector: null, value: known } : undefined;
-  return known === null ? undefined : { id: null, vector: vector.map((x) => x + 0), value: known };
 }
 
 type Means<C> = { readonly course: Course<C>; readonly hints: Hints; readonly parameters: Parameters };

@@ -31,7 +31,7 @@ const separable: StudyPlan['form'] = {
 };
 
 /** The same for the same trial, whoever evaluates it. */
-function valueOf({ number, point }: Trial): Value {
+function tellingOf({ number, point }: Trial): Value {
   const { vector } = point as Extract<Trial['point'], { kind: 'vector' }>;
   const of = { trial: number };
   if (number % 11 === 0) return { of, outcome: { kind: 'infeasible', reason: 'no luck' } };
@@ -66,7 +66,7 @@ it.each<[string, Partial<StudyPlan>]>([
     }
     const chosen = out.splice(Math.floor(draw() * out.length), draw() < 0.2 ? 5 : 1);
     // Some never say anything, some say it twice, in one message or in two.
-    const values = draw() < 0.1 ? [] : chosen.map(valueOf);
+    const values = draw() < 0.1 ? [] : chosen.map(tellingOf);
     const twice = draw() < 0.2 ? [...values, ...values] : values;
     for (let i = draw() < 0.2 ? 2 : 1; i > 0; i--)
       await studies.tell(study, { values: twice, requestId: '', ask: undefined }, forEver);
@@ -96,7 +96,7 @@ it('of one trial is complete behind it, without an estimate', async () => {
   const study = studies.create('a', planOf({ noise: {}, trials: 1 }));
   const asked = await studies.ask(study, request({ count: 9 }), forEver);
   expect(asked).toHaveLength(1);
-  await studies.tell(study, { values: asked.map(valueOf), requestId: '', ask: undefined }, forEver);
+  await studies.tell(study, { values: asked.map(tellingOf), requestId: '', ask: undefined }, forEver);
   expect([study.isComplete, study.estimate, study.best]).toEqual([true, undefined, undefined]);
   expect(await studies.ask(study, request({ waitMs: 1000 }), forEver)).toEqual([]);
 });

@@ -121,14 +121,26 @@ describe('a noisy generation', () => {
     expect(optimizer.tell(more.state, [same]).run.distribution.generation).toBe(1);
   });
 
-  it('leaves out what comes late, and takes points that nobody asked for', () => {
-    const next = optimizer.tell(asked.state, values.slice(0, 16));
-    const late = optimizer.ask(asked.state, 1);
-    const behind = optimizer.tell(late.state, values);
-    const told = optimizer.tell(behind, [{ ...late.candidates[0], value: -1e9 }]);
-    expect(told).toEqual({ ...behind, told: 17 });
-    const single = { id: undefined, vector: [0, 0, 0], value: 0 };
-    expect(optimizer.tell(next, [single]).held).toEqual([{ id: null, vector: [0, 0, 0], value: 0 }]);
+  it('takes what comes late for a quarter of its points where one value is enough, and leaves it out otherwise', () => {
+    const { state } = optimizer.ask(asked.state, 5);
+    const late = optimizer.ask(asked.state, 5).candidates.map((each) => ({ ...each, value: 1 }));
+    const next = optimizer.tell(state, values);
+    expect([next.run.first, next.out]).toEqual([21, 5]);
+    const single = { ...next, effort: 1 };
+    const { held, told } = optimizer.tell(single, late);
+    expect([held.map(({ id }) => id), told]).toEqual([[16, 17], 21]);
+    const restarted = { ...single, run: { ...single.run, since: 21 } };
+    for (const ignoring of [{ ...single, effort: 2 }, restarted])
+      expect(optimizer.tell(ignoring, late)).toEqual({ ...ignoring, told: 21 });
+  });
+
+  it('takes points that nobody asked for, infeasible ones apart', () => {
+    const point = { id: undefined, vector: [0, 0, -0] };
+    const told = [
+      { ...point, value: 0 },
+      { ...point, value: Number.NaN },
+    ];
+    expect(optimizer.tell(asked.state, told).held).toEqual([{ id: null, vector: [0, 0, 0], value: 0 }]);
   });
 
   it('leaves a state that can be stored and taken again whatever its values are', () => {
