@@ -1,9 +1,10 @@
 // proto/gen from proto: TypeScript by ts-proto, and the descriptors that reflection serves.
-// With --check nothing changes, and what is stale is named.
+// With --check nothing changes, and what is stale is named. The messages of examples/python are named wherever they are stale: they are made there.
 import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stalePythonStubs } from './python-stubs.ts';
 
 const GENERATED = 'proto/gen';
 
@@ -47,10 +48,11 @@ function stale(fresh: Map<string, string>): string[] {
   return [...names].filter((name) => fresh.get(name) !== committed.get(name)).sort();
 }
 
+const isCheck = process.argv.includes('--check');
 const folder = mkdtempSync(join(tmpdir(), 'zeroth-generate-'));
 try {
   generate(folder);
-  if (process.argv.includes('--check')) {
+  if (isCheck) {
     const names = stale(contents(folder));
     for (const name of names) console.error(`${GENERATED}/${name} is stale: run npm run generate`);
     if (names.length > 0) process.exitCode = 1;
@@ -61,3 +63,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
+
+const stubs = stalePythonStubs();
+for (const line of stubs) console.error(line);
+if (isCheck && stubs.length > 0) process.exitCode = 1;

@@ -7,6 +7,7 @@ Versions are pinned there: messages compiled by this protoc are read by every pr
 """
 
 import argparse
+import hashlib
 import pathlib
 import re
 import subprocess
@@ -18,6 +19,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 HERE = pathlib.Path(__file__).resolve().parent
 PROTO = HERE.parents[1] / "proto"
 PACKAGE = HERE / "src" / "zeroth"
+SOURCES = "proto.sha256"
 
 Files = dict[str, str]
 
@@ -33,7 +35,13 @@ def wire() -> Files:
         subprocess.run([*command, *outputs, *names], check=True)
         described = FileDescriptorSet.FromString((out / "all").read_bytes()).file
         messages = {path.name: relative(path.read_text()) for path in (out / "zeroth" / "v1").iterdir()}
-    return {**messages, "services.py": services(described), "__init__.py": names_of_wire(described)}
+    return {**messages, "services.py": services(described), "__init__.py": names_of_wire(described), SOURCES: digests(names)}
+
+
+def digests(names: list[str]) -> str:
+    """What `npm run check`, which has no Python, compares with proto/ (scripts/python-stubs.ts); in the format of sha256sum."""
+    texts = {name: (PROTO / name).read_text("utf-8") for name in names}
+    return "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in texts.items())
 
 
 def relative(text: str) -> str:
@@ -113,7 +121,7 @@ def blocking(path: pathlib.Path) -> str:
 
 
 def stale(folder: pathlib.Path, files: Files, *, by_hand: frozenset[str]) -> list[str]:
-    there = {path.name for path in folder.glob("*.py*") if path.is_file()} - by_hand
+    there = {path.name for path in folder.iterdir() if path.is_file()} - by_hand
     return [str(folder / name) for name in sorted(there ^ set(files))] + [
         str(folder / name) for name, text in files.items() if name in there and (folder / name).read_text() != text
     ]

@@ -1,4 +1,5 @@
-// The package of examples/python: its own tests, that nothing generated is stale, its types, and the problem that all clients share.
+// The package of examples/python: its own tests, that nothing generated is stale, its types, the problem that all clients share, and what documents
+// say of it.
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { stat, symlink, writeFile } from 'node:fs/promises';
@@ -13,6 +14,22 @@ import { type Prepared, prepare } from './toolchain.ts';
 const HOME = 'examples/python';
 const README = `${HOME}/README.md`;
 const MINUTES = 60_000;
+
+const ROWS = `
+import numpy as np
+import zeroth
+
+pixels = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
+digits = pixels[:, :3].argmax(axis=1)
+with zeroth.connect("127.0.0.1:50051") as first:
+    weights_before = first.runs.create(first.models.load("classifier.onnx"), objective="cross_entropy").read_weights()
+`;
+
+const OUTCOME = `
+before, after = run.evaluate([zeroth.Point(revision=0), []], dataset).losses
+same = all((tuned[name] == weights).all() for name, weights in run.read_weights().items())
+print(run.revision, after < before, same)
+`;
 
 /** The package itself is not installed there, but found where it lies: what is tested is this tree's. */
 const environment = () => environmentOf('requirements-test.txt');
@@ -92,6 +109,23 @@ describe('the package for Python', { timeout: 15 * MINUTES }, () => {
     const [, before, after] = output.match(/^wrong: (\d+)% of the rows before, (\d+)% after 300 updates$/m)!;
     expect(readFileSync(README, 'utf8')).toContain(`Here that is ${before} % before and ${after} % after.`);
     expect(output).toContain('\nABORTED REVISION_MISMATCH 351\n');
+    expect((await stat(join(place.path, 'tuned.onnx'))).size).toBeGreaterThan(0);
+  });
+
+  test('does what the README of the whole says', async ({ skip }) => {
+    const folder = inFolder(await environment(), skip);
+    await using server = await startProblem();
+    await using place = await temporaryFolder();
+    const [block, ...others] = blocksOf('README.md', 'python');
+    expect(others).toEqual([]);
+    // A model of the fixtures, and rows that it can learn, in the place of what is the reader's own.
+    const script = [ROWS, block, OUTCOME]
+      .join('\n')
+      .replaceAll('127.0.0.1:50051', server.address)
+      .replaceAll('classifier.onnx', 'torch-mlp.onnx');
+    const env = { PYTHONPATH: resolve(HOME, 'src') };
+    const output = await said([`${folder}/bin/python`, '-'], { cwd: place.path, env, stdin: script });
+    expect(output).toBe('1000 True True\n');
     expect((await stat(join(place.path, 'tuned.onnx'))).size).toBeGreaterThan(0);
   });
 });

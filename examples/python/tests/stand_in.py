@@ -4,48 +4,85 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, ResourceInfo
+from google.rpc.status_pb2 import Status
+
+LOST = Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message="the answer was lost")
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def refusal(code: grpc.StatusCode, reason: str, taken: str = "") -> Status:
+    """`taken`: the full name of what is there already."""
+    status = Status(code=code.value[0], message=f"because of {reason}")
+    status.details.add().Pack(ErrorInfo(reason=reason))
+    if taken:
+        status.details.add().Pack(ResourceInfo(resource_name=taken))
+    return status
 
 
 class StandIn(grpc.GenericRpcHandler):
     """Every call is UNAVAILABLE, or waits until it is given up; a stream may have a first answer before.
 
+    Args:
+        faults: how the first calls end instead, in order; those behind them have answers, by method, or empty ones.
+
     Attributes:
         calls: how many came, by path.
+        order: their paths as they came.
         given_up: set once a call that waited has ended.
     """
 
-    def __init__(self, *, is_silent: bool = False, first: Message | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        is_silent: bool = False,
+        first: Message | None = None,
+        faults: Sequence[Status] | None = None,
+        answers: Mapping[str, Message] | None = None,
+    ) -> None:
         self.calls: Counter[str] = Counter()
+        self.order: list[str] = []
         self.tokens: list[str | None] = []
         self.arrived = threading.Event()
         self.given_up = threading.Event()
         self._is_silent = is_silent
         self._first = first
+        self._faults = None if faults is None else list(faults)
+        self._answers = answers or {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
         self.calls[handler_call_details.method] += 1
+        self.order.append(handler_call_details.method)
         metadata = dict(handler_call_details.invocation_metadata or ())
         token = metadata.get("authorization")
         self.tokens.append(token if isinstance(token, str) else None)
         if handler_call_details.method.endswith(("/CreateDataset", "/ImportStudy")):
-            return grpc.stream_unary_rpc_method_handler(self._answer)
+            return grpc.stream_unary_rpc_method_handler(self._take)
         if self._first is not None:
             return grpc.unary_stream_rpc_method_handler(self._stream)
-        return grpc.unary_unary_rpc_method_handler(self._answer)
+        method = handler_call_details.method.rsplit("/", 1)[1]
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: self._answer(request, context, method))
 
-    def _answer(self, _: object, context: grpc.ServicerContext) -> bytes:
+    def _take(self, requests: Iterator[object], context: grpc.ServicerContext) -> bytes:
+        return self._answer(list(requests), context)
+
+    def _answer(self, _: object, context: grpc.ServicerContext, method: str = "") -> bytes:
         if self._is_silent:
             self._watch(context)
             self.arrived.set()
             self.given_up.wait()
-        context.abort(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
+        if self._faults == []:
+            return self._answers[method].SerializeToString() if method in self._answers else b""
+        status = self._faults.pop(0) if self._faults else LOST
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(_CODES[status.code], status.message)
 
     def _stream(self, request: object, context: grpc.ServicerContext) -> Iterator[bytes]:
         assert self._first is not None

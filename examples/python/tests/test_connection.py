@@ -84,8 +84,48 @@ def test_over_tls_calls_arrive(encrypted: tuple[str, dict[str, Any]]) -> None:
 def test_nobody_is_talked_to_whom_the_roots_do_not_vouch_for(encrypted: tuple[str, dict[str, Any]], tmp_path: pathlib.Path) -> None:
     address, options = encrypted
     other = Authority(tmp_path, "other")
-    for wrong in ({**options, "tls_ca": other.root}, {"tls": True}, {}):
-        assert refusal(address, **wrong) != "the answer was lost"
+    for wrong in ({**options, "tls_ca": other.root}, {"tls": True}):
+        assert refusal(address, **wrong).startswith("the server's certificate: expected one that tls_ca vouches for")
+    assert refusal(address) != "the answer was lost"
+
+
+CERTIFICATES = {
+    "of an authority that is not trusted": "the server's certificate: expected one that tls_ca vouches for, or without it the authorities that grpcio",
+    "for another name": "the server's certificate: expected one for the name in the address, got one for others",
+    "that are none": "tls_ca, tls_cert, tls_key: expected certificates and a key as PEM, got something else",
+    "of a server that has none": "tls: expected a server with a certificate, got one that talks in plain text",
+}
+
+
+@pytest.mark.parametrize("wrong", CERTIFICATES)
+def test_certificates_that_do_not_fit_are_named_at_once(authority: Authority, tmp_path: pathlib.Path, wrong: str) -> None:
+    certificate, key = authority.issue("server")
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    roots = {"of an authority that is not trusted": Authority(tmp_path, "other").root, "that are none": b"no certificate"}
+    # Asked for before each attempt, of which the policy would have thirty.
+    attempts: list[str] = []
+
+    def token() -> str:
+        attempts.append("any")
+        return "any"
+
+    async def serving(options: dict[str, Any]) -> None:
+        async with zeroth.aio.connect(**options) as client:
+            await client.judge("remote/any", lambda outputs, tensors: 0.0).serve()
+
+    with standing_in(StandIn(), None if wrong == "of a server that has none" else credentials) as address:
+        name = address.replace("127.0.0.1", "localhost") if wrong == "for another name" else address
+        options: dict[str, Any] = {"address": name, "tls_ca": roots.get(wrong, authority.root), "token": token}
+        with zeroth.connect(**options) as client, pytest.raises(ZerothError) as calling:
+            client.info()
+        with pytest.raises(ZerothError) as judging:
+            asyncio.run(serving(options))
+    for raised in (calling, judging):
+        assert (raised.value.code, raised.value.reason) == ("UNAVAILABLE", "TLS_FAILED")
+        assert raised.value.message.startswith(CERTIFICATES[wrong])
+        # What gRPC has found comes along.
+        assert "; failed to connect to all addresses; last error: " in raised.value.message
+    assert len(attempts) == 2
 
 
 def test_a_client_without_its_certificate_is_not_let_in(encrypted: tuple[str, dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 import zeroth
 from zeroth import RetryPolicy, ZerothError
 from zeroth.errors import Details, from_call, from_status
-from zeroth.retry import Attempts
+from zeroth.retry import Attempts, is_worth_retrying
 
 POLICY = RetryPolicy(attempts_max=6, total_max=10.0, delay=0.5, delay_max=2.0)
 
@@ -99,6 +99,21 @@ def test_details_that_cannot_be_read_are_left_out() -> None:
 
     error = from_call(Broken())
     assert (str(error), error.reason) == ("UNAVAILABLE: a proxy's", "")
+
+
+def test_what_a_proxy_says_of_certificates_behind_it_may_pass() -> None:
+    class OfProxy(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode.UNAVAILABLE
+
+        def details(self) -> str:
+            return "upstream connect error: CERTIFICATE_VERIFY_FAILED"
+
+        def trailing_metadata(self) -> typing.Any:
+            return ()
+
+    error = from_call(OfProxy())
+    assert (error.reason, is_worth_retrying(error)) == ("", True)
 
 
 def test_a_server_that_is_not_there_is_waited_for_as_long_as_the_policy_says() -> None:

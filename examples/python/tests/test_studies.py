@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 import threading
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 import zeroth
 from zeroth import Client, Infeasible, SeedVector, ZerothError, wire
-from zeroth.spaces import ParameterRange
+from zeroth.spaces import Noise, ParameterRange
+from zeroth.study_file import PIECE_BYTES
 
 
 def test_the_best_of_a_study_is_the_best_that_was_told(client: Client) -> None:
@@ -60,6 +62,98 @@ def test_other_errors_end_the_loop_and_the_trial_stays_open(client: Client) -> N
     with pytest.raises(ZeroDivisionError):
         study.optimize(lambda _: 1 / 0)
     assert [trial.state for trial in study.trials()] == ["OPEN"]
+
+
+@pytest.mark.parametrize(("noise", "sent"), [(5.0, wire.StudyNoise(deviation=5.0)), ("unknown", wire.StudyNoise())])
+def test_where_values_are_noisy_there_is_an_estimate_and_no_best(client: Client, noise: Noise, sent: wire.StudyNoise) -> None:
+    space: dict[str, ParameterRange] = {"a": zeroth.floats(0, 10), "b": zeroth.floats(0, 10)}
+    study = client.studies.create(space, options={"seed": 1}, trials=300, noise=noise)
+    assert study.refresh().plan.noise == sent and study.refresh().plan.HasField("noise")
+    assert study.estimate() is None
+    random = np.random.default_rng(0)
+    assert study.optimize(lambda point: float((point["a"] - 2) ** 2 + (point["b"] - 2) ** 2 + random.normal(scale=5.0)), count=30) == 300
+    estimate = study.estimate()
+    assert study.best() is None and estimate is not None and isinstance(estimate.point, dict)
+    # It began in the middle.
+    assert sum((float(each) - 2) ** 2 for each in estimate.point.values()) < 18
+    told = client.call(wire.StudyService.GetBest, wire.GetBestRequest(study=study.name)).estimate
+    assert estimate.point == {name: value.number for name, value in told.point.parameters.values.items()}
+    assert (estimate.value, estimate.standard_error) == (told.value, told.standard_error)
+    assert (estimate.points, estimate.evaluations) == (told.points, told.evaluations)
+    assert 0 < told.standard_error and 0 < told.points <= told.evaluations <= 300
+
+
+def test_without_the_hint_there_is_a_best_and_no_estimate(client: Client) -> None:
+    study = client.studies.create([0.0], scale=1.0, options={"seed": 1}, trials=20)
+    study.optimize(lambda x: float(x[0] ** 2))
+    assert study.best() is not None and study.estimate() is None
+
+
+def test_a_hint_that_makes_no_sense_is_refused(client: Client) -> None:
+    for wrong in ("loud", True):
+        with pytest.raises(ValueError, match=f"noise: expected a standard deviation or 'unknown', got {wrong!r}"):
+            client.studies.create([0.0], noise=wrong)  # type: ignore[arg-type,unused-ignore]
+    with pytest.raises(ZerothError, match=r"plan\.noise\.deviation: expected a finite number above 0, got 0"):
+        client.studies.create([0.0], noise=0.0)
+    with pytest.raises(ZerothError, match=r"plan\.noise: expected an optimizer that can do with it"):
+        client.studies.create([0.0], optimizer="random", noise="unknown")
+
+
+def test_a_study_that_is_exported_and_imported_goes_on_as_the_original(client: Client, tmp_path: pathlib.Path) -> None:
+    def evaluate(x: npt.NDArray[np.float64]) -> float:
+        return float(np.square(x - 1).sum())
+
+    study = client.studies.create([0.0, 0.0], scale=1.0, options={"seed": 1}, trials=200)
+    study.tell({trial.number: evaluate(np.asarray(trial.point)) for trial in study.ask("me", count=60)})
+    [left] = study.ask("me")
+    path = tmp_path / "study"
+    study.export(path)
+    copies = [client.studies.import_from(path), client.studies.import_from(path.read_bytes(), study_id="copied")]
+    assert copies[1].name == "studies/copied"
+    [again] = copies[0].ask("you")
+    assert (again.number, np.asarray(again.point).tolist()) == (left.number, np.asarray(left.point).tolist())
+    # In the other copy it is the first that is offered.
+    study.tell({left.number: evaluate(np.asarray(left.point))})
+    copies[0].tell({again.number: evaluate(np.asarray(again.point))})
+    for each in (study, *copies):
+        each.optimize(evaluate)
+    points = [[np.asarray(trial.point).tolist() for trial in each.trials()] for each in (study, *copies)]
+    assert len(points[0]) == 200 and points[1] == points[0] and points[2] == points[0]
+    assert [each.name for each in tmp_path.iterdir()] == ["study"]
+    copies[1].delete()
+
+
+def test_a_study_larger_than_a_message_comes_and_goes_in_pieces(client: Client, address: str, tmp_path: pathlib.Path) -> None:
+    study = client.studies.create([0.0] * 300, optimizer="random", scale=1.0, options={"seed": 1})
+    for _ in range(4):
+        study.tell({trial.number: 1.0 for trial in study.ask("me", count=100)})
+    path = tmp_path / "study"
+
+    async def moved() -> str:
+        async with zeroth.aio.connect(address) as other:
+            await other.study(study.name).export(path)
+            return (await other.studies.import_from(path)).name
+
+    same = client.study(asyncio.run(moved()))
+    assert path.stat().st_size > 2 * PIECE_BYTES
+    assert (same.refresh().trials, same.refresh().told) == (400, 400)
+    np.testing.assert_array_equal([trial.point for trial in same.trials()], [trial.point for trial in study.trials()])
+
+
+def test_what_is_no_whole_export_is_refused_and_what_is_not_there_not_asked_for(client: Client, tmp_path: pathlib.Path) -> None:
+    study = client.studies.create([0.0], scale=1.0, options={"seed": 1})
+    path = tmp_path / "study"
+    path.write_bytes(b"what was there before")
+    with pytest.raises(ZerothError, match="NOT_FOUND"):
+        client.study("studies/none").export(path)
+    assert path.read_bytes() == b"what was there before" and len(list(tmp_path.iterdir())) == 1
+    study.export(path)
+    with pytest.raises(ZerothError, match="INVALID_ARGUMENT: data: expected an export up to its last line"):
+        client.studies.import_from(path.read_bytes()[:-10], study_id="cut")
+    with pytest.raises(ZerothError, match="NOT_FOUND"):
+        client.studies.get("studies/cut")
+    with pytest.raises(FileNotFoundError, match="no-such-file"):
+        client.studies.import_from(tmp_path / "no-such-file")
 
 
 def sphere(values: npt.NDArray[np.float32]) -> float:

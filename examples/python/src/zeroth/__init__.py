@@ -33,6 +33,7 @@ from .results import Stepped as Stepped
 from .results import Updated as Updated
 from .retry import RetryPolicy as RetryPolicy
 from .seeds import seed_for as seed_for
+from .spaces import Estimate as Estimate
 from .spaces import Trial as Trial
 from .spaces import floats as floats
 from .spaces import integers as integers

@@ -12,6 +12,17 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+TLS_FAILED = "TLS_FAILED"
+"""The reason of a connection that came to nothing and will not come to more: nothing was sent."""
+
+# What gRPC says of a connection that it could not make, and what that means in words of `connect`.
+_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "the server's certificate: expected one that tls_ca vouches for, or without it the authorities that grpcio comes with",
+    "Hostname Verification Check failed": "the server's certificate: expected one for the name in the address, got one for others",
+    "Failed to create security handshaker": "tls_ca, tls_cert, tls_key: expected certificates and a key as PEM, got something else",
+    "WRONG_VERSION_NUMBER": "tls: expected a server with a certificate, got one that talks in plain text",
+}
+
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -38,7 +49,8 @@ class ZerothError(Exception):
     Attributes:
         code: of the status, "NOT_FOUND".
         message: the server's.
-        reason: more precise than the code, "REVISION_MISMATCH"; empty where the server gave none.
+        reason: more precise than the code, "REVISION_MISMATCH"; empty where the server gave none. "TLS_FAILED" is the client's own: there
+            was no connection, because of certificates.
         metadata: facts for machines by name, such as {"expected": "3", "head": "5"}.
         violations: the request's fields at fault.
         resource: the full name of what is missing, taken or failed.
@@ -75,7 +87,17 @@ def from_call(error: grpc.RpcError) -> ZerothError:
                 details = _collect(Status.FromString(value).details)
             except DecodeError:  # A proxy on the way may answer with bytes of its own under this name.
                 pass
-    return ZerothError(error.code().name, error.details() or "", details)
+    message = error.details() or ""
+    return _of_tls(message) or ZerothError(error.code().name, message, details)
+
+
+def _of_tls(message: str) -> ZerothError | None:
+    if not message.startswith("failed to connect to all addresses"):
+        return None
+    for said, meant in _TLS.items():
+        if said in message:
+            return ZerothError("UNAVAILABLE", f"{meant}; {message}", Details(reason=TLS_FAILED))
+    return None
 
 
 def from_status(status: Status) -> ZerothError:

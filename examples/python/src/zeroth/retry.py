@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .errors import ZerothError
+from .errors import TLS_FAILED, ZerothError
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,17 @@ class RetryPolicy:
 
 @dataclass
 class Attempts:
-    """The attempts of one call, which may be applied twice without harm: after UNAVAILABLE nobody knows whether it arrived."""
+    """The attempts of one call, which may be applied twice without harm.
+
+    Attributes:
+        failed: how many.
+        lost: the first error after which nobody knows whether the call was applied. A reason is an answer: the server has refused it.
+    """
 
     policy: RetryPolicy
     clock: Callable[[], float] = time.monotonic
     failed: int = 0
+    lost: ZerothError | None = None
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +47,8 @@ class Attempts:
     def wait_after(self, error: ZerothError) -> float:
         """Seconds until the next attempt. Raises the error where there is none."""
         self.failed += 1
+        if self.lost is None and error.code == "UNAVAILABLE" and error.reason == "":
+            self.lost = error
         if not is_worth_retrying(error) or self.failed >= self.policy.attempts_max:
             raise error
         backoff = min(self.policy.delay * 2.0 ** (self.failed - 1), self.policy.delay_max)
@@ -51,7 +59,7 @@ class Attempts:
 
 
 def is_worth_retrying(error: ZerothError) -> bool:
-    """RESOURCE_EXHAUSTED without a delay is a limit that waiting does not lift: a message too large."""
+    """RESOURCE_EXHAUSTED without a delay is a limit that waiting does not lift: a message too large. Certificates do not get better either."""
     if error.code == "RESOURCE_EXHAUSTED":
         return error.retry_after is not None
-    return error.code == "UNAVAILABLE"
+    return error.code == "UNAVAILABLE" and error.reason != TLS_FAILED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ ParameterRange: TypeAlias = "wire.FloatRange | wire.IntegerRange | Sequence[str]
 Space: TypeAlias = "Mapping[str, ParameterRange] | Sequence[float] | npt.NDArray[np.float64]"
 Parameters: TypeAlias = "dict[str, float | int | str]"
 OptionLike: TypeAlias = "float | bool | str"
+StudyPoint: TypeAlias = "Parameters | npt.NDArray[np.float64] | SeedPoint"
+Noise: TypeAlias = "float | Literal['unknown']"
 
 
 def floats(low: float, high: float, *, log: bool = False, step: float | None = None, start: float | None = None) -> wire.FloatRange:
@@ -53,7 +55,7 @@ class Trial:
     """
 
     number: int
-    point: Parameters | npt.NDArray[np.float64] | SeedPoint
+    point: StudyPoint
     value: float | None
     state: str
     reason: str
@@ -69,7 +71,30 @@ class Trial:
         )
 
 
-def _to_point(point: wire.TrialPoint, plan: wire.StudyPlan) -> Parameters | npt.NDArray[np.float64] | SeedPoint:
+@dataclass(frozen=True)
+class Estimate:
+    """What there is instead of a best trial where values are noisy.
+
+    Attributes:
+        point: where the optimum is expected; nobody has evaluated it.
+        value: a mean of values of the points that it was learned from, which lie around it: somewhat worse than its own.
+        standard_error: how far off the mean may be.
+        points: how many there were.
+        evaluations: and values of them.
+    """
+
+    point: StudyPoint
+    value: float
+    standard_error: float
+    points: int
+    evaluations: int
+
+    @staticmethod
+    def of(message: wire.StudyEstimate, plan: wire.StudyPlan) -> Estimate:
+        return Estimate(_to_point(message.point, plan), message.value, message.standard_error, message.points, message.evaluations)
+
+
+def _to_point(point: wire.TrialPoint, plan: wire.StudyPlan) -> StudyPoint:
     if point.HasField("coordinates"):
         return np.array(point.coordinates.values, np.float64)
     if point.HasField("seed"):
@@ -86,19 +111,38 @@ def _to_point(point: wire.TrialPoint, plan: wire.StudyPlan) -> Parameters | npt.
 
 
 def study_plan(
-    space: Space, optimizer: str, options: Mapping[str, OptionLike], *, scale: float | None, direction: str, trials: int, target: float | None
+    space: Space,
+    optimizer: str,
+    options: Mapping[str, OptionLike],
+    *,
+    scale: float | None,
+    direction: str,
+    trials: int,
+    target: float | None,
+    noise: Noise | None,
 ) -> wire.StudyPlan:
     vector = wire.VectorForm(optimizer=wire.OptimizerChoice(name=optimizer, options={name: _to_option(name, of) for name, of in options.items()}))
     if isinstance(space, Mapping):
         vector.box.parameters.extend(_to_parameter(name, of) for name, of in space.items())
     else:
         vector.free.CopyFrom(wire.FreeSpace(start=[float(each) for each in space], scale=scale))
-    return wire.StudyPlan(direction=_direction(direction), vector=vector, trials=trials, target=target)
+    return wire.StudyPlan(direction=_direction(direction), vector=vector, trials=trials, target=target, noise=_to_noise(noise))
 
 
 def seed_plan(dimensions: int, strategy: wire.Strategy, *, table: str, direction: str, trials: int, target: float | None) -> wire.StudyPlan:
     seed = wire.SeedForm(dimensions=dimensions, table=wire.NoiseTable.Value(f"NOISE_TABLE_{table.upper()}"), strategy=strategy)
     return wire.StudyPlan(direction=_direction(direction), seed=seed, trials=trials, target=target)
+
+
+def _to_noise(noise: Noise | None) -> wire.StudyNoise | None:
+    """Raises ValueError for another text, and for True, which would be a deviation of 1."""
+    if noise is None:
+        return None
+    if noise == "unknown":
+        return wire.StudyNoise()
+    if isinstance(noise, (bool, str)):
+        raise ValueError(f"noise: expected a standard deviation or 'unknown', got {noise!r}")
+    return wire.StudyNoise(deviation=noise)
 
 
 def _direction(direction: str) -> wire.StudyDirection.ValueType:

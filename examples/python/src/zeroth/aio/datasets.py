@@ -9,6 +9,7 @@ import numpy.typing as npt
 from .. import wire
 from ..datasets import Dataset, Progress, upload
 from .channel import Channel
+from .named import deleting
 
 Service = wire.DatasetService
 
@@ -20,7 +21,7 @@ class Datasets:
     async def create(
         self, tensors: Mapping[str, npt.ArrayLike], *, chunk_bytes: int = 2**20, progress: Progress | None = None
     ) -> Dataset:
-        """Stores named arrays that have their first dimension in common; the same content again is stored once.
+        """Stores named arrays that have their first dimension in common; the same content again is stored once, and so this is tried again.
 
         Args:
             tensors: by the names of the model's inputs and of the objective's labels.
@@ -45,4 +46,5 @@ class Datasets:
                 yield Dataset.of(dataset)
 
     async def delete(self, name: str) -> None:
-        await self._channel.call(Service.DeleteDataset, wire.DeleteDatasetRequest(name=name), repeatable=False)
+        """Tried again: one that is not there any more then is deleted."""
+        await deleting(self._channel, Service.DeleteDataset, wire.DeleteDatasetRequest(name=name))

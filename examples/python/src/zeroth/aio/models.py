@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from .. import wire
 from ..errors import ZerothError
 from .channel import Channel
+from .named import deleting
 
 Service = wire.ModelService
 
@@ -16,7 +17,7 @@ class Models:
         self._channel = channel
 
     async def load(self, path: str, *, model_id: str = "") -> wire.Model:
-        """Loads a file of the server's model directory, or takes it where it is loaded already.
+        """Loads a file of the server's model directory, or takes it where it is loaded already, whoever loaded it. Tried again.
 
         Args:
             path: relative to the server's model directory.
@@ -25,16 +26,29 @@ class Models:
         Raises:
             ZerothError: ALREADY_EXISTS where another file has this id.
         """
+        request = wire.LoadModelRequest(path=path, model_id=model_id)
+
+        async def attempt() -> wire.Model:
+            try:
+                return (await self._channel.call(Service.LoadModel, request, repeatable=False)).model
+            except ZerothError as error:
+                if error.code != "ALREADY_EXISTS" or error.resource is None:
+                    raise
+                model = await self._loaded(error.resource)
+                if model.path != path:
+                    raise
+                return model
+
+        return await self._channel.repeat(attempt)
+
+    async def _loaded(self, name: str) -> wire.Model:
+        """Of a name that is taken: UNAVAILABLE where there is no model yet, or none any more, since trying again helps with both."""
         try:
-            request = wire.LoadModelRequest(path=path, model_id=model_id)
-            return (await self._channel.call(Service.LoadModel, request, repeatable=True)).model
+            return (await self._channel.call(Service.GetModel, wire.GetModelRequest(name=name), repeatable=False)).model
         except ZerothError as error:
-            if error.code != "ALREADY_EXISTS" or error.resource is None:
+            if error.code != "NOT_FOUND":
                 raise
-            model = await self.get(error.resource)
-            if model.path != path:
-                raise
-            return model
+            raise ZerothError("UNAVAILABLE", f"{name}: expected a loaded model, got one that is being loaded") from None
 
     async def get(self, name: str) -> wire.Model:
         """Inputs, outputs and parameters of a loaded model, "models/*"."""
@@ -47,5 +61,5 @@ class Models:
                 yield model
 
     async def unload(self, name: str, *, force: bool = False) -> None:
-        """`force`: even while it has runs; they keep their journals."""
-        await self._channel.call(Service.UnloadModel, wire.UnloadModelRequest(name=name, force=force), repeatable=False)
+        """`force`: even while it has runs; they keep their journals. Tried again: one that is not there any more then is unloaded."""
+        await deleting(self._channel, Service.UnloadModel, wire.UnloadModelRequest(name=name, force=force))

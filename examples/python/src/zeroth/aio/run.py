@@ -8,6 +8,7 @@ from .. import wire
 from ..datasets import Dataset
 from ..points import ObjectiveLike
 from ..strategies import training_plan
+from .named import creating, deleting
 from .run_oracle import RunOracle
 from .run_past import RunPast
 from .run_weights import RunWeights
@@ -29,14 +30,14 @@ class Run(RunOracle, RunPast, RunWeights):
         return Run(self._channel.within(seconds), self.name, self._info)
 
     async def fork(self, *, revision: int | None = None, run_id: str = "") -> Run:
-        """A new run whose journal is this one's up to a revision, the head by default. Not tried again."""
+        """A new run whose journal is this one's up to a revision, the head by default. Tried again where it has a `run_id`."""
         request = wire.ForkRunRequest(name=self.name, revision=revision, run_id=run_id)
-        info = (await self._channel.call(Service.ForkRun, request, repeatable=False)).run
+        info = (await creating(self._channel, Service.ForkRun, request, is_named=run_id != "")).run
         return Run(self._channel, info.name, info)
 
     async def delete(self) -> None:
-        """The run, its journal and its snapshots."""
-        await self._channel.call(Service.DeleteRun, wire.DeleteRunRequest(name=self.name), repeatable=False)
+        """The run, its journal and its snapshots. Tried again: one that is not there any more then is deleted."""
+        await deleting(self._channel, Service.DeleteRun, wire.DeleteRunRequest(name=self.name))
 
     async def train(
         self,
@@ -51,7 +52,9 @@ class Run(RunOracle, RunPast, RunWeights):
         evaluation: wire.EvaluationPlan | None = None,
         training_id: str = "",
     ) -> Training:
-        """Begins a training that the server runs by itself, whoever watches. Not tried again: `trainings` says whether there is one.
+        """Begins a training that the server runs by itself, whoever watches.
+
+        Tried again where it has a `training_id`; otherwise, where the answer was lost, `trainings` says whether there is one.
 
         Args:
             strategy: of `zeroth.strategy("mezo", learning_rate=1e-3, seed=1)`.
@@ -64,7 +67,8 @@ class Run(RunOracle, RunPast, RunWeights):
         """
         plan = training_plan(strategy, dataset, batch_size, batch_seed, steps, examples, objective, evaluation)
         request = wire.StartTrainingRequest(run=self.name, training_id=training_id, plan=plan)
-        training = (await self._channel.call(wire.TrainingService.StartTraining, request, repeatable=False)).training
+        start = wire.TrainingService.StartTraining
+        training = (await creating(self._channel, start, request, is_named=training_id != "")).training
         return Training(self._channel, training.name, training)
 
     async def trainings(self) -> AsyncIterator[Training]:

@@ -8,6 +8,7 @@ from .. import wire
 from ..points import Point, snapshot_name
 from ..requests import new_id
 from ..results import Updated
+from .named import deleting
 from .run_base import RunBase
 
 Service = wire.RunService
@@ -27,9 +28,9 @@ class RunPast(RunBase):
         return Point(snapshot=answer.snapshot.name)
 
     async def delete_snapshot(self, snapshot: str) -> None:
-        """By its id or its full name."""
+        """By its id or its full name. Tried again: one that is not there any more then is deleted."""
         request = wire.DeleteSnapshotRequest(name=snapshot_name(snapshot, self.name))
-        await self._channel.call(Service.DeleteSnapshot, request, repeatable=False)
+        await deleting(self._channel, Service.DeleteSnapshot, request)
 
     async def rollback(self, revision: int, *, request_id: str | None = None, expected_revision: int | None = None) -> Updated:
         """The weights are again those of an earlier revision; an entry of the journal, as an update is, and `request_id` as there."""

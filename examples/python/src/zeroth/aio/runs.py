@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from .. import wire
 from ..points import ObjectiveLike, to_objective
 from .channel import Channel
+from .named import creating
 from .run import Run
 
 Service = wire.RunService
@@ -30,12 +31,12 @@ class Runs:
         prompt: wire.Prompt | None = None,
         prefix: wire.Prefix | None = None,
     ) -> Run:
-        """Begins an optimization of a model. Not tried again by itself: where the answer was lost, `list` says whether there is a run.
+        """Begins an optimization of a model. Tried again where it has a `run_id`; otherwise, where the answer was lost, `list` says whether there is a run.
 
         Args:
             model: a loaded one, or its name "models/*".
             run_id: lower-case letters, digits and hyphens; empty means one is chosen.
-            objective: what `evaluate` uses when it names none, "cross_entropy".
+            objective: what `evaluate` uses when it names none, "cross_entropy"; the server refuses a run without.
             include, exclude: patterns of the names of what is trained ("*bias"); nothing included means all.
             table: "gaussian" or "rademacher" directions.
             lora, head, prompt, prefix: put adapters, a classifier, a soft prompt or a prefix into the model, for this run.
@@ -51,7 +52,7 @@ class Runs:
             prompt=prompt,
             prefix=prefix,
         )
-        return self._of((await self._channel.call(Service.CreateRun, request, repeatable=False)).run)
+        return self._of((await creating(self._channel, Service.CreateRun, request, is_named=run_id != "")).run)
 
     async def get(self, name: str) -> Run:
         """The run of this name, "runs/*"."""

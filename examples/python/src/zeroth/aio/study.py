@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect  # async only
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from .. import wire
+from ..arriving import Arriving
 from ..asking import Asking, Infeasible, tell_request, to_told, told_of
 from ..errors import ZerothError
 from ..noise.vector import SeedVector
 from ..requests import new_id
-from ..spaces import SeedPoint, Trial
+from ..spaces import Estimate, SeedPoint, Trial
 from .channel import Channel
+from .named import deleting
 
 Service = wire.StudyService
 
@@ -102,9 +105,17 @@ class Study:
         await self._channel.call(Service.Tell, tell_request(self.name, told_of(values)), repeatable=True)
 
     async def best(self) -> Trial | None:
-        """None before there is a value, and where values are noisy: the answer to `wire.StudyService.GetBest` has an estimate then."""
+        """None before there is a value, and where values are noisy: then there is an `estimate`."""
         answer = await self._channel.call(Service.GetBest, wire.GetBestRequest(study=self.name), repeatable=True)
         return await self._trial(answer.best) if answer.HasField("best") else None
+
+    async def estimate(self) -> Estimate | None:
+        """What to take where values are noisy: the best of many would be the luckiest. None before a generation of the optimizer is whole."""
+        answer = await self._channel.call(Service.GetBest, wire.GetBestRequest(study=self.name), repeatable=True)
+        if not answer.HasField("estimate"):
+            return None
+        info = self._info or await self.refresh()
+        return Estimate.of(answer.estimate, info.plan)
 
     async def trials(self) -> AsyncIterator[Trial]:
         """In the order of their numbers."""
@@ -112,8 +123,20 @@ class Study:
             for trial in page.trials:
                 yield await self._trial(trial)
 
+    async def export(self, path: str | os.PathLike[str]) -> None:
+        """Writes all of it to a file, as lines of text (docs/studies.md), for `studies.import_from`: the file is there when all of it is."""
+
+        async def attempt() -> None:
+            with Arriving(path) as file:
+                async for piece in self._channel.stream(Service.ExportStudy, wire.ExportStudyRequest(study=self.name)):
+                    file.write(piece.data)
+                file.keep()
+
+        await self._channel.repeat(attempt)
+
     async def delete(self) -> None:
-        await self._channel.call(Service.DeleteStudy, wire.DeleteStudyRequest(name=self.name), repeatable=False)
+        """With its trials. Tried again: one that is not there any more then is deleted."""
+        await deleting(self._channel, Service.DeleteStudy, wire.DeleteStudyRequest(name=self.name))
 
     async def _trial(self, message: wire.Trial) -> Trial:
         info = self._info or await self.refresh()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from .. import wire
 from .channel import Channel
+from .named import deleting
 
 Service = wire.TrainingService
 
@@ -76,5 +77,5 @@ class Training:
         return self._info
 
     async def delete(self) -> None:
-        """One that is not running. What it did to the run stays."""
-        await self._channel.call(Service.DeleteTraining, wire.DeleteTrainingRequest(name=self.name), repeatable=False)
+        """One that is not running. What it did to the run stays. Tried again: one that is not there any more then is deleted."""
+        await deleting(self._channel, Service.DeleteTraining, wire.DeleteTrainingRequest(name=self.name))

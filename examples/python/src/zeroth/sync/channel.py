@@ -52,9 +52,9 @@ class Channel:
 
         return (self.repeat(attempt) if repeatable else attempt())
 
-    def repeat(self, attempt: Callable[[], Answer]) -> Answer:
-        """The first answer that comes, or the last error."""
-        attempts = Attempts(self.connection.retry)
+    def repeat(self, attempt: Callable[[], Answer], attempts: Attempts | None = None) -> Answer:
+        """The first answer that comes, or the last error. `attempts` knows afterwards what became of those before."""
+        attempts = attempts or Attempts(self.connection.retry)
         while True:
             try:
                 return attempt()

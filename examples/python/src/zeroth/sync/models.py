@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from .. import wire
 from ..errors import ZerothError
 from .channel import Channel
+from .named import deleting
 
 Service = wire.ModelService
 
@@ -17,7 +18,7 @@ class Models:
         self._channel = channel
 
     def load(self, path: str, *, model_id: str = "") -> wire.Model:
-        """Loads a file of the server's model directory, or takes it where it is loaded already.
+        """Loads a file of the server's model directory, or takes it where it is loaded already, whoever loaded it. Tried again.
 
         Args:
             path: relative to the server's model directory.
@@ -26,16 +27,29 @@ class Models:
         Raises:
             ZerothError: ALREADY_EXISTS where another file has this id.
         """
+        request = wire.LoadModelRequest(path=path, model_id=model_id)
+
+        def attempt() -> wire.Model:
+            try:
+                return (self._channel.call(Service.LoadModel, request, repeatable=False)).model
+            except ZerothError as error:
+                if error.code != "ALREADY_EXISTS" or error.resource is None:
+                    raise
+                model = self._loaded(error.resource)
+                if model.path != path:
+                    raise
+                return model
+
+        return self._channel.repeat(attempt)
+
+    def _loaded(self, name: str) -> wire.Model:
+        """Of a name that is taken: UNAVAILABLE where there is no model yet, or none any more, since trying again helps with both."""
         try:
-            request = wire.LoadModelRequest(path=path, model_id=model_id)
-            return (self._channel.call(Service.LoadModel, request, repeatable=True)).model
+            return (self._channel.call(Service.GetModel, wire.GetModelRequest(name=name), repeatable=False)).model
         except ZerothError as error:
-            if error.code != "ALREADY_EXISTS" or error.resource is None:
+            if error.code != "NOT_FOUND":
                 raise
-            model = self.get(error.resource)
-            if model.path != path:
-                raise
-            return model
+            raise ZerothError("UNAVAILABLE", f"{name}: expected a loaded model, got one that is being loaded") from None
 
     def get(self, name: str) -> wire.Model:
         """Inputs, outputs and parameters of a loaded model, "models/*"."""
@@ -48,5 +62,5 @@ class Models:
                 yield model
 
     def unload(self, name: str, *, force: bool = False) -> None:
-        """`force`: even while it has runs; they keep their journals."""
-        self._channel.call(Service.UnloadModel, wire.UnloadModelRequest(name=name, force=force), repeatable=False)
+        """`force`: even while it has runs; they keep their journals. Tried again: one that is not there any more then is unloaded."""
+        deleting(self._channel, Service.UnloadModel, wire.UnloadModelRequest(name=name, force=force))

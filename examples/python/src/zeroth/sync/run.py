@@ -9,6 +9,7 @@ from .. import wire
 from ..datasets import Dataset
 from ..points import ObjectiveLike
 from ..strategies import training_plan
+from .named import creating, deleting
 from .run_oracle import RunOracle
 from .run_past import RunPast
 from .run_weights import RunWeights
@@ -30,14 +31,14 @@ class Run(RunOracle, RunPast, RunWeights):
         return Run(self._channel.within(seconds), self.name, self._info)
 
     def fork(self, *, revision: int | None = None, run_id: str = "") -> Run:
-        """A new run whose journal is this one's up to a revision, the head by default. Not tried again."""
+        """A new run whose journal is this one's up to a revision, the head by default. Tried again where it has a `run_id`."""
         request = wire.ForkRunRequest(name=self.name, revision=revision, run_id=run_id)
-        info = (self._channel.call(Service.ForkRun, request, repeatable=False)).run
+        info = (creating(self._channel, Service.ForkRun, request, is_named=run_id != "")).run
         return Run(self._channel, info.name, info)
 
     def delete(self) -> None:
-        """The run, its journal and its snapshots."""
-        self._channel.call(Service.DeleteRun, wire.DeleteRunRequest(name=self.name), repeatable=False)
+        """The run, its journal and its snapshots. Tried again: one that is not there any more then is deleted."""
+        deleting(self._channel, Service.DeleteRun, wire.DeleteRunRequest(name=self.name))
 
     def train(
         self,
@@ -52,7 +53,9 @@ class Run(RunOracle, RunPast, RunWeights):
         evaluation: wire.EvaluationPlan | None = None,
         training_id: str = "",
     ) -> Training:
-        """Begins a training that the server runs by itself, whoever watches. Not tried again: `trainings` says whether there is one.
+        """Begins a training that the server runs by itself, whoever watches.
+
+        Tried again where it has a `training_id`; otherwise, where the answer was lost, `trainings` says whether there is one.
 
         Args:
             strategy: of `zeroth.strategy("mezo", learning_rate=1e-3, seed=1)`.
@@ -65,7 +68,8 @@ class Run(RunOracle, RunPast, RunWeights):
         """
         plan = training_plan(strategy, dataset, batch_size, batch_seed, steps, examples, objective, evaluation)
         request = wire.StartTrainingRequest(run=self.name, training_id=training_id, plan=plan)
-        training = (self._channel.call(wire.TrainingService.StartTraining, request, repeatable=False)).training
+        start = wire.TrainingService.StartTraining
+        training = (creating(self._channel, start, request, is_named=training_id != "")).training
         return Training(self._channel, training.name, training)
 
     def trainings(self) -> Iterator[Training]:

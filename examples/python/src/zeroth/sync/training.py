@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .. import wire
 from .channel import Channel
+from .named import deleting
 
 Service = wire.TrainingService
 
@@ -77,5 +78,5 @@ class Training:
         return self._info
 
     def delete(self) -> None:
-        """One that is not running. What it did to the run stays."""
-        self._channel.call(Service.DeleteTraining, wire.DeleteTrainingRequest(name=self.name), repeatable=False)
+        """One that is not running. What it did to the run stays. Tried again: one that is not there any more then is deleted."""
+        deleting(self._channel, Service.DeleteTraining, wire.DeleteTrainingRequest(name=self.name))
