@@ -66,7 +66,7 @@ export function noisyGenerations<C>(
       for (const told of inOrder) {
         if (told.id !== undefined) current = { ...current, told: current.told + 1 };
         const { run } = current;
-        const each = holdable({ ...standingOf(current), held }, told);
+        const each = holdable(course, { ...standingOf(current), held }, told);
         if (each === undefined) continue;
         held.push(each);
         if (!isWholeWith(each)) continue;

@@ -21,6 +21,9 @@ const EVALUATIONS_MAX = 16_384;
 /** r_lambda of the paper, max(0.1, 2 / lambda): this share of a generation is evaluated again. It rounds by chance, which is not needed. */
 const AGAIN_SHARE = 0.1;
 
+/** What late values may make of a generation, as long as one is enough for a point: the less, the better ranks are known. */
+export const NOISY_LATE_SHARE = 1 / 4;
+
 /** Evaluations of a candidate, t_eval of the paper: they are rounded where they are made. */
 export type Treated<C> = { readonly run: Run<C>; readonly effort: number };
 

@@ -194,9 +194,9 @@ describe('an import', () => {
       forEver,
     );
     const copy = await registry.studies.import('copy', inPieces(await bytesOf(study), 10));
-    expect(copy.plan).toEqual({ ...plan, rules: 2 });
+    expect(copy.plan).toEqual({ ...plan, rules: 3 });
     expect(copy.trials(0, 9)).toEqual(study.trials(0, 9));
-    expect(registry.again().get('studies/words').plan).toEqual({ ...plan, rules: 2 });
+    expect(registry.again().get('studies/words').plan).toEqual({ ...plan, rules: 3 });
   });
 
   const header = (change: (header: Record<string, never>) => object) => (lines: unknown[]) => [
@@ -236,7 +236,7 @@ describe('an import', () => {
       })),
     ],
     ['trials of its budget below 0', plan({ trials: -1 })],
-    ['rules that are not there yet', plan({ rules: 3 })],
+    ['rules that are not there yet', plan({ rules: 4 })],
     ['a time that is none', header(() => ({ createTimeMs: 'yesterday' }))],
     ['a time that no calendar has', header(() => ({ createTimeMs: 1e300 }))],
     ['no ledger', header(() => ({ ledger: undefined }))],
@@ -289,6 +289,8 @@ describe('an import', () => {
     ['an average that is a number', { average: 5 }],
     ['fewer than one evaluation', { effort: 0.5 }],
     ['evaluations without an end', { effort: 1e300 }],
+    ['fewer values than none', { told: -1 }],
+    ['more out than there are', { out: 1e6 }],
     ['a value of an earlier generation', { held: [{ id: 0, vector: null, value: 1 }] }],
     ['a value that is no object', { held: [7] }],
   ];
@@ -422,7 +424,7 @@ describe('a study whose values are noisy', () => {
     const copy = await registry.studies.import('copy', exportStudy(study));
     for (const each of [again, copy]) {
       expect({ ledger: each.ledger, estimate: each.estimate }).toEqual(whole);
-      expect(each.plan).toEqual({ ...noisyPlan({ trials: 2000 }), rules: 2 });
+      expect(each.plan).toEqual({ ...noisyPlan({ trials: 2000 }), rules: 3 });
     }
     await evaluate(copy, 100);
     await evaluate(study, 100);
