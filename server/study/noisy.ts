@@ -16,10 +16,6 @@ export type NoisyState<C> = {
   readonly asked: number;
   readonly held: readonly Held[];
   readonly run: Run<C>;
-  /** Candidates so far, of whatever generation, that were told. */
-  readonly told: number;
-  /** Candidates that were asked for and not told when this generation began. */
-  readonly out: number;
   readonly effort: number;
   /** Of this run, and the best of those before it. */
   readonly average: Average | null;
@@ -39,8 +35,7 @@ export function noisyGenerations<C>(
   const n = course.domain.start.length;
   const run = firstRun(course);
   const standingOf = (state: NoisyState<C>) => ({ layout: layoutOf(state, hints.noise), run: state.run });
-  const none = { asked: 0, told: 0, out: 0, held: [] };
-  const start = (): NoisyState<C> => ({ ...none, run, effort: 1, average: null, kept: null });
+  const start = (): NoisyState<C> => ({ asked: 0, held: [], run, effort: 1, average: null, kept: null });
   return {
     name,
     start,
@@ -64,7 +59,6 @@ export function noisyGenerations<C>(
       let held = [...state.held];
       let isWholeWith = completion({ ...standingOf(current), held });
       for (const told of inOrder) {
-        if (told.id !== undefined) current = { ...current, told: current.told + 1 };
         const { run } = current;
         const each = holdable(course, { ...standingOf(current), held }, told);
         if (each === undefined) continue;
@@ -95,10 +89,9 @@ export function noisyGenerations<C>(
 }
 
 function isState<C>(state: NoisyState<C>, n: number): boolean {
-  const { asked, told, out, held, run, effort, average, kept } = state;
+  const { asked, held, run, effort, average, kept } = state;
   return (
     isRun(run, asked) &&
-    [told, out].every((each) => Number.isSafeInteger(each) && each >= 0 && each <= asked) &&
     areHeld({ run, held }, asked, n) &&
     effort >= 1 &&
     effort <= EFFORT_MAX &&
@@ -114,21 +107,20 @@ function concluded<C>(
   state: NoisyState<C>,
   points: readonly Evaluated[],
 ): NoisyState<C> {
-  const { asked, told, run, effort, kept } = state;
-  const begun = { asked, told, out: asked - told, held: [] };
+  const { asked, run, effort, kept } = state;
   const next = learned(course, parameters, run, points, asked);
   // Nothing feasible: drawn anew.
-  if (next === undefined) return { ...state, ...begun, run: { ...run, first: asked } };
+  if (next === undefined) return { ...state, held: [], run: { ...run, first: asked } };
   const average = averaged(state.average, next.run.distribution.mean, points);
   if (next.stop !== undefined) {
     const another = nextRun(course, run, asked, next.stop);
-    return { ...begun, run: another, effort: 1, average: null, kept: lower(kept, average) };
+    return { asked, held: [], run: another, effort: 1, average: null, kept: lower(kept, average) };
   }
   const change = uncertainty(points, layoutOf(state, hints.noise), hints.noise);
-  if (change === undefined) return { ...state, ...begun, run: next.run, average };
-  const behind = treated(course, { run: next.run, effort, out: state.out }, hints, change);
+  if (change === undefined) return { ...state, held: [], run: next.run, average };
+  const behind = treated(course, { run: next.run, effort }, hints, change);
   // Where single values rank well enough the newest mean is the best one.
   const isCertain = change <= 0 && behind.effort === 1;
   const newest = isCertain ? averaged(null, next.run.distribution.mean, points) : average;
-  return { ...begun, ...behind, average: newest, kept };
+  return { asked, held: [], ...behind, average: newest, kept };
 }

@@ -15,22 +15,10 @@ export type Evaluations = {
 /** A point, its values in the order of their ids, and their mean. */
 export type Evaluated = Held & { readonly values: readonly (number | null)[] };
 
-/**
- * The id that the point of candidate `id` is drawn by: that of its first evaluation. Behind all evaluations of lambda points come more of the same
- * points, one by one: who asks meanwhile makes their means better, or is there for one that does not answer.
- */
+/** The id that the point of candidate `id` is drawn by: that of its first evaluation. */
 export function pointOf({ layout: { times, again }, run }: Omit<Evaluations, 'held'>, id: number): number {
-  const twice = Math.min(again, run.lambda);
-  const place = id - run.first;
-  const all = times * (run.lambda + twice);
-  const point = place < all ? pointAt(place, times, twice) : (place - all) % run.lambda;
-  return run.first + times * (point + Math.min(point, twice));
-}
-
-/** Which point, 0 for the first, the evaluation at `place` is one of. */
-function pointAt(place: number, times: number, twice: number): number {
-  const rest = place - 2 * times * twice;
-  return rest < 0 ? Math.floor(place / (2 * times)) : twice + Math.floor(rest / times);
+  const rest = id - run.first - 2 * times * again;
+  return rest < 0 ? id - ((id - run.first) % (2 * times)) : id - (rest % times);
 }
 
 /** With `isHeld`'s promise, and what is to be drawn again of this generation. */
@@ -67,7 +55,7 @@ export function wholeGeneration(evaluations: Evaluations): readonly Evaluated[] 
     if (known === undefined) values.set(id, [each]);
     else known.push(each);
   }
-  const whole = [...values].filter(([id, { length }]) => length >= timesOf(evaluations, id));
+  const whole = [...values].filter(([id, { length }]) => length === timesOf(evaluations, id));
   const injected = held.filter(({ vector }) => vector !== null);
   const points = whole.sort(([a], [b]) => a - b).map(([id, each]) => evaluated(id, each));
   return [...points, ...injected.map((each) => ({ ...each, values: [each.value] }))].slice(0, run.lambda);

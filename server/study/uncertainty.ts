@@ -27,23 +27,12 @@ export const NOISY_LATE_SHARE = 1 / 4;
 /** Evaluations of a candidate, t_eval of the paper: they are rounded where they are made. */
 export type Treated<C> = { readonly run: Run<C>; readonly effort: number };
 
-/** A generation as its evaluations are laid out: `out` candidates were out when it began. */
-export type Begun = Treated<unknown> & { readonly out: number };
-
 export type Hints = { readonly noise: Noise; readonly budget: number | undefined };
 
-/**
- * Where noise is known nothing has to be evaluated again to see what it does. What is out when a generation begins comes too late for its own
- * and is lost, so that a generation has no fewer evaluations than that: half of all count, however many clients there are.
- */
-export function layoutOf(begun: Begun, { deviation }: Noise): Layout {
-  const { effort, run } = begun;
+/** Where noise is known nothing has to be evaluated again to see what it does. */
+export function layoutOf({ effort, run }: Treated<unknown>, { deviation }: Noise): Layout {
   const again = deviation === undefined ? Math.max(2, Math.round(AGAIN_SHARE * run.lambda)) : 0;
-  return { times: Math.max(Math.round(effort), leastOf(begun)), again };
-}
-
-function leastOf({ out, run }: Begun): number {
-  return Math.floor(Math.min(EVALUATIONS_MAX, out) / run.lambda);
+  return { times: Math.round(effort), again };
 }
 
 /** s of the paper: above 0 where ranks say too little; undefined where nobody knows. */
@@ -58,10 +47,10 @@ export function uncertainty(
     // Their spread is that of the points and that of the noise; the second is to be half of it at most.
     return deviation ** 2 / times - varianceOf(means) / 2;
   }
-  const twice = points.filter(({ values }) => values.length >= 2 * times).slice(0, again);
+  const twice = points.filter(({ values }) => values.length === 2 * times).slice(0, again);
   if (twice.length === 0) return undefined;
   const first = twice.map(({ values }) => meanOf(values.slice(0, times)) ?? Infinity);
-  const second = twice.map(({ values }) => meanOf(values.slice(times, 2 * times)) ?? Infinity);
+  const second = twice.map(({ values }) => meanOf(values.slice(times)) ?? Infinity);
   const once = points.filter((each) => !twice.includes(each)).map(({ value }) => value ?? Infinity);
   return rankChange([...first, ...once], second);
 }
@@ -69,15 +58,14 @@ export function uncertainty(
 /** More evaluations where ranks are uncertain, or longer steps where there are no more to be had; fewer where they hold. */
 export function treated<C>(
   { domain }: Course<C>,
-  { run, effort, out }: Treated<C> & Begun,
+  { run, effort }: Treated<C>,
   { budget = Infinity }: Hints,
   change: number,
 ): Treated<C> {
   if (change <= 0) return { run, effort: Math.max(1, effort / EFFORT_FACTOR) };
   const most = Math.floor(Math.min(EVALUATIONS_MAX, budget / GENERATIONS_LEFT) / run.lambda);
   const effortMax = Math.max(1, Math.min(EFFORT_MAX, most));
-  const made = Math.max(effort, leastOf({ run, effort, out }));
-  if (made < effortMax) return { run, effort: Math.min(effortMax, made * EFFORT_FACTOR) };
+  if (effort < effortMax) return { run, effort: Math.min(effortMax, effort * EFFORT_FACTOR) };
   const { distribution } = run;
   const sigma = distribution.sigma * (1 + 2 / (domain.start.length + 10)); // alpha_sigma
   return { run: { ...run, distribution: { ...distribution, sigma } }, effort };

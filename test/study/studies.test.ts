@@ -289,8 +289,6 @@ describe('an import', () => {
     ['an average that is a number', { average: 5 }],
     ['fewer than one evaluation', { effort: 0.5 }],
     ['evaluations without an end', { effort: 1e300 }],
-    ['fewer values than none', { told: -1 }],
-    ['more out than there are', { out: 1e6 }],
     ['a value of an earlier generation', { held: [{ id: 0, vector: null, value: 1 }] }],
     ['a value that is no object', { held: [7] }],
   ];
@@ -366,6 +364,18 @@ it('a study of an earlier version goes on by its own rules', async () => {
   expect(runOf(young).margin![1]).toBe(1);
   const copy = await registry.studies.import('copy', exportStudy(old));
   expect([copy.plan, copy.ledger]).toEqual([plan, old.ledger]);
+});
+
+it('late values are half of a generation at most by the rules of studies that are begun now', () => {
+  const heldBy = (rules: StudyPlan['rules']) => {
+    const method = methodOf({ ...planOf(), rules });
+    const { state, asked } = method.ask(method.start(), 16, Infinity);
+    const losses = asked.map(({ id, point }) => ({ id, point, loss: Math.sin(id) }));
+    const next = method.tell(method.tell(state, losses.slice(0, 6)).state, losses.slice(6, 11));
+    return (next.state as GenerationsState<unknown>).held.map(({ id }) => id);
+  };
+  expect(heldBy(2)).toEqual([6, 7, 8, 9, 10]);
+  expect(heldBy(3)).toEqual([6, 7, 8]);
 });
 
 describe('a study whose values are noisy', () => {
