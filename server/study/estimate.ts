@@ -30,7 +30,7 @@ export function averaged(
   };
   if (before === null) return now;
   const generations = before.generations + 1;
-  const weight = (ETA + 1) / (generations + ETA); // w_t of the paper's section 4
+  const weight = (ETA + 1) / (generations + ETA); // The factor of the paper's averages.
   const mixed = (old: number, each: number) => (1 - weight) * old + weight * each + 0;
   return {
     vector: mean.map((each, i) => mixed(before.vector[i], each)),
