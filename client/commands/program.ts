@@ -96,7 +96,7 @@ function withoutColors(): void {
 
 type Act = (definition: Definition, args: readonly string[], command: Command) => Promise<void>;
 
-function definitionsOf({ apply }: Doors): readonly Definition[] {
+export function definitionsOf({ apply }: Pick<Doors, 'apply'>): readonly Definition[] {
   const changes = [exportCommand, applyCommand(apply), forkCommand, rollbackCommand];
   return [...modelCommands, ...runCommands, trainCommand, watchCommand, evalCommand, ...changes];
 }

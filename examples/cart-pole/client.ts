@@ -1,4 +1,4 @@
-// A process that learns to balance the pole together with whoever else works at the study: `node examples/cart-pole/client.ts ADDRESS STUDY`.
+// A process that learns to balance the pole together with whoever else works at the study: `npm exec -- node examples/cart-pole/client.ts ADDRESS STUDY`.
 import { connect } from '../../client/client.ts';
 import { SeedVector } from '../../client/seed-vector.ts';
 import { meanSteps, STEPS_MAX, WEIGHTS } from './cart-pole.ts';

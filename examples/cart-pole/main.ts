@@ -1,4 +1,4 @@
-// Balances a pole by an evolution strategy, two processes that evaluate: `node examples/cart-pole/main.ts`. The server never sees the pole, nor
+// Balances a pole by an evolution strategy, two processes that evaluate: `npm exec -- node examples/cart-pole/main.ts`. The server never sees the pole, nor
 // the controller's weights: what crosses the wire is seeds, scales and how long the pole stood.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

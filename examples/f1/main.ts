@@ -1,4 +1,4 @@
-// Tunes a text classifier for F1 itself, which has no gradient: `node examples/f1/main.ts [--seed N] [--json]`.
+// Tunes a text classifier for F1 itself, which has no gradient: `npm exec -- node examples/f1/main.ts [--seed N] [--json]`.
 // First cross-entropy, then as much again of cross-entropy, of built-in f1, and of the module in objectives/.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

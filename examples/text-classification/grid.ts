@@ -1,5 +1,5 @@
 // Which rates are fair to each strategy: a head on states kept once, seeds that no other figure uses, chosen by the loss on the rows that
-// are trained on. `node examples/text-classification/grid.ts`
+// are trained on. `npm exec -- node examples/text-classification/grid.ts`
 import { follow, type Measured, type Setting } from './course.ts';
 import { mezo, mezoSvrg, onHead } from './settings.ts';
 import { openStates } from './states.ts';

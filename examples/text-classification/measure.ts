@@ -1,4 +1,4 @@
-// Trainings of settings.ts, a line of measured.jsonl each: `node examples/text-classification/measure.ts NAME SEED... [--states]
+// Trainings of settings.ts, a line of measured.jsonl each: `npm exec -- node examples/text-classification/measure.ts NAME SEED... [--states]
 // [-- FLAGS]`. Behind the encoder every training has a server of its own, with these flags; --states trains a head alone on what
 // the encoder says, kept once.
 import { appendFile, copyFile, mkdir } from 'node:fs/promises';

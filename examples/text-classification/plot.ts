@@ -1,4 +1,4 @@
-// measured.jsonl as a table and as accuracy.svg: `node examples/text-classification/plot.ts`.
+// measured.jsonl as a table and as accuracy.svg: `npm exec -- node examples/text-classification/plot.ts`.
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Measurement, readMeasured } from './measured.ts';

