@@ -12,6 +12,7 @@ import { lengthsBenches } from './lengths.ts';
 import { machine } from './machine.ts';
 import { memoryBenches } from './memory.ts';
 import { moveBenches } from './moves.ts';
+import { noiseBenches } from './noise.ts';
 import { positionsBenches } from './positions.ts';
 import { restartBenches } from './restart.ts';
 import { measure, type Result, table } from './results.ts';
@@ -33,6 +34,7 @@ const benches: readonly Bench[] = [
   ...memoryBenches,
   ...restartBenches,
   ...bbobBenches,
+  ...noiseBenches,
   ...accuracyBenches,
 ];
 

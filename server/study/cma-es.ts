@@ -17,7 +17,7 @@ import { type NoisyState, noisyGenerations } from './noisy.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
 import { type Course, POPULATION_MAX } from './restarts.ts';
-import type { Hints } from './uncertainty.ts';
+import { type Hints, NOISY_LATE_SHARE } from './uncertainty.ts';
 
 export const cmaEsFields = {
   initialStep: number(
@@ -51,10 +51,11 @@ export const CMA_ES_DIMENSION_MAX = 100;
  * The whole covariance, learned from the ranks of lambda candidates a generation. Where a run ends (stop.ts)
  * another one begins with twice the population.
  * @param domain 1 to 100 dimensions.
+ * @param lateShare of a generation: values that come late are no more of it.
  * @throws ZerothError naming the option, or the field of the domain.
  */
-export function cmaEs(options: CmaEsOptions, domain: Domain): Optimizer<CmaEsState> {
-  const { course, variant } = settingsOf(options, domain);
+export function cmaEs(options: CmaEsOptions, domain: Domain, lateShare = 1): Optimizer<CmaEsState> {
+  const { course, variant } = settingsOf(options, domain, lateShare);
   return generations('cma-es', course, variant);
 }
 
@@ -64,14 +65,14 @@ export function noisyCmaEs(
   domain: Domain,
   hints: Hints,
 ): Optimizer<NoisyState<FullCovariance>> {
-  const { course, variant } = settingsOf(options, domain);
+  const { course, variant } = settingsOf(options, domain, NOISY_LATE_SHARE);
   return noisyGenerations('cma-es', course, variant, hints);
 }
 
-function settingsOf(options: CmaEsOptions, domain: Domain) {
+function settingsOf(options: CmaEsOptions, domain: Domain, lateShare: number) {
   const { populationSize, populationFactor: factor, active, ...rest } = readOptions(cmaEsFields, options);
   checkDomain(domain, CMA_ES_DIMENSION_MAX);
   const lambda = populationSize ?? defaultPopulation(domain.start.length);
-  const course: Course<FullCovariance> = { kind: fullCovariance, domain, lambda, factor, ...rest };
+  const course: Course<FullCovariance> = { kind: fullCovariance, domain, lambda, factor, lateShare, ...rest };
   return { course, variant: { active, learning: 1 } };
 }

@@ -30,7 +30,7 @@ export function averaged(
   };
   if (before === null) return now;
   const generations = before.generations + 1;
-  const weight = (ETA + 1) / (generations + ETA); // w_t of the paper's section 4
+  const weight = (ETA + 1) / (generations + ETA); // The factor of the paper's averages.
   const mixed = (old: number, each: number) => (1 - weight) * old + weight * each + 0;
   return {
     vector: mean.map((each, i) => mixed(before.vector[i], each)),
@@ -61,8 +61,9 @@ export function isAverage(average: Average | null, n: number): boolean {
   );
 }
 
-/** 0 of one value. */
+/** 0 of one value; finite, for a state has to be. */
 export function varianceOf(values: readonly number[]): number {
   const mean = values.reduce((sum, each) => sum + each / values.length, 0);
-  return values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / Math.max(1, values.length - 1);
+  const squares = values.reduce((sum, each) => sum + (each - mean) ** 2, 0);
+  return Math.min(Number.MAX_VALUE, squares / Math.max(1, values.length - 1));
 }

@@ -83,6 +83,13 @@ function spread<C>(
   return { distribution: { ...distribution, mean: next.mean }, margin: next.margin };
 }
 
+/** Those of candidates of earlier generations. */
+export function lateOf(held: readonly Held[]): number {
+  let late = 0;
+  for (const { id, vector } of held) if (id !== null && vector !== null) late++;
+  return late;
+}
+
 /** The best first; equal values by id, points of others behind them as they came. */
 function rankedOf(held: readonly Held[]): Held[] {
   return held.toSorted((a, b) => ascending(a.id, b.id)).sort((a, b) => ascending(a.value, b.value));

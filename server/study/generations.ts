@@ -1,7 +1,7 @@
 // CMA-ES as an optimizer that is asked and told: candidates are drawn by their ids, values are held
 // until a generation is whole, points of others are taken in.
 import { checkAsk, checkTold, feasible } from './check.ts';
-import { ascending, drawn, type Held, isHeld, isRun, learned } from './generation.ts';
+import { ascending, drawn, type Held, isHeld, isRun, lateOf, learned } from './generation.ts';
 import type { Candidate, Optimizer, Told } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
@@ -17,7 +17,8 @@ export type GenerationsState<C> = {
 /**
  * A generation is the first lambda values that come. Those of this generation's candidates give the
  * same next one in any order. Late values, of candidates drawn before the last update, and
- * points that were never asked for count as injected (Hansen 2011): their steps are clipped. What is left
+ * points that were never asked for count as injected (Hansen 2011): their steps are clipped. Where more candidates are out than a generation has,
+ * late values would make all of it, and nothing would be learned of what its own distribution draws: so they may be bounded. What is left
  * over from an earlier run says nothing about this one and is dropped, as are infeasible points never
  * asked for. Infeasible candidates rank last; a generation with nothing else is dropped and drawn anew.
  */
@@ -51,7 +52,7 @@ export function generations<C>(
       let current = state;
       let held = [...state.held];
       for (const told of inOrder) {
-        const each = holdable(current, told);
+        const each = holdable(course, { ...current, held }, told);
         if (each !== undefined) held.push(each);
         if (held.length < current.run.lambda) continue;
         current = concluded(course, parametersFor(current.run.lambda), { ...current, held });
@@ -66,10 +67,15 @@ function isState<C>({ asked, held, run }: GenerationsState<C>, n: number): boole
   return isRun(run, asked) && held.length < run.lambda && held.every((each) => isHeld(each, asked, n));
 }
 
-function holdable<C>({ run }: GenerationsState<C>, { id, vector, value }: Told): Held | undefined {
+function holdable<C>(
+  { lateShare }: Course<C>,
+  { run, held }: GenerationsState<C>,
+  { id, vector, value }: Told,
+): Held | undefined {
   const known = feasible(value);
   if (id !== undefined && id >= run.first) return { id, vector: null, value: known };
-  const isOfUse = id === undefined ? known !== null : id >= run.since;
+  const isOfUse =
+    id === undefined ? known !== null : id >= run.since && lateOf(held) < lateShare * run.lambda;
   // + 0: a state has no -0.
   return isOfUse ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
 }

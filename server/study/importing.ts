@@ -5,13 +5,11 @@ import type { StudyLog } from '../journal/study-log.ts';
 import { encode } from '../training/text.ts';
 import { ImportCheck, type ImportLimits, isTime } from './check-import.ts';
 import { checkPlan, type PlanLimits } from './check-plan.ts';
-import type { StudyPlan } from './plan.ts';
 import { type Header, type Line, notAnExport } from './portable.ts';
 import { isPlan, isRecord } from './read-plan.ts';
-import { bytesOf } from './space.ts';
 import { toStored } from './stored.ts';
 
-/** Written in one transaction, and one turn of the event loop: so many, or about so many bytes. */
+/** Written in one transaction, and one turn of the event loop: so many, or so many bytes and the row that makes them full. */
 const ROWS_PER_TURN = 200;
 const BYTES_PER_TURN = 2 ** 18;
 
@@ -28,24 +26,27 @@ export async function bringIn(
 ): Promise<Header> {
   let header: Header | undefined;
   let check: ImportCheck | undefined;
-  let most = ROWS_PER_TURN;
-  let rows: (() => void)[] = [];
+  let rows: Row[] = [];
+  let bytes = 0;
   const write = () => {
     log.together(() => {
-      for (const row of rows) row();
+      for (const row of rows) row.write();
     });
     rows = [];
+    bytes = 0;
   };
   for await (const line of lines) {
     if (header === undefined || check === undefined) {
       header = readHeader(line, limits);
       check = new ImportCheck(header.plan, header.ledger, limits);
       const { plan, ledger, createTimeMs } = header;
-      most = rowsPerTurn(plan);
       log.begin({ name, plan: encode(plan), ledger: encode(ledger), changes: 0, createTimeMs });
       onBegun();
-    } else if (!('sha256' in line)) rows.push(rowOf(log, name, line, check));
-    if (rows.length < most) continue;
+    } else if (!('sha256' in line)) {
+      rows.push(rowOf(log, name, line, check));
+      bytes += rows.at(-1)!.bytes;
+    }
+    if (rows.length < ROWS_PER_TURN && bytes < BYTES_PER_TURN) continue;
     write();
     await turn();
   }
@@ -56,12 +57,6 @@ export async function bringIn(
   return header;
 }
 
-/** Points of a study are about as long as each other. */
-function rowsPerTurn({ form }: StudyPlan): number {
-  if (form.kind === 'seed') return ROWS_PER_TURN;
-  return Math.max(1, Math.min(ROWS_PER_TURN, Math.floor(BYTES_PER_TURN / bytesOf(form.space))));
-}
-
 function readHeader(line: Line, limits: PlanLimits): Header {
   if (!('format' in line) || !isTime(line.createTimeMs) || !isRecord(line.ledger)) throw notAnExport();
   const { plan, ledger, createTimeMs } = line;
@@ -70,16 +65,20 @@ function readHeader(line: Line, limits: PlanLimits): Header {
   return { plan, ledger, createTimeMs };
 }
 
-function rowOf(log: StudyLog, name: string, line: Line, check: ImportCheck): () => void {
+type Row = { readonly bytes: number; readonly write: () => void };
+
+function rowOf(log: StudyLog, name: string, line: Line, check: ImportCheck): Row {
   if ('trial' in line) {
     const { trial } = line;
     if (!checked(() => check.trial(trial))) throw notAnExport();
     const stored = toStored(trial, '', trial.outcome === undefined ? null : 0);
-    return () => log.addTrial(name, stored);
+    const bytes = (stored.vector?.length ?? 0) + (stored.point?.length ?? 0);
+    return { bytes, write: () => log.addTrial(name, stored) };
   }
   if (!('update' in line) || !check.update(line.update)) throw notAnExport();
   const { revision, shifts } = line.update;
-  return () => log.addUpdate(name, revision, encode(shifts));
+  const text = encode(shifts);
+  return { bytes: text.length, write: () => log.addUpdate(name, revision, text) };
 }
 
 /** What a check of the domain refuses, and what a state makes fail that is none, is no export either. */

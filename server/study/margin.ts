@@ -1,7 +1,8 @@
 // Integers, steps and choices in CMA-ES: where all that a generation draws lies in one cell of a coordinate, nothing tells it which way is
-// better, and the coordinate freezes. CMA-ES with Margin (Hamano, Saito, Nomura and Shirakawa 2022, arXiv 2205.13482, whose numbers of equations
-// stand beside the lines) leaves the cells beside it a chance of alpha / 2 each, by moving the mean and by a factor on the coordinate's
-// deviation, which candidates are drawn with and the covariance does not see.
+// better, and the coordinate freezes. CMA-ES with Margin (Hamano, Saito, Nomura and Shirakawa 2022, arXiv 2205.13482) leaves the cells beside it
+// a chance of alpha / 2 each, by moving the mean and by a factor on the coordinate's deviation, which candidates are drawn with and the covariance
+// does not see. At a bound the paper has no cell beyond and moves the mean alone, to a chance of alpha; here the mirror image is beyond (box.ts), so
+// that a cell there is one like others, with the same neighbour on both sides: alpha for it too.
 import { cellAround, intoBox, outOfBox } from './box.ts';
 import { type Cells, cellOf } from './cells.ts';
 import { cumulative, quantile } from './normal.ts';
@@ -54,18 +55,19 @@ function widen(
   const chances = [cumulative((low - mean) / deviation), cumulative((mean - high) / deviation)];
   if (chances.every((each) => each >= alpha / 2)) return undefined;
   const within = 1 - chances[0] - chances[1];
-  const raised = chances.map((each) => Math.max(alpha / 2, each)); // (19), (20)
+  const raised = chances.map((each) => Math.max(alpha / 2, each));
+  // What was added is taken from where there is more than alpha / 2, in proportion.
   const excess = 1 - raised[0] - raised[1] - within;
   const room = raised[0] + raised[1] + within - (3 * alpha) / 2;
-  const final = raised.map((each) => each + (excess / room) * (each - alpha / 2)); // (21), (22)
+  const final = raised.map((each) => each + (excess / room) * (each - alpha / 2));
   const [below, above] = final.map((each) => quantile(1 - each));
-  const next = (high - low) / (below + above); // (23), (24): both chances hold
+  const next = (high - low) / (below + above); // Both chances hold.
   return { mean: low + below * next, deviation: next };
 }
 
 /**
  * The choice whose coordinate is highest wins. The others come as near to it as gives each its share of alpha, as a binary variable's mean does
- * (16); coordinates count as independent.
+ * in the paper, which has no choices of more; coordinates count as independent.
  */
 function widenChoice(
   next: { readonly mean: number[]; readonly margin: readonly number[] },

@@ -1,11 +1,12 @@
 // CMA-ES where values of the same point differ: points are evaluated several times, as often as their ranks need it (UH-CMA-ES, uncertainty.ts).
 import { intoBox } from './box.ts';
-import { checkAsk, checkTold, feasible } from './check.ts';
+import { checkAsk, checkTold } from './check.ts';
 import { type Average, averaged, isAverage, lower } from './estimate.ts';
 import { ascending, drawn, type Held, isRun, learned } from './generation.ts';
-import type { Candidate, Optimizer, Told } from './optimizer.ts';
+import { holdable } from './holdable.ts';
+import type { Candidate, Optimizer } from './optimizer.ts';
 import { type Parameters, parametersOf, type Variant } from './parameters.ts';
-import { areHeld, type Evaluated, type Layout, pointOf, wholeGeneration } from './repeats.ts';
+import { areHeld, completion, type Evaluated, pointOf, wholeGeneration } from './repeats.ts';
 import { type Course, firstRun, nextRun, type Run } from './restarts.ts';
 import { hasShapeOf } from './shape.ts';
 import { EFFORT_MAX, type Hints, layoutOf, treated, uncertainty } from './uncertainty.ts';
@@ -22,8 +23,8 @@ export type NoisyState<C> = {
 };
 
 /**
- * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. A point that
- * was never asked for counts with the one value that it has, one of an earlier generation as long as one is what others have too.
+ * A generation is the first lambda points all of whose values have come; their mean is what counts, where the paper adds ranks. What else may be one of
+ * them: holdable.ts.
  */
 export function noisyGenerations<C>(
   name: string,
@@ -32,8 +33,8 @@ export function noisyGenerations<C>(
   hints: Hints,
 ): Optimizer<NoisyState<C>> {
   const n = course.domain.start.length;
-  const { noise } = hints;
   const run = firstRun(course);
+  const standingOf = (state: NoisyState<C>) => ({ layout: layoutOf(state, hints.noise), run: state.run });
   const start = (): NoisyState<C> => ({ asked: 0, held: [], run, effort: 1, average: null, kept: null });
   return {
     name,
@@ -43,9 +44,9 @@ export function noisyGenerations<C>(
     ask(state, count) {
       checkAsk(count);
       const { asked } = state;
-      const layout = layoutOf(state, noise);
+      const standing = standingOf(state);
       const candidates = Array.from({ length: count }, (_, i): Candidate => {
-        const point = pointOf({ layout, run: state.run }, asked + i);
+        const point = pointOf(standing, asked + i);
         return { id: asked + i, vector: drawn(course, state.run, point).vector };
       });
       return { state: { ...state, asked: asked + count }, candidates };
@@ -56,20 +57,18 @@ export function noisyGenerations<C>(
       const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
       let current = state;
       let held = [...state.held];
+      let isWholeWith = completion({ ...standingOf(current), held });
       for (const told of inOrder) {
         const { run } = current;
-        const layout = layoutOf(current, noise);
-        const each = holdable(run, layout, told);
+        const each = holdable(course, { ...standingOf(current), held }, told);
         if (each === undefined) continue;
         held.push(each);
-        const points = wholeGeneration({ layout, run, held });
-        if (points === undefined) continue;
-        current = concluded(
-          { course, hints, parameters: parametersOf(n, run.lambda, variant) },
-          current,
-          points,
-        );
+        if (!isWholeWith(each)) continue;
+        const parameters = parametersOf(n, run.lambda, variant);
+        const points = wholeGeneration({ ...standingOf(current), held });
+        current = concluded({ course, hints, parameters }, current, points);
         held = [];
+        isWholeWith = completion({ ...standingOf(current), held });
       }
       return { ...current, held };
     },
@@ -89,7 +88,8 @@ export function noisyGenerations<C>(
   };
 }
 
-function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, n: number): boolean {
+function isState<C>(state: NoisyState<C>, n: number): boolean {
+  const { asked, held, run, effort, average, kept } = state;
   return (
     isRun(run, asked) &&
     areHeld({ run, held }, asked, n) &&
@@ -98,15 +98,6 @@ function isState<C>({ asked, held, run, effort, average, kept }: NoisyState<C>, 
     isAverage(average, n) &&
     isAverage(kept, n)
   );
-}
-
-function holdable({ first, since }: Run<unknown>, { times }: Layout, told: Told): Held | undefined {
-  const { id, vector, value } = told;
-  const known = feasible(value);
-  if (id !== undefined && id >= first) return { id, vector: null, value: known };
-  // A late value is as good as a new one where one is enough.
-  const isTaken = known !== null && (id === undefined || (times === 1 && id >= since));
-  return isTaken ? { id: id ?? null, vector: vector.map((x) => x + 0), value: known } : undefined;
 }
 
 type Means<C> = { readonly course: Course<C>; readonly hints: Hints; readonly parameters: Parameters };

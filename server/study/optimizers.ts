@@ -17,10 +17,17 @@ export type OptimizerEntry = {
   readonly dimensionMax: number;
   readonly fields: Fields;
   /** Takes what came from a wire: every option and the domain are checked. @throws ZerothError naming the field. */
-  readonly create: (options: Readonly<Record<string, unknown>>, domain: Domain) => Optimizer<unknown>;
+  readonly create: Entry;
   /** The same where values are noisy; left out where that makes no difference to it. */
   readonly createNoisy: NoisyEntry | undefined;
 };
+
+/** @param lateShare of optimizers that work by generations: what late values may make of one. Left out: all of it. */
+type Entry = (
+  options: Readonly<Record<string, unknown>>,
+  domain: Domain,
+  lateShare?: number,
+) => Optimizer<unknown>;
 
 type NoisyEntry = (
   options: Readonly<Record<string, unknown>>,
@@ -30,7 +37,7 @@ type NoisyEntry = (
 
 /** `create` checks all that it is given, so that nothing is taken on trust. */
 function entry<Options, State, Noisy = never>(
-  create: (options: Options, domain: Domain) => Optimizer<State>,
+  create: (options: Options, domain: Domain, lateShare?: number) => Optimizer<State>,
   about: Omit<OptimizerEntry, 'create' | 'createNoisy'>,
   createNoisy?: (options: Options, domain: Domain, hints: Hints) => Optimizer<Noisy>,
 ): OptimizerEntry {

@@ -20,11 +20,11 @@ export type StudyPlan = {
   readonly rules?: Rules | undefined;
 };
 
-/** 2: cells of integers, steps and choices have a margin (margin.ts). */
-export type Rules = 1 | 2;
+/** 2: cells of integers, steps and choices have a margin (margin.ts). 3: late values are half of a generation at most (generations.ts). */
+export type Rules = 1 | 2 | 3;
 
 /** Of studies that are begun now. */
-export const RULES: Rules = 2;
+export const RULES: Rules = 3;
 
 export type VectorForm = {
   readonly kind: 'vector';

@@ -1,8 +1,10 @@
-// How uncertain the ranks of a generation are: what happens to them where some of it is evaluated once more. Algorithms 3 and 4 of Hansen,
+// How uncertain the ranks of a generation are: what happens to them where some of it is evaluated once more. The uncertainty measurement of Hansen,
 // Niederberger, Guzzella and Koumoutsakos 2009, "A Method for Handling Uncertainty in Evolutionary Optimization With an Application to Feedback
 // Control of Combustion", IEEE Transactions on Evolutionary Computation 13.
 
-/** theta: the share of the median rank change that is taken for none. */
+import { ascending } from './generation.ts';
+
+/** theta. Of all rank changes that are as likely, the smallest theta / 2 are taken for none. */
 const THETA = 0.2;
 
 /**
@@ -12,33 +14,45 @@ const THETA = 0.2;
 export function rankChange(before: readonly number[], again: readonly number[]): number {
   // What is not evaluated again counts twice as it is.
   const all = [...before, ...before.map((value, i) => again[i] ?? value)];
-  const limit = limitsOf(all.length);
+  const ranks = ranksOf(all);
   const changes = again.map((value, i) => {
-    const [rankBefore, rankAgain] = [rankOf(before[i], all), rankOf(value, all)];
+    const [rankBefore, rankAgain] = [ranks.get(before[i])!, ranks.get(value)!];
     const difference = rankAgain - rankBefore;
     const change = Math.max(0, Math.abs(difference) - 1);
-    return (
-      2 * change - limit(rankAgain - (difference > 0 ? 1 : 0)) - limit(rankBefore - (difference < 0 ? 1 : 0))
-    );
+    const limits = [rankAgain - (difference > 0 ? 1 : 0), rankBefore - (difference < 0 ? 1 : 0)];
+    return limits.reduce((rest, rank) => rest - limitOf(rank, all.length), 2 * change);
   });
   return changes.reduce((sum, each) => sum + each, 0) / changes.length;
 }
 
-/** 1 for the lowest; equals share theirs. */
-function rankOf(value: number, all: readonly number[]): number {
-  const [lower, equal] = [
-    all.filter((each) => each < value).length,
-    all.filter((each) => each === value).length,
-  ];
-  return lower + (equal + 1) / 2;
+/** Of each value: 1 for the lowest; equals share theirs. */
+function ranksOf(all: readonly number[]): ReadonlyMap<number, number> {
+  const sorted = all.toSorted((a, b) => ascending(a, b));
+  const ranks = new Map<number, number>();
+  for (let start = 0, end = 0; start < sorted.length; start = end) {
+    while (end < sorted.length && sorted[end] === sorted[start]) end++;
+    ranks.set(sorted[start], (start + 1 + end) / 2);
+  }
+  return ranks;
 }
 
-/** theta times the median of |1 - R|, |2 - R|, ... |2 lambda - 1 - R|. */
-function limitsOf(count: number): (rank: number) => number {
-  return (rank) => {
-    const distances = Array.from({ length: count - 1 }, (_, i) => Math.abs(i + 1 - rank)).sort(
-      (a, b) => a - b,
-    );
-    return THETA * distances[Math.floor(distances.length / 2)];
-  };
+/** The quantile theta / 2 of |1 - R|, |2 - R|, ... |2 lambda - 1 - R|, between two of them as Hansen's programs have it. */
+function limitOf(rank: number, count: number): number {
+  const place = Math.max(0, (THETA / 2) * (count - 1) - 0.5);
+  const distances = nearest(rank, count - 1, Math.ceil(place) + 1);
+  const [below, above] = [distances[Math.floor(place)], distances[Math.ceil(place)]];
+  return below + (place - Math.floor(place)) * (above - below);
+}
+
+/** The smallest distances from the rank to 1, 2, ... `last`, ascending: without sorting all, which took seconds where lambda is thousands. */
+function nearest(rank: number, last: number, count: number): number[] {
+  let below = Math.min(last, Math.floor(rank));
+  let above = below + 1;
+  return Array.from({ length: count }, () => {
+    const down = below >= 1 ? rank - below : Infinity;
+    const up = above <= last ? above - rank : Infinity;
+    if (down <= up) below--;
+    else above++;
+    return Math.min(down, up);
+  });
 }

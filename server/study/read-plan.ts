@@ -12,7 +12,7 @@ export function isPlan(plan: unknown): plan is StudyPlan {
     (direction === 'minimize' || direction === 'maximize') &&
     isOptional(trials, (each) => isCount(each) && each > 0) &&
     isOptional(target, isNumber) &&
-    isOptional(rules, (each) => each === 1 || each === 2) &&
+    isOptional(rules, (each) => each === 1 || each === 2 || each === 3) &&
     isOptional(noise, (each) => isRecord(each) && isOptional(each.deviation, isNumber)) &&
     isRecord(form) &&
     (form.kind === 'vector' ? isVectorForm(form) : form.kind === 'seed' && isSeedForm(form))

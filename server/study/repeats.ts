@@ -26,13 +26,27 @@ export function areHeld({ run, held }: Omit<Evaluations, 'layout'>, asked: numbe
   return held.every((each) => isHeld(each, asked, n) && (each.vector !== null || each.id! >= run.first));
 }
 
-/** The first lambda points, in the order of their ids, and behind them those that this generation has not drawn; nothing while there are fewer. */
-export function wholeGeneration(evaluations: Evaluations): readonly Evaluated[] | undefined {
-  const { layout, run, held } = evaluations;
-  let others = 0;
-  for (const { vector } of held) if (vector !== null) others++;
-  // Most values complete nothing: no further look is needed to see that.
-  if (held.length - others < (run.lambda - others) * layout.times) return undefined;
+/** Says of each further value whether lambda points are whole with it: counted once, not with each. */
+export function completion(evaluations: Evaluations): (each: Held) => boolean {
+  const counts = new Map<number, number>();
+  let whole = 0;
+  const isWholeWith = ({ id, vector }: Held) => {
+    if (vector !== null) whole++;
+    else {
+      const point = pointOf(evaluations, id!);
+      const count = (counts.get(point) ?? 0) + 1;
+      counts.set(point, count);
+      if (count === timesOf(evaluations, point)) whole++;
+    }
+    return whole >= evaluations.run.lambda;
+  };
+  for (const each of evaluations.held) isWholeWith(each);
+  return isWholeWith;
+}
+
+/** The points that are whole, in the order of their ids, and behind them those that this generation has not drawn: lambda of them at most. */
+export function wholeGeneration(evaluations: Evaluations): readonly Evaluated[] {
+  const { run, held } = evaluations;
   const values = new Map<number, Held[]>();
   for (const each of held) {
     if (each.vector !== null) continue;
@@ -42,7 +56,6 @@ export function wholeGeneration(evaluations: Evaluations): readonly Evaluated[] 
     else known.push(each);
   }
   const whole = [...values].filter(([id, { length }]) => length === timesOf(evaluations, id));
-  if (whole.length + others < run.lambda) return undefined;
   const injected = held.filter(({ vector }) => vector !== null);
   const points = whole.sort(([a], [b]) => a - b).map(([id, each]) => evaluated(id, each));
   return [...points, ...injected.map((each) => ({ ...each, values: [each.value] }))].slice(0, run.lambda);

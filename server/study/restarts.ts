@@ -41,6 +41,8 @@ export type Course<C> = {
   readonly restarts: 'ipop' | 'bipop';
   /** From run to run, or from one large run to the next: 2 in the papers. */
   readonly factor: number;
+  /** Of a generation: values of candidates of earlier ones are no more. */
+  readonly lateShare: number;
   /** The first deviation: of a box whose sides are 1, or times the scale of the domain. */
   readonly initialStep: number;
 };

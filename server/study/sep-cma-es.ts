@@ -8,7 +8,7 @@ import { type NoisyState, noisyGenerations } from './noisy.ts';
 import type { Domain, Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
 import type { Course } from './restarts.ts';
-import type { Hints } from './uncertainty.ts';
+import { type Hints, NOISY_LATE_SHARE } from './uncertainty.ts';
 
 export type SepCmaEsState = GenerationsState<DiagonalCovariance>;
 
@@ -20,10 +20,11 @@ export const SEP_CMA_ES_DIMENSION_MAX = 2000;
  * two where the scales of the parameters differ and the parameters hardly depend on each other, or
  * where there are too many of them.
  * @param domain 1 to 2,000 dimensions.
+ * @param lateShare of a generation: values that come late are no more of it.
  * @throws ZerothError naming the option, or the field of the domain.
  */
-export function sepCmaEs(options: CmaEsOptions, domain: Domain): Optimizer<SepCmaEsState> {
-  const { course, variant } = settingsOf(options, domain);
+export function sepCmaEs(options: CmaEsOptions, domain: Domain, lateShare = 1): Optimizer<SepCmaEsState> {
+  const { course, variant } = settingsOf(options, domain, lateShare);
   return generations('sep-cma-es', course, variant);
 }
 
@@ -33,15 +34,22 @@ export function noisySepCmaEs(
   domain: Domain,
   hints: Hints,
 ): Optimizer<NoisyState<DiagonalCovariance>> {
-  const { course, variant } = settingsOf(options, domain);
+  const { course, variant } = settingsOf(options, domain, NOISY_LATE_SHARE);
   return noisyGenerations('sep-cma-es', course, variant, hints);
 }
 
-function settingsOf(options: CmaEsOptions, domain: Domain) {
+function settingsOf(options: CmaEsOptions, domain: Domain, lateShare: number) {
   const { populationSize, populationFactor: factor, active, ...rest } = readOptions(cmaEsFields, options);
   checkDomain(domain, SEP_CMA_ES_DIMENSION_MAX);
   const n = domain.start.length;
   const lambda = populationSize ?? defaultPopulation(n);
-  const course: Course<DiagonalCovariance> = { kind: diagonalCovariance, domain, lambda, factor, ...rest };
+  const course: Course<DiagonalCovariance> = {
+    kind: diagonalCovariance,
+    domain,
+    lambda,
+    factor,
+    lateShare,
+    ...rest,
+  };
   return { course, variant: { active, learning: (n + 2) / 3 } };
 }

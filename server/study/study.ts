@@ -138,6 +138,8 @@ export class Study {
   /** After a revision, in order: as many as one message may have shifts, and one at least. */
   updates(after: number): StudyUpdate[] {
     const { log, limits } = this.#parts;
+    // A study that is deleted has none: its name may be another one's.
+    this.#memory.ledger;
     const updates: StudyUpdate[] = [];
     let room = limits.shiftsPerRequestMax;
     // One by one: an update has a shift, or thousands.

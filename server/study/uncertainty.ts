@@ -1,4 +1,7 @@
-// What is done about ranks that noise has decided: UH-CMA-ES, algorithm 4 of Hansen, Niederberger, Guzzella and Koumoutsakos 2009 (rank-change.ts).
+// What is done about ranks that noise has decided: the uncertainty treatment of UH-CMA-ES, Hansen, Niederberger, Guzzella and Koumoutsakos 2009
+// (rank-change.ts), with their constants. pycma's NoiseHandler has others by now, and lengthens steps and evaluates more often at once; it
+// takes half of what it evaluates again from the best, which costs candidates that nobody has asked for yet. What is evaluated again here
+// is the same point, which the paper moves by epsilon = 1e-7 of a step: a study says itself that its values are noisy.
 import { varianceOf } from './estimate.ts';
 import type { Noise } from './optimizer.ts';
 import { rankChange } from './rank-change.ts';
@@ -15,8 +18,11 @@ const GENERATIONS_LEFT = 30;
 /** Of one generation: a state holds all their values. */
 const EVALUATIONS_MAX = 16_384;
 
-/** r_lambda of the paper: this share of a generation is evaluated again, and two of it at least. */
+/** r_lambda of the paper, max(0.1, 2 / lambda): this share of a generation is evaluated again. It rounds by chance, which is not needed. */
 const AGAIN_SHARE = 0.1;
+
+/** What late values may make of a generation, as long as one is enough for a point: the less, the better ranks are known. */
+export const NOISY_LATE_SHARE = 1 / 4;
 
 /** Evaluations of a candidate, t_eval of the paper: they are rounded where they are made. */
 export type Treated<C> = { readonly run: Run<C>; readonly effort: number };
@@ -37,6 +43,7 @@ export function uncertainty(
 ): number | undefined {
   if (deviation !== undefined) {
     const means = points.flatMap(({ value }) => (value === null ? [] : [value]));
+    if (means.length < 2) return undefined;
     // Their spread is that of the points and that of the noise; the second is to be half of it at most.
     return deviation ** 2 / times - varianceOf(means) / 2;
   }

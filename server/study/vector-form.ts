@@ -38,7 +38,7 @@ function optimizerFor(
 ): Optimizer<unknown> {
   const domain = rules === 1 ? domainOf(space) : cutDomainOf(space);
   const { create, createNoisy } = optimizerOf(name);
-  if (noise === undefined) return create(options, domain);
+  if (noise === undefined) return create(options, domain, rules < 3 ? 1 : 1 / 2);
   if (createNoisy === undefined)
     throw new Error(`noise: expected an optimizer that can do with it, got ${name}`);
   return createNoisy(options, domain, { noise, budget });

@@ -1,6 +1,6 @@
 // Restarts with large and small populations in turns: which run follows which, and that it is of use where peaks have nothing to do with each other.
 import { expect, it } from 'vitest';
-import { type Balance, firstBalance, nextBalance } from '../../server/study/bipop.ts';
+import { type Balance, firstBalance, isSpent, nextBalance } from '../../server/study/bipop.ts';
 import { type CmaEsState, cmaEs } from '../../server/study/cma-es.ts';
 import type { Domain, Optimizer } from '../../server/study/optimizer.ts';
 import { uniforms } from '../../server/study/random-numbers.ts';
@@ -13,30 +13,39 @@ it('the first restart is a large one, and then follows the kind that has spent l
   const runs: (Balance & { lambda: number; evaluations: number; shorter: number; run: number })[] = [];
   for (let index = 0; index < 40; index++) {
     // Small runs have had their share, or end before.
-    const evaluations = balance.isSmall ? balance.smallMax / (1 + (index % 3)) : 100 * (1 + index);
+    const evaluations = balance.isSmall ? balance.large / 2 / (1 + (index % 3)) : 50 * balance.lambda;
     const next = nextBalance({ balance, index, evaluations }, RULES);
     balance = next.balance;
     runs.push({ ...balance, evaluations, shorter: next.shorter, run: next.lambda });
   }
-  expect(runs[0]).toMatchObject({ isSmall: false, run: 16, large: 0, small: 0 });
+  expect(runs[0]).toMatchObject({ isSmall: false, run: 16, large: 0, small: 400 });
   for (const { isSmall, large, small } of runs) expect(isSmall).toBe(small < large);
   const largest = runs.filter(({ isSmall }) => !isSmall).map(({ run }) => run);
   expect(largest).toEqual(largest.map((_, i) => 16 * 2 ** i));
   const smallRuns = runs.filter(({ isSmall }) => isSmall);
   expect(smallRuns.length).toBeGreaterThan(largest.length);
   for (const { run, lambda, shorter } of smallRuns) {
-    expect(run >= 8 && run <= lambda / 2).toBe(true);
+    expect(run >= 8 && run <= lambda).toBe(true);
     expect(shorter > 0.01 && shorter <= 1).toBe(true);
   }
   expect(new Set(smallRuns.map(({ run }) => run)).size).toBeGreaterThan(3);
 });
 
-it('a small run may take half of what the last large one took', () => {
+it('a small run may take half of what all large ones took, and the first run is small', () => {
   const before = { ...firstBalance(8), lambda: 16, large: 300, small: 350 };
   const { balance } = nextBalance({ balance: before, index: 4, evaluations: 700 }, RULES);
-  expect(balance).toEqual({ isSmall: true, large: 1000, small: 350, lambda: 16, smallMax: 350 });
+  expect(balance).toEqual({ isSmall: true, large: 1000, small: 350, lambda: 16 });
+  expect([499, 500].map((evaluations) => isSpent(balance, evaluations))).toEqual([false, true]);
   const after = nextBalance({ balance, index: 5, evaluations: 90 }, RULES).balance;
-  expect(after).toEqual({ isSmall: true, large: 1000, small: 440, lambda: 16, smallMax: 350 });
+  expect(after).toEqual({ isSmall: true, large: 1000, small: 440, lambda: 16 });
+  // As long as the first run took more than all large ones, it is followed by these.
+  const long = nextBalance({ balance: firstBalance(8), index: 0, evaluations: 900 }, RULES).balance;
+  expect(nextBalance({ balance: long, index: 1, evaluations: 400 }, RULES).balance).toEqual({
+    isSmall: false,
+    large: 400,
+    small: 900,
+    lambda: 32,
+  });
 });
 
 const box: Domain = { kind: 'box', start: [0.5, 0.5] };
@@ -94,8 +103,8 @@ it('runs of cma-es are as large, as short and as long as that says', () => {
     expect([next.lambda, next.firstSigma, next.balance]).toEqual([lambda, 0.3 * shorter, balance]);
     if (!run.balance!.isSmall) continue;
     smalls++;
-    expect(evaluations).toBeLessThan(run.balance!.smallMax + run.lambda);
-    if (next.after === 'Evaluations') expect(evaluations).toBeGreaterThanOrEqual(run.balance!.smallMax);
+    expect(evaluations).toBeLessThan(run.balance!.large / 2 + run.lambda);
+    if (next.after === 'Evaluations') expect(evaluations).toBeGreaterThanOrEqual(run.balance!.large / 2);
   }
   expect(smalls).toBeGreaterThan(3);
   expect(states.some(({ run }) => run.after === 'Evaluations')).toBe(true);

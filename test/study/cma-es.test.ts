@@ -6,6 +6,7 @@ import type { Domain, Optimizer, Told } from '../../server/study/optimizer.ts';
 import { random } from '../../server/study/random.ts';
 import { sepCmaEs } from '../../server/study/sep-cma-es.ts';
 import { type Objective, valued } from './contract.ts';
+import { evaluated } from './noise.ts';
 
 const sphere: Objective = (x) => x.reduce((sum, each) => sum + each ** 2, 0);
 const ellipsoid: Objective = (x) =>
@@ -160,6 +161,30 @@ describe('a generation', () => {
     expect(told.held).toEqual([{ id: 0, vector: late.vector, value: late.value ?? null }]);
     const restarted = { ...state, run: { ...state.run, since: 8 } };
     expect(optimizer.tell(restarted, [late])).toEqual(restarted);
+  });
+
+  it('takes no more late values than its share of them', () => {
+    for (const make of [cmaEs, sepCmaEs]) {
+      const bounded = make({ seed: 1n, populationSize: 6 }, vector(3), 1 / 2) as Optimizer<AnyState>;
+      const first = bounded.ask(bounded.start(), 16);
+      const values = valued(first.candidates, objective);
+      const state = bounded.tell(first.state, values.slice(0, 6));
+      const late = bounded.tell(state, values.slice(6));
+      expect(late.held.map(({ id }) => id)).toEqual([6, 7, 8]);
+      // Others' points are no late ones.
+      const point = { id: undefined, vector: [0, 0, 0], value: 0 };
+      expect(bounded.tell(late, [point, point]).held).toHaveLength(5);
+    }
+  });
+
+  it('of 8 learns from what 32 clients evaluate at once, as long as late values do not make all of it', () => {
+    const lowest = (lateShare: number) => {
+      const optimizer = cmaEs({ seed: 1n }, vector(5), lateShare);
+      const course = { evaluations: 2000, deviation: 0, seed: 1n, atOnce: 32 };
+      return evaluated(optimizer, (x) => sphere(x)!, course).luckiest.value;
+    };
+    expect(lowest(1)).toBeGreaterThan(1);
+    expect(lowest(1 / 2)).toBeLessThan(1e-4);
   });
 
   it('without a single feasible value says nothing, and is drawn anew', () => {

@@ -87,6 +87,20 @@ describe('the margin', () => {
     },
   );
 
+  // Mean, deviation, alpha; the mean and A of CMAwM of cmaes 0.13.1 (PyPI), of a cell with one on either side.
+  it.each([
+    [0.41, 0.04, 0.02, 0.42012912202913855, 1.9329748570495153],
+    [0.41, 0.01, 0.02, 0.46038994408217965, 6.001254475983392],
+    [0.55, 0.04, 0.1, 0.5129732782018471, 1.717071907657046],
+    [0.599, 0.01, 0.1, 0.5825124226334919, 11.09596742487995],
+    [0.599, 0.001, 0.02, 0.5396100559178154, 60.01254475983173],
+    [0.3, 0.001, 0.1, 0.30000000000000004, 60.795683191176906],
+  ])('moves %d with a deviation of %d as cmaes does, alpha = %d', (mean, deviation, alpha, moved, factor) => {
+    const next = withMargin(cells, alpha, [1, 1], { mean: [mean, 0], deviations: [deviation, 1] });
+    expect(next.mean[0]).toBeCloseTo(moved, 6);
+    expect(next.margin[0] / factor).toBeCloseTo(1, 6);
+  });
+
   it('brings choices that lost to where they may win', () => {
     const choices: Cells[] = [0, 1, 2].map(() => ({ kind: 'choice', first: 0, count: 3 }));
     const deviations = [1e-3, 1e-3, 1e-3];

@@ -1,5 +1,5 @@
 // Problems whose values are noisy, the noise drawn by hand.
-import type { Optimizer } from '../../server/study/optimizer.ts';
+import type { Candidate, Optimizer } from '../../server/study/optimizer.ts';
 import { normals, uniforms } from '../../server/study/random-numbers.ts';
 
 /** Of a value, where the noise has no place. */
@@ -16,20 +16,27 @@ export function noiseOf(seed: bigint, index: number): number {
   return normals(uniforms(seed, index, 7))();
 }
 
-/** So many values one by one: the state behind them, and the point with the lowest of them. */
+/** So many values, of candidates of which `atOnce` are out at any time and end by turns: the state behind them, and the point with the lowest of them. */
 export function evaluated<State>(
   optimizer: Optimizer<State>,
   exact: Exact,
-  { evaluations, deviation, seed }: { evaluations: number; deviation: number; seed: bigint },
+  {
+    evaluations,
+    deviation,
+    seed,
+    atOnce = 1,
+  }: { evaluations: number; deviation: number; seed: bigint; atOnce?: number },
 ): {
   readonly state: State;
   readonly luckiest: { readonly vector: readonly number[]; readonly value: number };
 } {
   let state = optimizer.start();
   let luckiest = { vector: [] as readonly number[], value: Infinity };
+  const out: Candidate[] = [];
   for (let i = 0; i < evaluations; i++) {
-    const asked = optimizer.ask(state, 1);
-    const [{ id, vector }] = asked.candidates;
+    const asked = optimizer.ask(state, i === 0 ? atOnce : 1);
+    out.push(...asked.candidates);
+    const [{ id, vector }] = out.splice((7 * i) % Math.ceil(atOnce / 2), 1);
     const value = exact(vector) + deviation * noiseOf(seed, i);
     if (value < luckiest.value) luckiest = { vector, value };
     state = optimizer.tell(asked.state, [{ id, vector, value }]);
