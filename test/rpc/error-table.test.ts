@@ -181,7 +181,7 @@ const table: readonly Bad[] = [
   },
   {
     what: 'a model id that is taken',
-    call: (zeroth) => zeroth.models.load('mlp.onnx'),
+    call: (zeroth) => zeroth.models.load('empty.onnx', { modelId: 'mlp' }),
     code: 'ALREADY_EXISTS',
     message: 'models/mlp is loaded already',
   },
