@@ -1,8 +1,8 @@
 // `zeroth eval`: losses of a run, of one of its revisions, or of a model file, on rows of a file or a dataset.
 import { command } from './command.ts';
-import { connection } from './connection.ts';
 import { choice, revision, seed, text, texts, UsageError } from './flags.ts';
-import { rowFlags } from './row-flags.ts';
+import { rowFlags } from './inputs/row-flags.ts';
+import { connection } from './server/connection.ts';
 
 export const evalGroups = {
   'What is evaluated': {
@@ -49,7 +49,7 @@ export const evalCommand = command({
       throw new UsageError('--data: expected a file of rows, or --dataset NAME, and not both');
     if (run === undefined && flags.revision !== undefined)
       throw new UsageError('--revision: expected it of a run, got --model');
-    const { evaluate } = await import('./eval-job.ts');
+    const { evaluate } = await import('./eval/job.ts');
     await evaluate({ run, flags, context });
   },
 });

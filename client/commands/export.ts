@@ -4,11 +4,11 @@ import { dirname, resolve } from 'node:path';
 import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../../server/errors.ts';
 import { command } from './command.ts';
-import { connection, withServer } from './connection.ts';
 import { choice, revision, text, UsageError } from './flags.ts';
 import { fullName } from './names.ts';
 import { bytes, print, printJson, whole } from './output.ts';
 import { openBytesBar } from './progress.ts';
+import { connection, withServer } from './server/connection.ts';
 
 const formats = {
   onnx: ExportFormat.EXPORT_FORMAT_ONNX,

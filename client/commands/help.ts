@@ -2,7 +2,7 @@
 import type { Command, Help } from 'commander';
 import { EXIT_CODES } from './failure.ts';
 import { WIDTH } from './flow.ts';
-import { describeStrategies } from './strategy-flags.ts';
+import { describeStrategies } from './train/strategy-flags.ts';
 
 const ENVIRONMENT = `Environment:
   ZEROTH_SERVER            the server, as --server

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { command } from './command.ts';
-import { connection, withServer } from './connection.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { revision, text, UsageError } from './flags.ts';
 import { fullName } from './names.ts';
 import { print, printJson, whole } from './output.ts';
+import { connection, withServer } from './server/connection.ts';
 import { runView } from './views.ts';
 
 const Server = connection;

@@ -2,10 +2,10 @@
 import type { Parameter, TensorSpec } from '../../proto/gen/zeroth/v1/common.ts';
 import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
 import { command } from './command.ts';
-import { connection, withServer } from './connection.ts';
 import { text, toggle } from './flags.ts';
 import { fullName } from './names.ts';
 import { bytes, columns, counted, facts, print, printJson, whole } from './output.ts';
+import { connection, withServer } from './server/connection.ts';
 import { dataType, modelView, shapeOf, weightsOf } from './views.ts';
 
 const Server = connection;

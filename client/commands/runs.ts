@@ -3,11 +3,11 @@ import { createInterface } from 'node:readline/promises';
 import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Training } from '../../proto/gen/zeroth/v1/training_service.ts';
 import { command } from './command.ts';
-import { connection, withServer } from './connection.ts';
 import { text, toggle, UsageError } from './flags.ts';
 import { parameterTable } from './models.ts';
 import { fullName } from './names.ts';
 import { age, bytes, columns, counted, facts, print, printJson, time, whole } from './output.ts';
+import { connection, withServer } from './server/connection.ts';
 import { inCommandsWords } from './server-words.ts';
 import { runState, runView, trainingState, trainingView, weightsOf } from './views.ts';
 

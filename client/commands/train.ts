@@ -1,13 +1,13 @@
 // `zeroth train`: a model, a file of rows, a task and a strategy to a tuned model.
 import { ZerothCallError } from '../errors.ts';
 import { type Context, command } from './command.ts';
-import { givenServer, reach, wayToOwn } from './connection.ts';
 import { checkOut } from './export.ts';
 import { CommandError, EXIT, toFailure, withNext } from './failure.ts';
-import { withoutLinks } from './linked-model.ts';
+import { withoutLinks } from './inputs/linked-model.ts';
 import { nearestTo } from './names.ts';
-import { startOwnServer } from './own-server.ts';
-import { namingFlags, type TrainSettings, toTrainSettings, trainGroups, trainNotes } from './train-flags.ts';
+import { givenServer, reach, wayToOwn } from './server/connection.ts';
+import { startOwnServer } from './server/own-server.ts';
+import { namingFlags, type TrainSettings, toTrainSettings, trainGroups, trainNotes } from './train/flags.ts';
 
 /** Reasons of a run that went too far. */
 const DIVERGED = ['WEIGHTS_OUT_OF_RANGE', 'RUN_FAILED'];
@@ -45,10 +45,10 @@ async function tune(settings: TrainSettings, context: Context): Promise<void> {
   const { signal } = context;
   await checkOut(settings.out);
   const [{ findSources }, { readSources }, { openScreen }, { learn }] = await Promise.all([
-    import('./sources.ts'),
-    import('./training-data.ts'),
-    import('./screen.ts'),
-    import('./train-job.ts'),
+    import('./inputs/sources.ts'),
+    import('./inputs/training-data.ts'),
+    import('./train/screen.ts'),
+    import('./train/job.ts'),
   ]);
   const { place, tokenizer } = await findSources(settings);
   const sources = await readSources(settings, tokenizer);

@@ -2,11 +2,11 @@
 import type { Training } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Zeroth } from '../client.ts';
 import { command, type Definition } from './command.ts';
-import { connection, withServer } from './connection.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { findTraining } from './find-training.ts';
 import { fullName, isTrainingName, runOf } from './names.ts';
 import { print, printJson, whole } from './output.ts';
+import { connection, withServer } from './server/connection.ts';
 import { trainingState, trainingView } from './views.ts';
 
 type Change = {

@@ -1,10 +1,10 @@
 // `zeroth watch`: a training, or whatever moves a run, as it goes.
 import type { Zeroth } from '../client.ts';
 import { type Context, command, type GroupValues } from './command.ts';
-import { addressOf, connection, withServer } from './connection.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { rate, revision, toggle } from './flags.ts';
 import { fullName, runOf } from './names.ts';
+import { addressOf, connection, withServer } from './server/connection.ts';
 import { inCommandsWords } from './server-words.ts';
 import { trainingView } from './views.ts';
 

@@ -1,7 +1,7 @@
 // What a terminal shows at one moment, as lines that fit it.
 import { flow, widthOf } from '../flow.ts';
 import { counted, duration, hasColors, paint, whole } from '../output.ts';
-import { barOf } from '../screen.ts';
+import { barOf } from '../train/screen.ts';
 import { colors, drawChart } from './chart.ts';
 import type { WatchedCourse } from './course.ts';
 import { evaluationOf, isBehind, leftOf, lossOf, placeOf, ratesOf, type Subject, shareOf } from './words.ts';

@@ -1,7 +1,7 @@
 // The same for who has no terminal: a line every so often, and one for whatever is rare.
 import { duration, print, whole } from '../output.ts';
-import { number } from '../screen.ts';
 import { inCommandsWords } from '../server-words.ts';
+import { number } from '../train/screen.ts';
 import type { WatchedCourse } from './course.ts';
 import type { Observation } from './observations.ts';
 import { leftOf, lossOf, placeOf, ratesOf, type Subject } from './words.ts';

@@ -1,6 +1,6 @@
 // What is said of a course, in the same words on a screen and in lines.
 import { duration, whole } from '../output.ts';
-import { number } from '../screen.ts';
+import { number } from '../train/screen.ts';
 import type { WatchedCourse } from './course.ts';
 import type { Target } from './observations.ts';
 

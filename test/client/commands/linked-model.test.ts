@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { withoutLinks } from '../../../client/commands/linked-model.ts';
+import { withoutLinks } from '../../../client/commands/inputs/linked-model.ts';
 import { temporaryFolder } from '../../support/server-process.ts';
 import { COMMIT } from '../hub/hub-stand-in.ts';
 import { LANGUAGE } from './command-server.ts';

@@ -1,12 +1,12 @@
 // The files of rows to the tensors of a task, of train and eval alike.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { invalid } from '../../server/errors.ts';
-import { type Classes, classesOf } from '../text/labels.ts';
-import { type Row, readRows } from '../text/rows.ts';
-import type { TaskOptions } from '../text/tasks.ts';
-import { type TokenTable, tokenizeRows } from '../text/tokenize.ts';
-import { openTokenizer, type TextTokenizer } from '../text/tokenizer.ts';
+import { invalid } from '../../../server/errors.ts';
+import { type Classes, classesOf } from '../../text/labels.ts';
+import { type Row, readRows } from '../../text/rows.ts';
+import type { TaskOptions } from '../../text/tasks.ts';
+import { type TokenTable, tokenizeRows } from '../../text/tokenize.ts';
+import { openTokenizer, type TextTokenizer } from '../../text/tokenizer.ts';
 import type { ModelFacts } from './model-place.ts';
 import { listOf, type RowFlags, type Task } from './row-flags.ts';
 

@@ -1,10 +1,10 @@
 // The files that connection flags name, as the client wants them: certificates, and the token of every call.
 import { readFile } from 'node:fs/promises';
-import { ZerothError } from '../../server/errors.ts';
-import type { ConnectOptions } from '../connect-options.ts';
-import type { Context } from './command.ts';
+import { ZerothError } from '../../../server/errors.ts';
+import type { ConnectOptions } from '../../connect-options.ts';
+import type { Context } from '../command.ts';
+import { flagOf, UsageError } from '../flags.ts';
 import type { Connection } from './connection.ts';
-import { flagOf, UsageError } from './flags.ts';
 
 /** @throws UsageError, or ZerothError naming the file that is not there. */
 export async function toOptions(flags: Connection, { env }: Pick<Context, 'env'>): Promise<ConnectOptions> {

@@ -1,21 +1,21 @@
 // One training, from a model on a server to a file: everything between is taken back where it fails.
-import type { Dataset } from '../../proto/gen/zeroth/v1/dataset_service.ts';
-import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
-import type { ExportHeader, Run } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { invalid } from '../../server/errors.ts';
-import type { Zeroth } from '../client.ts';
-import { ZerothCallError } from '../errors.ts';
-import type { TokenTable } from '../text/tokenize.ts';
+import type { Dataset } from '../../../proto/gen/zeroth/v1/dataset_service.ts';
+import type { Model } from '../../../proto/gen/zeroth/v1/model_service.ts';
+import type { ExportHeader, Run } from '../../../proto/gen/zeroth/v1/run_service.ts';
+import { invalid } from '../../../server/errors.ts';
+import type { Zeroth } from '../../client.ts';
+import { ZerothCallError } from '../../errors.ts';
+import type { TokenTable } from '../../text/tokenize.ts';
+import { CommandError, toFailure } from '../failure.ts';
+import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from '../inputs/model-place.ts';
+import { type RowShape, type Sources, type TrainingData, tokenizeSources } from '../inputs/training-data.ts';
+import { fullName } from '../names.ts';
 import { follow } from './course.ts';
 import { detach } from './detach.ts';
-import { CommandError, toFailure } from './failure.ts';
-import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from './model-place.ts';
-import { fullName } from './names.ts';
+import { continued, type TrainSettings } from './flags.ts';
 import { formatOf, objectivesOf, outputOf, toRunRequest } from './run-request.ts';
 import type { Screen } from './screen.ts';
-import { continued, type TrainSettings } from './train-flags.ts';
-import { toJson, toText } from './train-summary.ts';
-import { type RowShape, type Sources, type TrainingData, tokenizeSources } from './training-data.ts';
+import { toJson, toText } from './summary.ts';
 
 /** Evaluations where nobody says how many. */
 const EVALUATIONS = 10;

@@ -1,6 +1,6 @@
 // What eval has found, for people and for programs.
-import type { Context } from './command.ts';
-import { columns, print, printJson, whole } from './output.ts';
+import type { Context } from '../command.ts';
+import { columns, print, printJson, whole } from '../output.ts';
 
 export type Score = {
   readonly objective: string;

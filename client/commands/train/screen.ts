@@ -1,10 +1,10 @@
 // What a training shows: a bar on a terminal, plain lines elsewhere, and a summary at the end.
 import { MultiBar, type Options, type Params, Presets, type SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
-import type { Budget } from '../train.ts';
+import type { Budget } from '../../train.ts';
+import { flow, paragraph, WIDTH, widthOf } from '../flow.ts';
+import { duration } from '../output.ts';
 import type { Evaluation, Watcher } from './course.ts';
-import { flow, paragraph, WIDTH, widthOf } from './flow.ts';
-import { duration } from './output.ts';
 
 export type Screen = Watcher & {
   /** A line above the bar. */

@@ -1,9 +1,9 @@
 // Where a model lies on this machine, and what can be told of it.
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
-import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { invalid } from '../../server/errors.ts';
+import type { Model } from '../../../proto/gen/zeroth/v1/model_service.ts';
+import type { Run } from '../../../proto/gen/zeroth/v1/run_service.ts';
+import { invalid } from '../../../server/errors.ts';
 import type { RowShape } from './training-data.ts';
 
 /** A folder that a server may load models from, and a file within it. */

@@ -1,10 +1,10 @@
 // Options of strategies on the command line: flags for those that several have, --set for the rest.
-import { ZerothError } from '../../server/errors.ts';
-import { expectedOf, type Fields, type FieldType, readOptions } from '../../server/strategy/fields.ts';
-import { type StrategyName, strategyNames, strategyOf } from '../../server/strategy/index.ts';
-import type { Strategy } from '../../server/strategy/strategy.ts';
-import { flagOf, UsageError } from './flags.ts';
-import { paragraph } from './flow.ts';
+import { ZerothError } from '../../../server/errors.ts';
+import { expectedOf, type Fields, type FieldType, readOptions } from '../../../server/strategy/fields.ts';
+import { type StrategyName, strategyNames, strategyOf } from '../../../server/strategy/index.ts';
+import type { Strategy } from '../../../server/strategy/strategy.ts';
+import { flagOf, UsageError } from '../flags.ts';
+import { paragraph } from '../flow.ts';
 
 /** undefined where a flag is left to the strategy. */
 export type StrategyFlags = {

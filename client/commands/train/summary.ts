@@ -1,10 +1,10 @@
 // What a training has come to, for people and for programs.
-import type { ExportHeader } from '../../proto/gen/zeroth/v1/run_service.ts';
+import type { ExportHeader } from '../../../proto/gen/zeroth/v1/run_service.ts';
+import type { TrainingData } from '../inputs/training-data.ts';
+import { bytes, hasColors } from '../output.ts';
 import type { Outcome } from './course.ts';
-import { bytes, hasColors } from './output.ts';
+import type { TrainSettings } from './flags.ts';
 import { number, percent, perSecond, summaryTable } from './screen.ts';
-import type { TrainSettings } from './train-flags.ts';
-import type { TrainingData } from './training-data.ts';
 
 export type Finished = {
   readonly settings: TrainSettings;

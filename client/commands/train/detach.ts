@@ -1,12 +1,12 @@
 // `zeroth train --detach`: what would be driven from here is a training that the server runs.
-import type { Strategy as WireStrategy } from '../../proto/gen/zeroth/v1/strategy.ts';
-import type { Fields, FieldType } from '../../server/strategy/fields.ts';
-import { strategyOf } from '../../server/strategy/index.ts';
+import type { Strategy as WireStrategy } from '../../../proto/gen/zeroth/v1/strategy.ts';
+import type { Fields, FieldType } from '../../../server/strategy/fields.ts';
+import { strategyOf } from '../../../server/strategy/index.ts';
+import { print, printJson } from '../output.ts';
+import { trainingView } from '../views.ts';
 import type { Course } from './course.ts';
-import { print, printJson } from './output.ts';
+import type { Job } from './job.ts';
 import type { ChosenStrategy } from './strategy-flags.ts';
-import type { Job } from './train-job.ts';
-import { trainingView } from './views.ts';
 
 /** Its looks are at the loss of held-out rows: it has one objective for them, and accuracy is what eval is for. */
 export async function detach(

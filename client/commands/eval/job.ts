@@ -1,21 +1,21 @@
 // The way from the flags of eval to its scores: a server, a run, rows, and an evaluation for each objective.
-import type { Model } from '../../proto/gen/zeroth/v1/model_service.ts';
-import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { invalid } from '../../server/errors.ts';
-import type { Zeroth } from '../client.ts';
-import { toBatch } from '../convert.ts';
-import type { Context, GroupValues } from './command.ts';
-import { givenServer, wayToOwn, withServer } from './connection.ts';
-import type { evalGroups } from './eval.ts';
-import { type Score, showScores } from './eval-summary.ts';
-import { UsageError } from './flags.ts';
-import { withoutLinks } from './linked-model.ts';
-import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from './model-place.ts';
-import { fullName } from './names.ts';
-import { startOwnServer } from './own-server.ts';
-import { objectiveOf, TASKS, type Task } from './row-flags.ts';
-import { findSources } from './sources.ts';
-import { type RowShape, readSources, tokenizeSources } from './training-data.ts';
+import type { Model } from '../../../proto/gen/zeroth/v1/model_service.ts';
+import type { Run } from '../../../proto/gen/zeroth/v1/run_service.ts';
+import { invalid } from '../../../server/errors.ts';
+import type { Zeroth } from '../../client.ts';
+import { toBatch } from '../../convert.ts';
+import type { Context, GroupValues } from '../command.ts';
+import type { evalGroups } from '../eval.ts';
+import { UsageError } from '../flags.ts';
+import { withoutLinks } from '../inputs/linked-model.ts';
+import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from '../inputs/model-place.ts';
+import { objectiveOf, TASKS, type Task } from '../inputs/row-flags.ts';
+import { findSources } from '../inputs/sources.ts';
+import { type RowShape, readSources, tokenizeSources } from '../inputs/training-data.ts';
+import { fullName } from '../names.ts';
+import { givenServer, wayToOwn, withServer } from '../server/connection.ts';
+import { startOwnServer } from '../server/own-server.ts';
+import { type Score, showScores } from './summary.ts';
 
 export type EvalJob = {
   readonly run: string | undefined;

@@ -1,5 +1,5 @@
 // Flags about rows of files, of train and eval alike: what is in them, and what is to be learned.
-import { choice, count, text, unset, type Values } from './flags.ts';
+import { choice, count, text, unset, type Values } from '../flags.ts';
 
 export const TASKS = ['classification', 'causal-lm', 'masked-lm'] as const;
 

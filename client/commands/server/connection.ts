@@ -1,12 +1,12 @@
 // The flags that say which server, and how it is reached. All of them are here.
-import { connect, type Zeroth } from '../client.ts';
-import { ZerothCallError } from '../errors.ts';
-import type { RetryPolicy } from '../retry.ts';
-import type { Context } from './command.ts';
+import { connect, type Zeroth } from '../../client.ts';
+import { ZerothCallError } from '../../errors.ts';
+import type { RetryPolicy } from '../../retry.ts';
+import type { Context } from '../command.ts';
+import { withNext } from '../failure.ts';
+import { text, toggle, type Values } from '../flags.ts';
+import { nearestTo } from '../names.ts';
 import { toOptions } from './credentials.ts';
-import { withNext } from './failure.ts';
-import { text, toggle, type Values } from './flags.ts';
-import { nearestTo } from './names.ts';
 import { NOBODY, open, unreachable } from './unreachable.ts';
 
 const DEFAULT = '127.0.0.1:50051';

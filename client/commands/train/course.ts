@@ -1,9 +1,9 @@
 // A training in stretches, with a look at the held-out rows after each.
-import type { Dataset } from '../../proto/gen/zeroth/v1/dataset_service.ts';
-import type { Strategy } from '../../server/strategy/strategy.ts';
-import type { Zeroth } from '../client.ts';
-import { toBatch } from '../convert.ts';
-import { type Budget, type Position, train } from '../train.ts';
+import type { Dataset } from '../../../proto/gen/zeroth/v1/dataset_service.ts';
+import type { Strategy } from '../../../server/strategy/strategy.ts';
+import type { Zeroth } from '../../client.ts';
+import { toBatch } from '../../convert.ts';
+import { type Budget, type Position, train } from '../../train.ts';
 
 /** What held-out rows say of the weights after so many steps. */
 export type Evaluation = {

@@ -5,12 +5,12 @@ import {
   ExportFormat,
   NoiseTable,
   Pooling,
-} from '../../proto/gen/zeroth/v1/run_service.ts';
-import { strategyOf } from '../../server/strategy/index.ts';
+} from '../../../proto/gen/zeroth/v1/run_service.ts';
+import { strategyOf } from '../../../server/strategy/index.ts';
+import type { ModelFacts } from '../inputs/model-place.ts';
+import { listOf, objectiveOf, type Task } from '../inputs/row-flags.ts';
 import type { Objective } from './course.ts';
-import type { ModelFacts } from './model-place.ts';
-import { listOf, objectiveOf, type Task } from './row-flags.ts';
-import type { TrainSettings } from './train-flags.ts';
+import type { TrainSettings } from './flags.ts';
 
 const poolings = { mean: Pooling.POOLING_MEAN, 'first-token': Pooling.POOLING_FIRST_TOKEN } as const;
 

@@ -1,10 +1,10 @@
 // What is said where no server answers, or where it cannot be asked as the flags want it.
-import { ZerothError } from '../../server/errors.ts';
-import { connect, type Zeroth } from '../client.ts';
-import type { ConnectOptions } from '../connect-options.ts';
-import type { ZerothCallError } from '../errors.ts';
-import { CommandError, EXIT } from './failure.ts';
-import { UsageError } from './flags.ts';
+import { ZerothError } from '../../../server/errors.ts';
+import { connect, type Zeroth } from '../../client.ts';
+import type { ConnectOptions } from '../../connect-options.ts';
+import type { ZerothCallError } from '../../errors.ts';
+import { CommandError, EXIT } from '../failure.ts';
+import { UsageError } from '../flags.ts';
 
 /** @throws UsageError about flags that do not go together. */
 export function open(address: string, options: ConnectOptions): Zeroth {

@@ -1,12 +1,12 @@
 // The flags of `zeroth train`.
 
-import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { strategyNames } from '../../server/strategy/index.ts';
-import type { Budget } from '../train.ts';
-import type { Context, GroupValues } from './command.ts';
-import { connection, givenServer } from './connection.ts';
-import { choice, count, flagOf, rate, seed, text, texts, toggle, UsageError, unset } from './flags.ts';
-import { objectiveOf, rowFlags, TASKS, type Task } from './row-flags.ts';
+import type { Run } from '../../../proto/gen/zeroth/v1/run_service.ts';
+import { strategyNames } from '../../../server/strategy/index.ts';
+import type { Budget } from '../../train.ts';
+import type { Context, GroupValues } from '../command.ts';
+import { choice, count, flagOf, rate, seed, text, texts, toggle, UsageError, unset } from '../flags.ts';
+import { objectiveOf, rowFlags, TASKS, type Task } from '../inputs/row-flags.ts';
+import { connection, givenServer } from '../server/connection.ts';
 import { type ChosenStrategy, chooseStrategy, namingOptions } from './strategy-flags.ts';
 
 const files = {

@@ -1,8 +1,8 @@
 // Models and tokenizers by path or by their names on the Hub, which is asked with a bar for each file that comes.
 import type { SingleBar } from 'cli-progress';
-import { isHubName } from '../hub/model-name.ts';
+import { isHubName } from '../../hub/model-name.ts';
+import { begin } from '../progress.ts';
 import { type ModelPlace, placeOf, tokenizerNear } from './model-place.ts';
-import { begin } from './progress.ts';
 
 /** @returns no place of a model that a server has. */
 export async function findSources({
@@ -23,13 +23,13 @@ export async function findSources({
 
 async function findModel(model: string): Promise<ModelPlace> {
   if (!isHubName(model)) return placeOf(model);
-  const { fetchModel } = await import('../hub/hub.ts');
+  const { fetchModel } = await import('../../hub/hub.ts');
   return downloading((onBytes) => fetchModel(model, process.env, onBytes));
 }
 
 async function findTokenizer(tokenizer: string): Promise<string> {
   if (!isHubName(tokenizer)) return tokenizer;
-  const { fetchTokenizer } = await import('../hub/hub.ts');
+  const { fetchTokenizer } = await import('../../hub/hub.ts');
   return downloading((onBytes) => fetchTokenizer(tokenizer, process.env, onBytes));
 }
 

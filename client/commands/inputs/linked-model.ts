@@ -3,7 +3,7 @@
 import { constants, copyFile, link, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { besideModel } from '../hub/model-name.ts';
+import { besideModel } from '../../hub/model-name.ts';
 import type { ModelPlace } from './model-place.ts';
 
 /** A file by the name that the model knows it by, and where it really is. */
