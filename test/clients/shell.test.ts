@@ -1,9 +1,10 @@
-// docs/clients.md, "From a shell": its blocks are run as they stand there, by buf curl and by grpcurl.
+// What documents have for a shell, run as it stands there: docs/clients.md by buf curl and by grpcurl, README.md by buf curl.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/client.ts';
+import { data, MODEL } from '../../examples/typescript/mezo-svrg.ts';
 import { startProblem } from './conformance.ts';
 import { prepare } from './toolchain.ts';
 
@@ -68,4 +69,25 @@ describe.each(ways)('from a shell with $name', ({ name, call, programs, steps })
     );
     expect(lines.at(-1)).toBe((await zeroth.journal.verify('runs/shell')).weightsSha256);
   }, 600_000);
+});
+
+test('what README.md has for a shell answers as the contract says', async () => {
+  await using server = await startProblem();
+  await using zeroth = connect(server.address);
+  const { name: model } = await zeroth.models.load(MODEL);
+  const { dataset } = await zeroth.datasets.create(data());
+  await zeroth.runs.create({ model, runId: 'first', objective: { name: 'cross_entropy' } });
+  const [info, evaluation, ...others] = [
+    ...readFileSync('README.md', 'utf8').matchAll(/```sh\n(npx buf curl .*?)```/gs),
+  ].map(([, command]) =>
+    command.replace('127.0.0.1:50051', server.address).replace('datasets/<sha256>', dataset.name),
+  );
+  expect(others).toEqual([]);
+  const answerOf = async (command: string) =>
+    JSON.parse((await promisify(execFile)('bash', ['-c', command])).stdout) as unknown;
+  expect(await answerOf(info)).toMatchObject({ noiseSpecs: ['noise/1'] });
+  const batch = { source: { $case: 'dataset', value: { dataset: dataset.name } } } as const;
+  const points = [{ shifts: [{ seed: 1n, scale: 1e-3 }] }];
+  const { results } = await zeroth.oracle.evaluate({ run: 'runs/first', points, batch });
+  expect(await answerOf(evaluation)).toMatchObject({ results: [{ loss: results[0].loss }] });
 });
