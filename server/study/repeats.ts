@@ -21,9 +21,13 @@ export function pointOf({ layout: { times, again }, run }: Omit<Evaluations, 'he
   return rest < 0 ? id - ((id - run.first) % (2 * times)) : id - (rest % times);
 }
 
-/** With `isHeld`'s promise, and what is to be drawn again of this generation. */
+/** With `isHeld`'s promise, and what is to be drawn again of this generation, each value once. */
 export function areHeld({ run, held }: Omit<Evaluations, 'layout'>, asked: number, n: number): boolean {
-  return held.every((each) => isHeld(each, asked, n) && (each.vector !== null || each.id! >= run.first));
+  const own = held.flatMap(({ id, vector }) => (vector === null ? [id] : []));
+  return (
+    new Set(own).size === own.length &&
+    held.every((each) => isHeld(each, asked, n) && (each.vector !== null || each.id! >= run.first))
+  );
 }
 
 /** Says of each further value whether lambda points are whole with it: counted once, not with each. */

@@ -139,6 +139,13 @@ describe('a noisy generation', () => {
     }
   });
 
+  it('takes no state for one that has a value twice', () => {
+    // A point with more values than it is evaluated for would never be whole.
+    const [first, second] = asked.candidates.map(({ id }) => ({ id, vector: null, value: 1 }));
+    const accepts = (held: object[]) => optimizer.accepts({ ...asked.state, held });
+    expect([accepts([first, second]), accepts([first, first])]).toEqual([true, false]);
+  });
+
   it('says what it rests on', () => {
     const { value, standardError, points, evaluations } = optimizer.estimate!(
       optimizer.tell(asked.state, values),
