@@ -1,10 +1,10 @@
 // Tools that have no .proto files: buf curl over reflection, and the standard health service.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
-import { service as healthService } from 'grpc-health-check';
+import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/client.ts';
+import { HealthCheckResponse_ServingStatus, HealthClient } from '../../proto/gen/grpc/health/v1/health.ts';
 import {
   type ServerReflectionRequest,
   ServerReflectionClient as V1,
@@ -36,8 +36,8 @@ afterAll(async () => {
 });
 
 /** What `buf curl` prints, with no schema but the server's own. */
-async function curl(method: string, request: object): Promise<Record<string, unknown>> {
-  const url = `http://${server.address}/zeroth.v1.${method}`;
+async function curl(method: string, request: object, scope = 'zeroth.v1'): Promise<Record<string, unknown>> {
+  const url = `http://${server.address}/${scope}.${method}`;
   const flags = ['--protocol', 'grpc', '--http2-prior-knowledge', '--data', JSON.stringify(request)];
   const { stdout } = await promisify(execFile)('node_modules/.bin/buf', ['curl', ...flags, url]);
   return JSON.parse(stdout) as Record<string, unknown>;
@@ -46,6 +46,10 @@ async function curl(method: string, request: object): Promise<Record<string, unk
 describe('buf curl', () => {
   test('asks who the server is', async () => {
     expect(await curl('ServerService/GetServerInfo', {})).toMatchObject({ noiseSpecs: ['noise/1'] });
+  });
+
+  test('asks whether it is up', async () => {
+    expect(await curl('Health/Check', {}, 'grpc.health.v1')).toEqual({ status: 'SERVING' });
   });
 
   test('perturbs, evaluates, updates', async () => {
@@ -130,24 +134,21 @@ describe('health', () => {
     expect(SERVICES).toHaveLength(9);
   });
 
-  type Answer = { readonly status: string };
-  type Done = (error: Error | null, answer: Answer) => void;
-
   test.each(['', ...SERVICES])('of %j is SERVING', async (service) => {
-    expect(await check(service)).toEqual({ status: 'SERVING' });
+    expect(await check(service)).toBe(HealthCheckResponse_ServingStatus.SERVING);
   });
 
   test('of a service that is not there is NOT_FOUND', async () => {
     await expect(check('zeroth.v1.None')).rejects.toMatchObject({ code: 5 });
   });
 
-  async function check(service: string): Promise<Answer> {
-    const Health = makeGenericClientConstructor(healthService, 'Health');
-    const client = new Health(server.address, credentials.createInsecure());
-    const ask = client.check.bind(client) as (request: { service: string }, done: Done) => void;
+  async function check(service: string): Promise<HealthCheckResponse_ServingStatus> {
+    const client = new HealthClient(server.address, credentials.createInsecure());
     try {
       return await new Promise((resolve, reject) =>
-        ask({ service }, (error, answer) => (error === null ? resolve(answer) : reject(error))),
+        client.check({ service }, (error, answer) =>
+          error === null ? resolve(answer.status) : reject(error),
+        ),
       );
     } finally {
       client.close();
