@@ -39,20 +39,17 @@ function ranksOf(all: readonly number[]): ReadonlyMap<number, number> {
 /** The quantile theta / 2 of |1 - R|, |2 - R|, ... |2 lambda - 1 - R|, between two of them as Hansen's programs have it. */
 function limitOf(rank: number, count: number): number {
   const place = Math.max(0, (THETA / 2) * (count - 1) - 0.5);
-  const distances = nearest(rank, count - 1, Math.ceil(place) + 1);
-  const [below, above] = [distances[Math.floor(place)], distances[Math.ceil(place)]];
+  const [below, above] = [Math.floor(place), Math.ceil(place)].map((each) => nearest(rank, count - 1, each));
   return below + (place - Math.floor(place)) * (above - below);
 }
 
-/** The smallest distances from the rank to 1, 2, ... `last`, ascending: without sorting all, which took seconds where lambda is thousands. */
-function nearest(rank: number, last: number, count: number): number[] {
-  let below = Math.min(last, Math.floor(rank));
-  let above = below + 1;
-  return Array.from({ length: count }, () => {
-    const down = below >= 1 ? rank - below : Infinity;
-    const up = above <= last ? above - rank : Infinity;
-    if (down <= up) below--;
-    else above++;
-    return Math.min(down, up);
-  });
+/** The smallest distance but `place` from the rank to 1, 2, ... `last`: by turns below and above it, as long as there are both. */
+function nearest(rank: number, last: number, place: number): number {
+  const below = Math.min(last, Math.floor(rank));
+  const above = last - below;
+  const [toBelow, toAbove] = [rank - below, below + 1 - rank];
+  const both = Math.min(below, above);
+  if (place >= 2 * both) return (below > above ? toBelow : toAbove) + place - both;
+  const turn = place % 2 === 0 ? Math.min(toBelow, toAbove) : Math.max(toBelow, toAbove);
+  return turn + Math.floor(place / 2);
 }
