@@ -33,6 +33,8 @@ export function unreachable(address: string, error: ZerothCallError, { tls }: Co
   return new CommandError(failure, error);
 }
 
+const PLAIN = 'a server without TLS is reached without --tls';
+
 /** What the system said, where grpc-js has it among its own words, and what to do where it is not that nobody is there. */
 function explained(said: string, hasTls: boolean): [cause: string, next?: string] {
   const message = said.replace(
@@ -43,12 +45,13 @@ function explained(said: string, hasTls: boolean): [cause: string, next?: string
   if (found === 'connect ECONNREFUSED') return ['the connection was refused'];
   if (found === 'ENOTFOUND') return ['there is no such host'];
   if (found !== undefined) return [found];
+  // OpenSSL's own words are lines of its source.
+  if (/wrong version number|packet length too long/.test(message))
+    return ['it does not answer by TLS', PLAIN];
+  if (/^Name resolution failed for target dns:\w+:\/\//.test(message))
+    return ['it is a URL', 'a server is named by its host and port alone, HOST:PORT'];
+  if (/^Name resolution failed/.test(message)) return ['there is no such host'];
   if (/certificate|altnames/i.test(message))
     return [message, '--tls-ca FILE names the root that vouches for its certificate'];
-  return [
-    message,
-    hasTls
-      ? 'a server without TLS is reached without --tls'
-      : 'a server with TLS is reached with --tls or --tls-ca FILE',
-  ];
+  return [message, hasTls ? PLAIN : 'a server with TLS is reached with --tls or --tls-ca FILE'];
 }

@@ -33,6 +33,12 @@ describe('models', () => {
     expect((await place.json('models')).models).toEqual([]);
   });
 
+  it('by TLS of a server in plain text ends with 3, and in words of ours', async () => {
+    const message = `no server answers at ${place.server.address}: it does not answer by TLS`;
+    const next = 'a server without TLS is reached without --tls';
+    expect(await place.run('models', '--tls')).toEqual(failed(3, `zeroth models: ${message}\n${next}\n`));
+  });
+
   it('load, show and list one', async () => {
     expect(await place.run('models', 'load', 'mlp.onnx')).toEqual({
       code: 0,

@@ -140,6 +140,16 @@ start one with zeroth serve, or name another with --server HOST:PORT or ZEROTH_S
     });
   });
 
+  it('nor does a URL', async () => {
+    expect(await zeroth('models', '--server', 'http://127.0.0.1:1')).toEqual({
+      code: 3,
+      stdout: '',
+      stderr: `zeroth models: no server answers at http://127.0.0.1:1: it is a URL
+a server is named by its host and port alone, HOST:PORT
+`,
+    });
+  });
+
   it('ZEROTH_SERVER names one, and --server wins', async () => {
     const env = { ZEROTH_SERVER: '127.0.0.1:2' };
     const reached = async (...args: string[]) =>
