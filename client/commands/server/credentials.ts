@@ -41,6 +41,6 @@ async function contentOf(flag: string, path: string | undefined): Promise<string
 
 /** The file may be the server's own: one token a line, with notes between them. */
 function firstToken(text = ''): string {
-  const found = text.split(/\r?\n/).find((line) => line.trim() !== '' && !line.startsWith('#'));
-  return found?.trim() ?? '';
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.find((line) => line !== '' && !line.startsWith('#')) ?? '';
 }

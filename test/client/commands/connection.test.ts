@@ -21,7 +21,7 @@ beforeAll(async () => {
   const { cert, key } = authority.issue('a client');
   await writeFile(at('client.pem'), cert);
   await writeFile(at('client-key.pem'), key);
-  await writeFile(at('tokens'), `# whose: nobody's\n\n${TOKEN}\n`);
+  await writeFile(at('tokens'), `# whose: nobody's\n  # from: nowhere\n\n${TOKEN}\n`);
   await writeFile(at('wrong'), 'another-token-of-sixteen-letters\n');
   const tls = ['--tls-cert', at('cert.pem'), '--tls-key', at('key.pem'), '--tls-client-ca', at('ca.pem')];
   server = await startServerProcess(folder, [...tls, '--token-file', at('tokens')]);
