@@ -5,6 +5,7 @@ import { type DeepPartial, OutputSelection, type Tensor } from '../proto/gen/zer
 import type { Score, ScoreRequest } from '../proto/gen/zeroth/v1/objective_service.ts';
 import { onAbort } from './abort.ts';
 import type { Channel } from './channel.ts';
+import { closed } from './errors.ts';
 import { JudgeStream } from './judge-stream.ts';
 import { isWorthRetrying } from './retry.ts';
 
@@ -91,12 +92,12 @@ export class ServedObjective implements AsyncDisposable {
     this.#options = options;
     this.#score = score;
     this.over = this.#live();
-    // Whoever waits for `served` alone hears of a refusal there.
-    this.over.catch(this.#served.reject);
+    // Whoever waits for `served` alone hears there of a refusal, or that it was closed before.
+    this.over.then(() => this.#served.reject(closed('this objective')), this.#served.reject);
     this.#served.promise.catch(() => {});
   }
 
-  /** Resolves when the server may send requests, for the first time. */
+  /** Resolves when the server may send requests, for the first time. Rejects where it is over before that. */
   get served(): Promise<void> {
     return this.#served.promise;
   }

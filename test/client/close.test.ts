@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect } from '../../client/client.ts';
 import { FlakyServer } from '../support/flaky-server.ts';
 import { calls } from './calls.ts';
 
@@ -57,4 +58,17 @@ test('a drive that was closed takes no steps, and leaves the connection to other
   });
   using another = zeroth.oracle.drive();
   await another.step({ evaluate: { run: 'runs/a' } });
+});
+
+test('an objective that was closed before it was served says so to who waits for that', async () => {
+  const zeroth = connect('127.0.0.1:1', { retry: { delayMs: 20 } });
+  const judge = zeroth.objectives.serve('remote/none', { outputs: [] }, () => []);
+  const { served } = judge;
+  await judge.close();
+  await expect(served).rejects.toMatchObject({
+    code: 'CANCELLED',
+    message: 'this objective has been closed',
+  });
+  await expect(judge.over).resolves.toBeUndefined();
+  await zeroth.close();
 });
