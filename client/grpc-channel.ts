@@ -1,5 +1,5 @@
 // Calls over one connection.
-import { Client, type ClientWritableStream, Metadata } from '@grpc/grpc-js';
+import { Client, Metadata } from '@grpc/grpc-js';
 import { inTime, onAbort, orAborted, reasonOr } from './abort.ts';
 import type { CallOptions, Channel, Duplex, DuplexListener, Method, Traffic } from './channel.ts';
 import { type Connection, type ConnectOptions, checkToken, toConnection } from './connect-options.ts';
@@ -122,17 +122,15 @@ export class GrpcChannel implements Channel {
     const { signal } = options;
     const deadline = toDeadline(options);
     const metadata = await this.#metadata(options);
-    let call!: ClientWritableStream<Request>;
-    const answer = new Promise<Response>((resolve, reject) => {
-      call = this.#client.makeClientStreamRequest(
-        method.path,
-        this.#serializer(method),
-        this.#deserializer(method),
-        metadata,
-        deadline,
-        (error, response) => (error !== null ? reject(error) : resolve(response as Response)),
-      );
-    });
+    const { promise: answer, resolve, reject } = Promise.withResolvers<Response>();
+    const call = this.#client.makeClientStreamRequest(
+      method.path,
+      this.#serializer(method),
+      this.#deserializer(method),
+      metadata,
+      deadline,
+      (error, response) => (error !== null ? reject(error) : resolve(response as Response)),
+    );
     using _ = onAbort(signal, () => call.cancel());
     const write = (request: Request) => new Promise<void>((resolve) => call.write(request, () => resolve()));
     try {

@@ -25,14 +25,14 @@ export class SeedVector<Values extends Vector = Float32Array> {
   readonly values: Values;
   readonly #table: Float32Array;
   #grid: Grid;
-  #revision = 0n;
+  #revision: bigint;
 
   /**
    * Takes the values as its own: rounds them to float32, and then to the grid of noise/1 that fits their largest magnitude, a millionth of
    * it or less. On the grid float64 holds the numbers of float32.
    * @param options for values that were kept: the revision of the study and the grid that they belong to. Without the grid they would get
    * one of their own, and move otherwise than those of clients that were there all the time.
-   * @throws Error where one of them is not a finite number.
+   * @throws Error where one of them is not a finite number, RangeError where the range of the grid that was given does not hold them.
    */
   constructor(values: Values, { table = 'gaussian', revision = 0n, gridExponent }: SeedVectorOptions = {}) {
     this.values = values;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The `zeroth` command. It is where client and server meet: the one file of the client that imports
-// from the server's rooms, and it does so only when a command asks for it.
+// The `zeroth` command. With `local.ts` it is where client and server meet: what the server does is imported here
+// (`server/main.ts`, `server/apply.ts`), and only when a command asks for it.
 import { fileURLToPath } from 'node:url';
 import { runProgram } from './commands/program.ts';
 

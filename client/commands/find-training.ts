@@ -2,7 +2,7 @@
 import { type Training, TrainingState } from '../../proto/gen/zeroth/v1/training_service.ts';
 import type { Zeroth } from '../client.ts';
 
-/** Whether it is under way, or may be again without anybody's word. */
+/** Whether it is under way or paused: it is not over. */
 export function isOpen({ state }: Training): boolean {
   return state === TrainingState.TRAINING_STATE_RUNNING || state === TrainingState.TRAINING_STATE_PAUSED;
 }

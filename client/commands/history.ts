@@ -4,7 +4,7 @@ import type { Run } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { command } from './command.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { revision, text, UsageError } from './flags.ts';
-import { fullName } from './names.ts';
+import { fullName, idOf } from './names.ts';
 import { print, printJson, whole } from './output.ts';
 import { connection, withServer } from './server/connection.ts';
 import { runView } from './views.ts';
@@ -66,7 +66,7 @@ function revisionOf({ name, snapshots }: Run, to: string): bigint {
   if (/^\d{1,15}$/.test(to)) return BigInt(to);
   const found = snapshots.find((each) => each.name === to || each.name === `${name}/snapshots/${to}`);
   if (found !== undefined) return found.revision;
-  const ids = snapshots.map((each) => each.name.split('/').at(-1));
+  const ids = snapshots.map(({ name: each }) => idOf(each));
   throw new CommandError({
     exit: EXIT.refused,
     code: 'NOT_FOUND',

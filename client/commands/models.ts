@@ -6,7 +6,7 @@ import { text, toggle } from './flags.ts';
 import { fullName } from './names.ts';
 import { bytes, columns, counted, facts, print, printJson, whole } from './output.ts';
 import { connection, withServer } from './server/connection.ts';
-import { dataType, modelView, shapeOf, weightsOf } from './views.ts';
+import { dataType, modelView, shapeOf, sizeOf, weightsOf } from './views.ts';
 
 const Server = connection;
 
@@ -42,10 +42,6 @@ function rowOf({ name, path, parameters, inputs }: Model): string[] {
     bytes(sizeOf(parameters)),
     inputs.map((each) => each.name).join(', '),
   ];
-}
-
-function sizeOf(parameters: readonly Parameter[]): number {
-  return parameters.reduce((sum, each) => sum + Number(each.bytes), 0);
 }
 
 const load = command({

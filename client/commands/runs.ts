@@ -5,7 +5,7 @@ import type { Training } from '../../proto/gen/zeroth/v1/training_service.ts';
 import { command } from './command.ts';
 import { text, toggle, UsageError } from './flags.ts';
 import { parameterTable } from './models.ts';
-import { fullName } from './names.ts';
+import { fullName, idOf } from './names.ts';
 import { age, bytes, columns, counted, facts, print, printJson, time, whole } from './output.ts';
 import { connection, withServer } from './server/connection.ts';
 import { inCommandsWords } from './server-words.ts';
@@ -60,7 +60,7 @@ function describe(run: Run, trainings: readonly Training[]): string {
     parts.push(
       columns(
         ['snapshot', 'revision'],
-        run.snapshots.map(({ name, revision }) => [name.split('/').at(-1)!, whole(revision)]),
+        run.snapshots.map(({ name, revision }) => [idOf(name), whole(revision)]),
         ['revision'],
       ),
     );
@@ -90,7 +90,7 @@ function factsOf(run: Run): string {
 
 function trainingRow({ name, state, step, bestEvaluation, createTime }: Training): string[] {
   const best = bestEvaluation === undefined ? '-' : bestEvaluation.loss.toFixed(4);
-  return [name.split('/').at(-1)!, trainingState(state), whole(step), best, age(createTime)];
+  return [idOf(name), trainingState(state), whole(step), best, age(createTime)];
 }
 
 const remove = command({

@@ -28,6 +28,10 @@ export function weightsOf(parameters: readonly Parameter[]): number {
   );
 }
 
+export function sizeOf(parameters: readonly Parameter[]): number {
+  return parameters.reduce((sum, { bytes }) => sum + Number(bytes), 0);
+}
+
 export function shapeOf(shape: readonly bigint[]): string {
   return `[${shape.map((each) => (each < 0n ? '?' : String(each))).join(', ')}]`;
 }
@@ -51,7 +55,7 @@ export function modelView({ name, path, sha256, inputs, outputs, parameters }: M
     path,
     sha256,
     weights: weightsOf(parameters),
-    bytes: parameters.reduce((sum, { bytes }) => sum + Number(bytes), 0),
+    bytes: sizeOf(parameters),
     inputs: inputs.map(toSpec),
     outputs: outputs.map(toSpec),
     parameters: parameters.map(toParameter),

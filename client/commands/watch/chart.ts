@@ -131,7 +131,7 @@ function xTicks({ first, last }: Curve, width: number): number[] {
   return Array.from({ length: Math.max(0, count) }, (_, i) => (from + i) * step);
 }
 
-/** Four digits, in as many characters as a label has. */
+/** Five digits at most; an exponent where there would be many zeros. */
 function short(value: number): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
