@@ -30,11 +30,16 @@ export const objectiveNames: readonly string[] = objectives.map(({ name }) => na
  */
 export function findObjective(name: string, others: readonly string[] = []): Objective {
   const objective = objectives.find((each) => each.name === name);
-  if (objective !== undefined) return objective;
+  if (objective === undefined) throw unknownObjective(name, others);
+  return objective;
+}
+
+/** Lists those there are. @param others Names of those of the operator. */
+export function unknownObjective(name: string, others: readonly string[]): ZerothError {
   const field = 'objective.name';
   const names = [...objectiveNames, ...others].join(', ');
   const message = `${field}: expected one of ${names}, or remote/<id>, got "${name}"`;
-  throw new ZerothError('unimplemented', message, { field });
+  return new ZerothError('unimplemented', message, { field });
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   type Trial as WireTrial,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
-import { TOLD_MAX } from '../study/check.ts';
+import { checkVector } from '../study/check.ts';
 import type { Estimate } from '../study/optimizer.ts';
 import type { StudyPlan, Trial, TrialPoint } from '../study/plan.ts';
 import { type Point, toPoint, toVector } from '../study/space.ts';
@@ -34,16 +34,7 @@ export function toTrialPoint(
   }
   if (kind?.$case !== 'coordinates') throw invalid(path, 'coordinates', kind?.$case ?? 'nothing');
   const { values } = kind.value;
-  const { length } = space.start;
-  if (values.length !== length)
-    throw invalid(`${path}.coordinates.values`, `${length} numbers`, String(values.length));
-  const bad = values.findIndex((each) => !(Math.abs(each) <= TOLD_MAX));
-  if (bad !== -1)
-    throw invalid(
-      `${path}.coordinates.values[${bad}]`,
-      `a number from -${TOLD_MAX} to ${TOLD_MAX}`,
-      String(values[bad]),
-    );
+  checkVector(space, `${path}.coordinates.values`, values);
   return { kind: 'vector', vector: values };
 }
 

@@ -23,8 +23,13 @@ export function intoBox(x: number): number {
 /** Into [-1/20, 21/20] by reflection at its ends. */
 function fold(x: number): number {
   if (x >= LOWEST && x <= HIGHEST) return x;
-  const phase = (((x - LOWEST) % PERIOD) + PERIOD) % PERIOD;
+  const phase = phaseOf(x);
   return Math.min(HIGHEST, LOWEST + Math.min(phase, PERIOD - phase));
+}
+
+/** How far x is into its period: 0 is the lowest point. */
+function phaseOf(x: number): number {
+  return (((x - LOWEST) % PERIOD) + PERIOD) % PERIOD;
 }
 
 /** Of what `intoBox` maps to x, what is nearest to `near`: a mean may have passed through a bound. */
@@ -44,8 +49,7 @@ export function cellAround(x: number, low: number, high: number): [number, numbe
   const y = fold(x);
   const below = low <= 0 ? 2 * LOWEST - inverse(high) : inverse(low);
   const above = high >= 1 ? 2 * HIGHEST - inverse(low) : inverse(high);
-  const phase = (((x - LOWEST) % PERIOD) + PERIOD) % PERIOD;
-  const isMirrored = phase > PERIOD / 2;
+  const isMirrored = phaseOf(x) > PERIOD / 2;
   return isMirrored ? [x - (above - y), x - (below - y)] : [x - (y - below), x + (above - y)];
 }
 

@@ -14,12 +14,23 @@ export type Cells =
 export function cellOf(cells: Extract<Cells, { kind: 'even' | 'log' }>, u: number): [number, number] {
   if (cells.kind === 'even') {
     const { count } = cells;
-    const i = Math.min(count - 1, Math.floor(u * count));
+    const i = indexOf(count, u);
     return [i / count, (i + 1) / count];
   }
   const { min, max } = cells;
   const [low, high] = [Math.log(min - 0.5), Math.log(max + 0.5)];
-  const value = Math.min(max, Math.max(min, Math.round(Math.exp((1 - u) * low + u * high))));
+  const value = logInteger(min, max, u);
   const place = (x: number) => Math.min(1, Math.max(0, (Math.log(x) - low) / (high - low)));
   return [place(value - 0.5), place(value + 0.5)];
+}
+
+/** Which of `count` equally wide cells u is in. */
+export function indexOf(count: number, u: number): number {
+  return Math.min(count - 1, Math.floor(u * count));
+}
+
+/** The integer that u means on a logarithmic scale. */
+export function logInteger(min: number, max: number, u: number): number {
+  const x = Math.exp((1 - u) * Math.log(min - 0.5) + u * Math.log(max + 0.5));
+  return Math.min(max, Math.max(min, Math.round(x)));
 }

@@ -10,7 +10,7 @@ export const CANDIDATES_MAX = 4096;
 /** Without a box: squares of distances in units of the shortest step stay finite within these. */
 const START_MAX = 1e50;
 const SCALE_MIN = 1e-30;
-export const TOLD_MAX = 1e100;
+const TOLD_MAX = 1e100;
 
 /** @throws ZerothError naming `count`. */
 export function checkAsk(count: number): void {
@@ -28,7 +28,12 @@ export function checkTold(domain: Domain, asked: number, values: readonly Told[]
 }
 
 /** @throws ZerothError naming `field`, or its component at fault. */
-function checkVector(domain: Domain, field: string, vector: readonly number[], largest = TOLD_MAX): void {
+export function checkVector(
+  domain: Domain,
+  field: string,
+  vector: readonly number[],
+  largest = TOLD_MAX,
+): void {
   const { length } = domain.start;
   if (vector.length !== length) throw invalid(field, `${length} numbers`, String(vector.length));
   const isBox = domain.kind === 'box';

@@ -1,6 +1,6 @@
 // One parameter of a search space, to and from coordinates in [0, 1].
 import { invalid } from '../errors.ts';
-import type { Cells } from './cells.ts';
+import { type Cells, indexOf, logInteger } from './cells.ts';
 
 type FloatParameter = {
   readonly kind: 'float';
@@ -82,7 +82,7 @@ const float: ParameterKind<FloatParameter> = {
   },
 
   fromUnit({ min, max, scale = 'linear', step }, [u]) {
-    if (step !== undefined) return Math.min(max, min + step * cellOf(stepsOf(min, max, step), u));
+    if (step !== undefined) return Math.min(max, min + step * indexOf(stepsOf(min, max, step) + 1, u));
     if (scale === 'log') return clamp(Math.exp((1 - u) * Math.log(min) + u * Math.log(max)), min, max);
     return clamp((1 - u) * min + u * max, min, max);
   },
@@ -114,9 +114,7 @@ const integer: ParameterKind<IntegerParameter> = {
   },
 
   fromUnit({ min, max, scale = 'linear' }, [u]) {
-    if (scale === 'linear') return min + cellOf(max - min, u);
-    const x = Math.exp((1 - u) * Math.log(min - 0.5) + u * Math.log(max + 0.5));
-    return clamp(Math.round(x), min, max);
+    return scale === 'linear' ? min + indexOf(max - min + 1, u) : logInteger(min, max, u);
   },
 
   cells: ({ min, max, scale }) => [
@@ -168,10 +166,6 @@ function stepsOf(min: number, max: number, step: number): number {
 /** The middle of cell `i` of 0 ... last, all equally wide. */
 function cell(last: number, i: number): number {
   return (Math.min(i, last) + 0.5) / (last + 1);
-}
-
-function cellOf(last: number, u: number): number {
-  return Math.min(last, Math.floor(u * (last + 1)));
 }
 
 function logarithmic(min: number, max: number, x: number): number {

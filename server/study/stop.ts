@@ -80,7 +80,7 @@ function stopOfShape<C>(kind: Covariance<C>, { distribution, firstSigma }: Stand
     lengths.reduce((a, b) => Math.min(a, b)),
     lengths.reduce((a, b) => Math.max(a, b)),
   ];
-  // Not < and not >=: a sigma or a length that is not finite ends the run too.
+  // Not >, which is false of NaN: a sigma or a length that is none ends the run too.
   if (!(sigma * longest <= firstSigma * TOL_X_UP)) return 'TolXUp';
   if (!(longest ** 2 <= shortest ** 2 * CONDITION_MAX)) return 'ConditionCov';
   const isSmall = (x: number) => sigma * Math.abs(x) < firstSigma * TOL_X;

@@ -1,6 +1,6 @@
 // The operator's objectives in a model's worker: what the main thread has accepted, loaded.
 import { ZerothError } from '../errors.ts';
-import { objectiveNames } from '../model/objectives.ts';
+import { unknownObjective } from '../model/objectives.ts';
 import type { ObjectiveFile, OperatorObjective } from '../model/operator-objective.ts';
 import { loadObjective } from './load-objective.ts';
 
@@ -39,11 +39,7 @@ export class ObjectiveShelf {
   /** @throws ZerothError unimplemented, listing those there are; objective-failed where it could not be loaded here. */
   get(name: string): OperatorObjective {
     const loaded = this.#loaded.get(name);
-    if (loaded === undefined) {
-      const field = 'objective.name';
-      const names = [...objectiveNames, ...this.names].join(', ');
-      throw new ZerothError('unimplemented', `${field}: expected one of ${names}, got "${name}"`, { field });
-    }
+    if (loaded === undefined) throw unknownObjective(name, this.names);
     if (loaded.objective instanceof ZerothError) throw loaded.objective;
     return loaded.objective;
   }
