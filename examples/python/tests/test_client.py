@@ -41,6 +41,11 @@ def test_datasets_are_stored_once_and_say_how_far_they_are(client: Client, tiny:
     assert dataset.name not in [each.name for each in client.datasets.list()]
 
 
+def test_a_dataset_of_a_type_that_the_contract_has_not_is_refused_before_it_is_sent(client: Client) -> None:
+    with pytest.raises(TypeError, match="dtype: expected one of float32, .* got complex128"):
+        client.datasets.create({"x": np.zeros((2, 2), complex)})
+
+
 def test_rows_of_a_dataset_are_those_of_the_array(run: Run, dataset: Dataset, tiny: Tiny) -> None:
     every = run.evaluate([[]], dataset, per_example=True)
     assert every.per_example_losses is not None

@@ -55,10 +55,19 @@ class Dataset:
 
 
 def upload(tensors: Mapping[str, npt.ArrayLike], chunk_bytes: int, progress: Progress | None) -> Iterator[wire.CreateDatasetRequest]:
-    """Header, chunks, and a commit: the end of the stream alone stores nothing."""
+    """Header, chunks, and a commit: the end of the stream alone stores nothing.
+
+    Raises TypeError here where zeroth.v1 has no such type: gRPC, which asks for them, would say that something is wrong.
+    """
     arrays: dict[str, Array] = {name: np.asarray(array) for name, array in tensors.items()}
-    total = sum(array.nbytes for array in arrays.values())
     specs = [wire.TensorSpec(name=name, data_type=data_type(array), shape=array.shape) for name, array in arrays.items()]
+    return _requests(arrays, specs, chunk_bytes, progress)
+
+
+def _requests(
+    arrays: Mapping[str, Array], specs: list[wire.TensorSpec], chunk_bytes: int, progress: Progress | None
+) -> Iterator[wire.CreateDatasetRequest]:
+    total = sum(array.nbytes for array in arrays.values())
     yield wire.CreateDatasetRequest(header=wire.DatasetHeader(tensors=specs))
     sent = 0
     for name, array in arrays.items():

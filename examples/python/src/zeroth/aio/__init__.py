@@ -1,4 +1,4 @@
-"""The asynchronous client: `async with zeroth.aio.connect(...)`, and the same names with `await`."""
+"""The asynchronous client: `async with zeroth.aio.connect(...)`."""
 
 from .client import Client as Client
 from .client import connect as connect

@@ -108,7 +108,7 @@ def connect(
         token: goes with every call as "authorization: Bearer ...". A function is asked before every attempt, as the file of a token
             that is exchanged from time to time has to be. In plain text to this machine only.
         timeout: seconds that each try of a call may take, then it is DEADLINE_EXCEEDED; None means as long as it takes. Streams that
-            watch have no limit.
+            watch, drive or judge have no limit.
         keepalive: seconds after which a silent connection is checked; 10 seconds without an answer end it.
         retry: how often calls are tried again that may be; the default outlives a restart of the server.
         receive_bytes_max: of one message.

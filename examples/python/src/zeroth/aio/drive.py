@@ -70,8 +70,12 @@ class _Line:
     async def ask(self, step: wire.StepRequest) -> wire.StepResponse:
         answer: asyncio.Future[wire.StepResponse] = asyncio.get_running_loop().create_future()
         self._waiting.append((step, answer))
-        await self._send()
-        return await answer
+        try:
+            # A write that is cancelled would end the stream, and with it the steps of others.
+            await asyncio.shield(self._send())
+            return await answer
+        finally:
+            answer.cancel()
 
     def close(self) -> None:
         """Gives up what is under way."""

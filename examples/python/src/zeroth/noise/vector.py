@@ -19,7 +19,8 @@ _TENSOR = 0
 
 
 class SeedVector:
-    """float32 values on the grid of noise/1 that fits their largest magnitude, a millionth of it or less from what was given.
+    """float32 values on the grid of noise/1 that fits their largest magnitude, or 1/4 where that is more: a millionth of it or less from
+    what was given.
 
     Attributes:
         values: float32 [n].

@@ -1,5 +1,5 @@
 # Made by generate.py from ../aio/__init__.py: change it there.
-"""The blocking client: `with zeroth.connect(...)`, and the same names with `await`."""
+"""The blocking client: `with zeroth.connect(...)`."""
 
 from .client import Client as Client
 from .client import connect as connect
