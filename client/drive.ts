@@ -1,4 +1,4 @@
-// Steps on one stream instead of one call each: the same answers at little more than half of the cost, over
+// Steps on one stream instead of one call each: the same answers at two thirds of the cost, over
 // loopback and for the smallest of steps (bench: wire.step.call, wire.step.drive).
 import { type DeepPartial, StepRequest, type StepResponse } from '../proto/gen/zeroth/v1/oracle_service.ts';
 import { onAbort, orAborted } from './abort.ts';
