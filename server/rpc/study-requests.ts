@@ -2,13 +2,16 @@
 import type { ToldValue, AskRequest as WireAsk } from '../../proto/gen/zeroth/v1/study_service.ts';
 import type { Config } from '../config.ts';
 import { invalid } from '../errors.ts';
-import type { AskRequest, Outcome, Value } from '../study/plan.ts';
+import {
+  type AskRequest,
+  ID_CHARACTERS_MAX,
+  type Outcome,
+  REASON_CHARACTERS_MAX,
+  type Value,
+} from '../study/plan.ts';
 import type { Study } from '../study/study.ts';
 import { toNumber, toOptionalRevision } from './convert.ts';
 import { toTrialPoint } from './convert-trial.ts';
-
-/** Of a client's id, and of a request's. */
-const ID_CHARACTERS_MAX = 100;
 
 type AskLimits = Pick<Config, 'trialsOpenMax' | 'leaseMs' | 'leaseMsMax' | 'askWaitMsMax'>;
 
@@ -52,8 +55,6 @@ function toOutcome(outcome: ToldValue['outcome'], field: string): Outcome {
     );
   return { kind: 'told', value: outcome.value + 0 };
 }
-
-const REASON_CHARACTERS_MAX = 1000;
 
 export function toShortText(text: string, field: string, charactersMax = ID_CHARACTERS_MAX): string {
   if (text.length > charactersMax)

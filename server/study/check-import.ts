@@ -3,14 +3,19 @@
 import type { Config } from '../config.ts';
 import { isBetter, type Ledger } from './ledger.ts';
 import { type Method, methodOf } from './method.ts';
-import type { StudyPlan, StudyUpdate, Trial, TrialPoint } from './plan.ts';
+import {
+  ID_CHARACTERS_MAX,
+  REASON_CHARACTERS_MAX,
+  type StudyPlan,
+  type StudyUpdate,
+  type Trial,
+  type TrialPoint,
+} from './plan.ts';
 import { isCount, isNumber, isRecord, isText } from './read-plan.ts';
 import { dimensionOf, toVector } from './space.ts';
 
 /** What a date may be. */
 const TIME_MS_MAX = 8.64e15;
-const CLIENT_CHARACTERS_MAX = 100;
-const REASON_CHARACTERS_MAX = 1000;
 const SEED_MAX = (1n << 64n) - 1n;
 
 export type ImportLimits = Pick<Config, 'shiftsPerRequestMax'>;
@@ -39,7 +44,7 @@ export class ImportCheck {
   trial(trial: Trial): boolean {
     if (!isRecord(trial)) return false;
     const { number, candidate, point, outcome, client, leaseEndMs } = trial;
-    if (number !== ++this.#trials || !isText(client) || client.length > CLIENT_CHARACTERS_MAX) return false;
+    if (number !== ++this.#trials || !isText(client) || client.length > ID_CHARACTERS_MAX) return false;
     // Never asked for, or the next that was.
     if (candidate !== undefined && candidate !== this.#candidates++) return false;
     if (candidate === undefined && outcome === undefined) return false;

@@ -1,4 +1,4 @@
-// CMA-ES (Hansen's tutorial, arXiv 1604.00772v2) with IPOP restarts (Auger and Hansen 2005).
+// CMA-ES (Hansen's tutorial, arXiv 1604.00772v2) with IPOP (Auger and Hansen 2005) or BIPOP restarts (Hansen 2009).
 import {
   choice,
   type Fields,
@@ -49,7 +49,7 @@ export const CMA_ES_DIMENSION_MAX = 100;
 
 /**
  * The whole covariance, learned from the ranks of lambda candidates a generation. Where a run ends (stop.ts)
- * another one begins with twice the population.
+ * another one begins, by default with twice the population (restarts.ts, bipop.ts).
  * @param domain 1 to 100 dimensions.
  * @param lateShare of a generation: values that come late are no more of it.
  * @throws ZerothError naming the option, or the field of the domain.

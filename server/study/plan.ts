@@ -6,6 +6,11 @@ import type { Noise } from './optimizer.ts';
 import type { OptimizerName } from './optimizers.ts';
 import type { Point, Space } from './space.ts';
 
+/** Of a client's id, and of a request's. */
+export const ID_CHARACTERS_MAX = 100;
+/** Of why a trial is infeasible. */
+export const REASON_CHARACTERS_MAX = 1000;
+
 /** Never changes after the start. */
 export type StudyPlan = {
   readonly direction: 'minimize' | 'maximize';

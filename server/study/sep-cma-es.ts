@@ -1,4 +1,4 @@
-// Separable CMA-ES (Ros and Hansen 2008, PPSN X), with IPOP restarts (Auger and Hansen 2005).
+// Separable CMA-ES (Ros and Hansen 2008, PPSN X), with IPOP (Auger and Hansen 2005) or BIPOP restarts (Hansen 2009).
 import { readOptions } from '../strategy/fields.ts';
 import { checkDomain } from './check.ts';
 import { type CmaEsOptions, cmaEsFields } from './cma-es.ts';
