@@ -135,13 +135,16 @@ def main() -> int:
     made = [(PACKAGE / "sync", sync(), BY_HAND)]
     if not options.sync:
         made.append((PACKAGE / "wire", wire(), frozenset()))
-    wrong = [path for folder, files, by_hand in made for path in stale(folder, files, by_hand=by_hand)]
     if not options.check:
-        for folder, files, _ in made:
+        for folder, files, by_hand in made:
             folder.mkdir(exist_ok=True)
+            for path in folder.iterdir():
+                if path.is_file() and path.name not in by_hand and path.name not in files:
+                    path.unlink()
             for name, text in files.items():
                 (folder / name).write_text(text)
         return 0
+    wrong = [path for folder, files, by_hand in made for path in stale(folder, files, by_hand=by_hand)]
     for path in wrong:
         print(f"{path}: expected what generate.py makes, got something else", file=sys.stderr)
     return 1 if wrong else 0

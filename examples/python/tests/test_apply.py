@@ -283,6 +283,7 @@ A_CHANGE = "line 2: expected shifts, a regrid of one of 2 tensors, or a rollback
         (file_of(shift_of(1, 1)), A_SHIFT),
         (file_of(shift_of("18446744073709551616", 1)), A_SHIFT),
         (file_of(shift_of("1", float("inf"))), A_SHIFT),
+        (file_of(shift_of("1", 10**400)), A_SHIFT),
         (file_of(decay_of(factor=1)), A_DECAY),
         (file_of(decay_of(seed=1)), A_DECAY),
         (file_of(decay_of(tensors=[1, 0])), A_DECAY),

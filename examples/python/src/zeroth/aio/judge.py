@@ -63,6 +63,8 @@ class Judge:
     async def _serve_once(self, on_served: Callable[[], None]) -> None:
         stream = self._stream = self._channel.duplex(wire.ObjectiveService.ServeObjective)
         try:
+            if self._is_closed:  # Since `serve` looked: that `close` did not have this stream.
+                return
             await stream.write(wire.ServeObjectiveRequest(objective=self._served))
             async for response in stream:
                 if response.HasField("served"):
