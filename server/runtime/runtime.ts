@@ -151,7 +151,7 @@ export type RuntimeOptions = {
   /**
    * Whether threads that wait within a run keep their core busy, to be there sooner: forward passes of an encoder are 4 to 7 %
    * faster with it (bench: step). Where several models share the cores it hurts: two sessions of two threads on two cores took
-   * 20-45 % more processor time with it, and were slower (ORT.md, section 4).
+   * 20-45 % more processor time with it, and were slower.
    */
   readonly spinning?: boolean;
   /** Whose work is in progress: runs end early when he goes, where they can. */

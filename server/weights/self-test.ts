@@ -1,5 +1,5 @@
 // Whether a device moves weights as noise/1 has it. A few are moved there and by the reference before any run is: graphs may
-// write where they read on some adapters only (ORT.md, section 2), and a compiler may take liberties with rounding.
+// write where they read on some adapters only, and a compiler may take liberties with rounding.
 import { ZerothError } from '../errors.ts';
 import { decayBy } from '../noise/decay.ts';
 import { snap } from '../noise/grid.ts';

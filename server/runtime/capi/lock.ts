@@ -1,5 +1,5 @@
 // One queue for the device, across all threads of the process: two sessions that touch WebGPU at once share a command encoder,
-// and crash (ORT.md, trap 4). Host sessions need none. It keeps no order: who has just given it back mostly takes it again, so that the many
+// and crash. Host sessions need none. It keeps no order: who has just given it back mostly takes it again, so that the many
 // small calls of a move do not each wait for another model's forward pass; but neither is it fair (two threads that held it for 10 ms with
 // 30 us between came to 406 turns and 92 in 5 s, and waited 0.7 s at most).
 
