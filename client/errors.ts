@@ -74,7 +74,7 @@ export function fromEnd(
   cause?: unknown,
 ): ZerothCallError {
   return new ZerothCallError(
-    (status[code] ?? 'UNKNOWN') as StatusName,
+    wasCutOff(details) ? 'UNAVAILABLE' : ((status[code] ?? 'UNKNOWN') as StatusName),
     details,
     readDetails(metadata),
     cause,
@@ -125,4 +125,9 @@ function readDetail({ typeUrl, value }: Any): Partial<CallErrorDetails> {
     default:
       return {};
   }
+}
+
+/** By a connection that broke behind the answer's headers: grpc-js calls that UNKNOWN, as if the server had said it. */
+function wasCutOff(details: string | undefined): boolean {
+  return details?.endsWith('(Call ended without gRPC status)') === true;
 }
