@@ -14,9 +14,9 @@ export type Started = {
   readonly printed: Ended;
 };
 
-/** No server is named but by flags, and no colours are wanted, unless `env` says so. */
+/** No server is named but by flags, and nothing speaks for or against colours (CI does, to Node.js), unless `env` says so. */
 function environment(env: Readonly<Record<string, string>>) {
-  const { ZEROTH_SERVER, FORCE_COLOR, NO_COLOR, ...others } = process.env;
+  const { ZEROTH_SERVER, FORCE_COLOR, NO_COLOR, NODE_DISABLE_COLORS, CI, ...others } = process.env;
   return { ...others, ...env };
 }
 
