@@ -34,6 +34,9 @@ export type Tensor = {
   readonly data: Uint8Array;
 };
 
+/** A tensor without its values; of an output, -1 and an empty shape are what the model leaves open. */
+export type Described = { readonly dataType: DataType; readonly shape: readonly number[] };
+
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
@@ -60,4 +63,31 @@ export function checkTensor(tensor: Tensor, field: string): void {
       `${tensor.data.byteLength}`,
     );
   }
+}
+
+/** `float32 [-1, 10]` */
+export function describe({ dataType, shape }: Described): string {
+  return `${dataType} [${shape.join(', ')}]`;
+}
+
+/** Elements of a tensor, copied only where its bytes start between two of them. */
+export function elements<T>(
+  tensor: Tensor,
+  array: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
+  bytesPerElement: number,
+): T {
+  const { data } = tensor;
+  const aligned = data.byteOffset % bytesPerElement === 0 ? data : new Uint8Array(data);
+  return new array(aligned.buffer, aligned.byteOffset, aligned.byteLength / bytesPerElement);
+}
+
+/** Scores may be of half precision: they are computed with as float32. */
+export function isScored(dataType: DataType): boolean {
+  return dataType === 'float32' || dataType === 'float16';
+}
+
+/** What is scored as float32, copied only where it is of half precision or starts between two elements. */
+export function scoresOf(output: Tensor): Float32Array {
+  if (output.dataType !== 'float16') return elements(output, Float32Array, 4);
+  return Float32Array.from(elements(output, Float16Array, 2));
 }

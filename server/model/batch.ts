@@ -1,13 +1,13 @@
 // A batch: rows for the model's inputs and their labels, handed out in micro-batches.
 import { invalid } from '../errors.ts';
-import type { Tensor, TensorSpec } from '../tensor.ts';
+import type { Described, Tensor, TensorSpec } from '../tensor.ts';
 import { checkEntries, checkLengths } from './check-limits.ts';
 import { type BatchSource, type Column, checkInput, commonRows, findColumn, hasColumn } from './columns.ts';
 import { constantFor, fillIn } from './fill-in.ts';
 import { gather, type MicroBatch } from './gather.ts';
 import type { InputSpec } from './graph.ts';
 import { findSequence, hasPadding, reaching, tokensOf } from './lengths.ts';
-import type { Described, LabelNames } from './objective.ts';
+import type { LabelNames } from './objective.ts';
 import { type MicroBatchLimits, partsByLength, partsInOrder, partsOf } from './parts.ts';
 import { BatchBuffers, selectRows } from './rows.ts';
 

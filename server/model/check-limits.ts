@@ -1,10 +1,10 @@
 // Rows of a batch held against the tables that the model looks them up in, before any of it is run.
 import { invalid } from '../errors.ts';
+import { elements } from '../tensor.ts';
 import type { Column } from './columns.ts';
 import type { InputSpec } from './graph.ts';
 import type { Sequence } from './lengths.ts';
 import type { Limit } from './limits.ts';
-import { elements } from './objective.ts';
 import type { Rows } from './rows.ts';
 
 type Of<Kind extends Limit['kind']> = Extract<Limit, { kind: Kind }>;

@@ -1,15 +1,7 @@
 // Labels that name one of the classes that an output scores; shared by the classifiers' objectives.
 import { invalid } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
-import {
-  type Described,
-  describe,
-  elements,
-  isScored,
-  type LabelNames,
-  rejectOutput,
-  scoresOf,
-} from './objective.ts';
+import { type Described, describe, elements, isScored, scoresOf, type Tensor } from '../tensor.ts';
+import { type LabelNames, rejectOutput } from './objective.ts';
 
 /** float32 or float16 [rows, classes] */
 export function checkScores(output: Described): void {

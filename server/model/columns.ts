@@ -1,7 +1,6 @@
 // The named tensors of a batch before rows are chosen: inline, or those of a dataset.
 import { invalid } from '../errors.ts';
-import { checkTensor, type Tensor, type TensorSpec, tensorBytes } from '../tensor.ts';
-import { describe } from './objective.ts';
+import { checkTensor, describe, type Tensor, type TensorSpec, tensorBytes } from '../tensor.ts';
 
 /** Columns of a dataset by name, in memory that threads share. */
 type SharedColumns = ReadonlyMap<string, { readonly spec: TensorSpec; readonly data: SharedArrayBuffer }>;

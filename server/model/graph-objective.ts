@@ -1,9 +1,8 @@
 // An ONNX file as an objective: inputs are the model's outputs and the batch's tensors, by name, and the output `loss` is one for each row.
 import { ZerothError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { describe, elements, type Tensor } from '../tensor.ts';
 import { type InputSpec, readModel } from './graph.ts';
 import type { NamedNeed } from './needs.ts';
-import { describe, elements } from './objective.ts';
 import { type ObjectiveFile, type OperatorObjective, objectiveFailure } from './operator-objective.ts';
 
 export const LOSS_OUTPUT = 'loss';

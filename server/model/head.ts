@@ -3,12 +3,11 @@
 import type { ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
 import { elementTypeOf } from '../onnx/element-types.ts';
-import type { TensorSpec } from '../tensor.ts';
+import { describe, isScored, type TensorSpec } from '../tensor.ts';
 import type { ModelGraph } from './graph.ts';
 import { firstHead } from './head-init.ts';
 import { headNodes } from './head-nodes.ts';
-import { describe, isScored } from './objective.ts';
-import { findOutput } from './outputs.ts';
+import { findOutput } from './objective.ts';
 import { checkOpset, GraphIndex } from './rewrite.ts';
 import { floatTensor, toParameter, withNodes } from './rewrite-tensors.ts';
 

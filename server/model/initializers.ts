@@ -1,12 +1,10 @@
 // The values that an ONNX graph carries.
 
-import type { TensorProto } from '../../proto/gen/onnx/onnx.ts';
-import { TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
+import { type TensorProto, TensorProto_DataType } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
 import { elementTypeName } from '../onnx/element-types.ts';
-import { elementCount } from '../tensor.ts';
+import { elementCount, elements } from '../tensor.ts';
 import { type ExternalFiles, piecesOf, placeOf } from './external.ts';
-import { elements } from './objective.ts';
 
 export function shapeOf(tensor: TensorProto): number[] {
   return tensor.dims.map(Number);

@@ -1,16 +1,16 @@
 // The mean, over the elements of an example, of the squared difference from its label.
 import { invalid } from '../errors.ts';
-import type { DataType, Tensor } from '../tensor.ts';
-import { RowLossGraph } from './loss-graph.ts';
 import {
+  type DataType,
   type Described,
   describe,
   elements,
   isScored,
-  type Objective,
-  rejectOutput,
   scoresOf,
-} from './objective.ts';
+  type Tensor,
+} from '../tensor.ts';
+import { RowLossGraph } from './loss-graph.ts';
+import { type Objective, rejectOutput } from './objective.ts';
 
 export const meanSquaredError: Objective = {
   name: 'mean_squared_error',

@@ -1,6 +1,6 @@
 // From what a module exports to an objective: every call of it is watched, and so is what it answers. It is code that is not ours.
 import { ZerothError } from '../errors.ts';
-import { type DataType, elementBytes, type Tensor } from '../tensor.ts';
+import { type DataType, elementBytes, elements, type Tensor } from '../tensor.ts';
 import type {
   CorpusObjective,
   CustomObjective,
@@ -11,7 +11,6 @@ import { DeadlineExceeded, withDeadline } from './deadline.ts';
 import { shown, thrown } from './foreign.ts';
 import { checkedExport, wrong } from './module-check.ts';
 import { withinModule } from './module-scope.ts';
-import { elements } from './objective.ts';
 import {
   type Named,
   type ObjectiveFile,

@@ -1,7 +1,7 @@
 // What objectives of the operator take: tensors by name, of given types and shapes, from the model's outputs or from the batch.
 import { invalid } from '../errors.ts';
-import type { DataType } from '../tensor.ts';
-import { type Described, describe, OUTPUT_FIELD } from './objective.ts';
+import { type DataType, type Described, describe } from '../tensor.ts';
+import { OUTPUT_FIELD } from './objective.ts';
 
 /** Where a tensor comes from; an ONNX file does not say, so its inputs are outputs of the model where it has them. */
 type NeedSource = 'output' | 'batch' | 'either';

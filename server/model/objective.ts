@@ -1,11 +1,8 @@
 // Model outputs and labels to one loss per example.
 import { invalid } from '../errors.ts';
-import type { DataType, Tensor } from '../tensor.ts';
+import { type DataType, type Described, describe, type Tensor, type TensorSpec } from '../tensor.ts';
 import type { Scope } from './loss-graph.ts';
 import type { LabelledPositions } from './token-loss.ts';
-
-/** A tensor without its values; of an output, -1 and an empty shape are what the model leaves open. */
-export type Described = { readonly dataType: DataType; readonly shape: readonly number[] };
 
 /** Labels as the client sent them, for error messages. */
 export type LabelNames = {
@@ -79,33 +76,14 @@ export type Objective = {
 
 export const OUTPUT_FIELD = 'objective.output';
 
-/** `float32 [-1, 10]` */
-export function describe({ dataType, shape }: Described): string {
-  return `${dataType} [${shape.join(', ')}]`;
-}
-
-/** Elements of a tensor, copied only where its bytes start between two of them. */
-export function elements<T>(
-  tensor: Tensor,
-  array: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
-  bytesPerElement: number,
-): T {
-  const { data } = tensor;
-  const aligned = data.byteOffset % bytesPerElement === 0 ? data : new Uint8Array(data);
-  return new array(aligned.buffer, aligned.byteOffset, aligned.byteLength / bytesPerElement);
-}
-
-/** Scores may be of half precision: they are computed with as float32. */
-export function isScored(dataType: DataType): boolean {
-  return dataType === 'float32' || dataType === 'float16';
-}
-
-/** What is scored as float32, copied only where it is of half precision or starts between two elements. */
-export function scoresOf(output: Tensor): Float32Array {
-  if (output.dataType !== 'float16') return elements(output, Float32Array, 4);
-  return Float32Array.from(elements(output, Float16Array, 2));
-}
-
 export function rejectOutput(expected: string, output: Described): never {
   throw invalid(OUTPUT_FIELD, expected, describe(output));
+}
+
+/** @throws ZerothError naming `field` where the model has no such output. */
+export function findOutput(outputs: readonly TensorSpec[], name: string, field: string): TensorSpec {
+  const output = outputs.find((each) => each.name === name);
+  if (output !== undefined) return output;
+  const names = outputs.map((each) => `"${each.name}"`).join(', ');
+  throw invalid(field, `a model output (${names})`, `"${name}"`);
 }

@@ -7,8 +7,7 @@ import { crossEntropy } from './cross-entropy.ts';
 import { exactMatch } from './exact-match.ts';
 import { f1 } from './f1.ts';
 import { meanSquaredError } from './mean-squared-error.ts';
-import { type Objective, OUTPUT_FIELD } from './objective.ts';
-import { findOutput } from './outputs.ts';
+import { findOutput, type Objective, OUTPUT_FIELD } from './objective.ts';
 import { causalLm, maskedLm } from './token-loss.ts';
 import { checkWordScores } from './words.ts';
 

@@ -1,10 +1,9 @@
 // Objectives that the operator adds, as they are once their file has been read: what they take, and what makes losses of it. Their names begin
 // with "custom/", so that none can shadow one of ours, now or in a later version.
 import { invalid, ZerothError } from '../errors.ts';
-import type { Tensor, TensorSpec } from '../tensor.ts';
+import { type Described, describe, type Tensor, type TensorSpec } from '../tensor.ts';
 import { checkFits, fieldOfOutput, LABELS_ROLE, type NamedNeed, OUTPUT_ROLE } from './needs.ts';
-import { type Described, describe, OUTPUT_FIELD } from './objective.ts';
-import { findOutput } from './outputs.ts';
+import { findOutput, OUTPUT_FIELD } from './objective.ts';
 import { checkWordScores, WORD_SCORES } from './words.ts';
 
 const PREFIX = 'custom/';

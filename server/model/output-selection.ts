@@ -1,8 +1,7 @@
 // What of a model output is wanted, and how: all of it, or some positions of each row; as the model has it, or as another float.
 import { invalid } from '../errors.ts';
-import { type Tensor, tensorBytes } from '../tensor.ts';
+import { describe, elements, isScored, scoresOf, type Tensor, tensorBytes } from '../tensor.ts';
 import type { MicroBatch } from './gather.ts';
-import { describe, elements, isScored, scoresOf } from './objective.ts';
 
 export type OutputSelection = {
   /** Empty where the model has one output. */

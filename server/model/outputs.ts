@@ -1,17 +1,9 @@
 // Model outputs that a client asked to see, put together from micro-batches.
 import { invalid, ZerothError } from '../errors.ts';
-import { type Tensor, type TensorSpec, tensorBytes } from '../tensor.ts';
+import { describe, type Tensor, type TensorSpec, tensorBytes } from '../tensor.ts';
 import type { MicroBatch } from './gather.ts';
-import { describe } from './objective.ts';
+import { findOutput } from './objective.ts';
 import { chosen, type OutputSelection } from './output-selection.ts';
-
-/** @throws ZerothError naming `field` where the model has no such output. */
-export function findOutput(outputs: readonly TensorSpec[], name: string, field: string): TensorSpec {
-  const output = outputs.find((each) => each.name === name);
-  if (output !== undefined) return output;
-  const names = outputs.map((each) => `"${each.name}"`).join(', ');
-  throw invalid(field, `a model output (${names})`, `"${name}"`);
-}
 
 /**
  * Selections with the names of outputs.

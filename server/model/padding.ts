@@ -3,12 +3,11 @@
 // made-up rows and once a run, with its base weights. What depended on a client's rows, or on how far they
 // have been trained, could be answered otherwise after a restart, and losses would differ by rounding.
 import type { Feeds, Forward } from '../runtime/runtime.ts';
-import { elementCount, type Tensor, type TensorSpec } from '../tensor.ts';
+import { elementCount, isScored, scoresOf, type Tensor, type TensorSpec } from '../tensor.ts';
 import { findColumn } from './columns.ts';
 import type { InputSpec } from './graph.ts';
 import { findSequence } from './lengths.ts';
 import { madeUpRows } from './made-up.ts';
-import { isScored, scoresOf } from './objective.ts';
 import { isAboutModel } from './probe.ts';
 import { selectRows } from './rows.ts';
 

@@ -1,7 +1,6 @@
 // Forward passes of a graph with positions (positions.ts): for everybody else they are those of the file's own graph.
 import type { BoundForward, Feeds, Forward } from '../runtime/runtime.ts';
-import type { Tensor } from '../tensor.ts';
-import type { Described } from './objective.ts';
+import type { Described, Tensor } from '../tensor.ts';
 import type { HeadPositions } from './positions.ts';
 
 /** The output of which a pass computes chosen positions only. */

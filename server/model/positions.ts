@@ -2,10 +2,9 @@
 // that with all positions chosen the output is that of the file.
 import { type NodeProto, ValueInfoProto } from '../../proto/gen/onnx/onnx.ts';
 import { elementTypeOf } from '../onnx/element-types.ts';
-import type { TensorSpec } from '../tensor.ts';
+import { isScored, type TensorSpec } from '../tensor.ts';
 import type { InputSpec, ModelGraph } from './graph.ts';
 import { NodeWriter } from './node-writer.ts';
-import { isScored } from './objective.ts';
 import { type Cut, findCut } from './position-wise.ts';
 import { GraphIndex } from './rewrite.ts';
 

@@ -2,11 +2,10 @@
 // A past is just that, so that they take the place of the empty one in models that have a past.
 import type { NodeProto, TensorProto } from '../../proto/gen/onnx/onnx.ts';
 import { invalid } from '../errors.ts';
-import { elementCount } from '../tensor.ts';
+import { describe, elementCount } from '../tensor.ts';
 import { FrontWriter } from './front-writer.ts';
 import type { InputSpec, ModelGraph } from './graph.ts';
 import { withLongerInput, withLongerShapes, withoutInnerShapes } from './longer-shapes.ts';
-import { describe } from './objective.ts';
 import { firstTokens } from './prompt-init.ts';
 import { checkOpset, GraphIndex, withEachNode, withNames } from './rewrite.ts';
 import { floatTensor, toParameter, withNodes } from './rewrite-tensors.ts';

@@ -1,10 +1,9 @@
 // Whether a rewritten graph still is the model: both run on the same few made-up rows, and give the same outputs.
 import { type ErrorKind, invalid, ZerothError } from '../errors.ts';
 import type { Feeds, Forward } from '../runtime/runtime.ts';
-import type { DataType, Tensor, TensorSpec } from '../tensor.ts';
+import { type DataType, describe, isScored, scoresOf, type Tensor, type TensorSpec } from '../tensor.ts';
 import { isPresent } from './fill-in.ts';
 import { madeUpRows } from './made-up.ts';
-import { describe, isScored, scoresOf } from './objective.ts';
 import type { PositionForward } from './position-forward.ts';
 
 const SIZE = { rows: 2, free: 8 };

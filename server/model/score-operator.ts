@@ -1,12 +1,11 @@
 // Losses of a micro-batch by an objective of the operator: a module's on the host, a graph's where the model's outputs lie.
 import { ZerothError } from '../errors.ts';
 import type { DeviceTensor, Program } from '../runtime/runtime.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Described, Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import { LOSS_OUTPUT, lossesOf } from './graph-objective.ts';
 import { fieldOfOutput, LABELS_ROLE, type NamedNeed } from './needs.ts';
-import type { Described } from './objective.ts';
 import {
   type BoundObjective,
   checkTensorFor,

@@ -1,8 +1,8 @@
 // Scores of the words that stand for classes, of a micro-batch: what an objective of classes scores then, ours or the operator's.
-import type { Tensor } from '../tensor.ts';
+import type { Described, Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
-import { type Described, rejectOutput } from './objective.ts';
+import { rejectOutput } from './objective.ts';
 import { chosenOf, int32, type PositionForward, upTo } from './position-forward.ts';
 import type { LossPrograms } from './score.ts';
 import { checkWordScores, placesOf, type WordPlaces, wordScores } from './words.ts';

@@ -1,10 +1,10 @@
 // Losses of a micro-batch, computed where the model's output lies: on the host, or on the device that it never leaves then.
 import type { DeviceTensor, Forward, Program, Runtime } from '../runtime/runtime.ts';
-import type { DataType, Tensor } from '../tensor.ts';
+import { type DataType, type Described, elements, type Tensor } from '../tensor.ts';
 import type { Batch } from './batch.ts';
 import type { MicroBatch } from './gather.ts';
 import type { Scope } from './loss-graph.ts';
-import { type Described, elements, type LabelNames, type Objective, rejectOutput } from './objective.ts';
+import { type LabelNames, type Objective, rejectOutput } from './objective.ts';
 import { type ChosenPositions, chosenOf, int32, type PositionForward, upTo } from './position-forward.ts';
 import { withWordScores } from './score-words.ts';
 import { wordsGraph } from './words.ts';

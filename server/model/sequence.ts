@@ -1,9 +1,8 @@
 // A model whose sequences are to become longer than what callers send: which of its inputs go along.
 import { invalid } from '../errors.ts';
-import type { TensorSpec } from '../tensor.ts';
+import { describe, type TensorSpec } from '../tensor.ts';
 import { roleOf } from './fill-in.ts';
 import type { InputSpec, ModelGraph } from './graph.ts';
-import { describe } from './objective.ts';
 
 /** Far above what is of use; what tokens take is allocated before it is held against weightsBytesMax. */
 const TOKENS_MAX = 4096;

@@ -1,19 +1,10 @@
 // Losses of language models: the negative logarithm of the probability that each labelled position gives to its token, and the mean of it
 // for every example.
 import { invalid } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { type Described, describe, elements, isScored, scoresOf, type Tensor } from '../tensor.ts';
 import { negativeLogLikelihood } from './cross-entropy.ts';
 import { PositionLossGraph } from './loss-graph.ts';
-import {
-  type Described,
-  describe,
-  elements,
-  isScored,
-  type LabelNames,
-  type Objective,
-  rejectOutput,
-  scoresOf,
-} from './objective.ts';
+import { type LabelNames, type Objective, rejectOutput } from './objective.ts';
 
 /** A label that is none: PyTorch's ignore_index, and what Hugging Face's collators write at padding. */
 const IGNORED = -100;

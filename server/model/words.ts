@@ -2,17 +2,17 @@
 // row, which are then scored like any classifier's. MeZO's prompts (arXiv 2305.17333, appendix E.2): "It was great" or "terrible".
 import { invalid } from '../errors.ts';
 import { GraphWriter } from '../onnx/graph-writer.ts';
-import type { DataType, Tensor } from '../tensor.ts';
-import { type Scope, scoresAtPositions } from './loss-graph.ts';
 import {
+  type DataType,
   type Described,
   describe,
   elements,
   isScored,
-  type LabelNames,
-  rejectOutput,
   scoresOf,
-} from './objective.ts';
+  type Tensor,
+} from '../tensor.ts';
+import { type Scope, scoresAtPositions } from './loss-graph.ts';
+import { type LabelNames, rejectOutput } from './objective.ts';
 
 const OPSET = 18;
 

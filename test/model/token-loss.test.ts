@@ -1,10 +1,9 @@
 // Objectives that score positions of sequences: what they take for a label, and their graph beside the host.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exactMatch } from '../../server/model/exact-match.ts';
-import { elements } from '../../server/model/objective.ts';
 import { causalLm, maskedLm, meansOf } from '../../server/model/token-loss.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
-import type { Tensor } from '../../server/tensor.ts';
+import { elements, type Tensor } from '../../server/tensor.ts';
 import { devices } from '../support/devices.ts';
 import { float32, int64, message } from './models.ts';
 import { expectClose } from './objective-cases.ts';

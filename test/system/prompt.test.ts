@@ -11,8 +11,8 @@ import { toTensor } from '../../client/tensor.ts';
 import { train } from '../../client/train.ts';
 import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { readModel } from '../../server/model/graph.ts';
-import { scoresOf } from '../../server/model/objective.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
+import { scoresOf } from '../../server/tensor.ts';
 import {
   batchOf,
   behind,
