@@ -1,10 +1,10 @@
 // What it saves to pass rows by length and without padding, and what a pass costs beside its tokens.
 import { availableParallelism } from 'node:os';
-import { openBatch } from '../server/model/batch.ts';
-import { evaluate } from '../server/model/evaluate.ts';
-import { type ModelGraph, readModel } from '../server/model/graph.ts';
-import { findObjective } from '../server/model/objectives.ts';
-import { initialValues, promote } from '../server/model/promote.ts';
+import { openBatch } from '../server/model/batch/batch.ts';
+import { evaluate } from '../server/model/forward/evaluate.ts';
+import { type ModelGraph, readModel } from '../server/model/graph/graph.ts';
+import { initialValues, promote } from '../server/model/graph/promote.ts';
+import { findObjective } from '../server/model/objective/objectives.ts';
 import { openRuntime } from '../server/runtime/open.ts';
 import type { Forward } from '../server/runtime/runtime.ts';
 import { settings } from '../server/settings.ts';

@@ -1,14 +1,14 @@
 // What it saves that chosen positions alone go through the head of a language model: losses of the same rows by a session that chooses
 // and by one that does not, in this process and in turn. Two losses are a step of MeZO, but for its moves. One thread, as processor time is
 // what other work on the machine changes least.
-import { openBatch } from '../server/model/batch.ts';
-import { evaluate } from '../server/model/evaluate.ts';
-import { type ModelGraph, readModel } from '../server/model/graph.ts';
-import { findObjective } from '../server/model/objectives.ts';
-import { byPosition, type PositionForward } from '../server/model/position-forward.ts';
-import { withPositions } from '../server/model/positions.ts';
-import { initialValues, promote } from '../server/model/promote.ts';
-import { LossPrograms } from '../server/model/score.ts';
+import { openBatch } from '../server/model/batch/batch.ts';
+import { evaluate } from '../server/model/forward/evaluate.ts';
+import { byPosition, type PositionForward } from '../server/model/forward/position-forward.ts';
+import { LossPrograms } from '../server/model/forward/score.ts';
+import { type ModelGraph, readModel } from '../server/model/graph/graph.ts';
+import { withPositions } from '../server/model/graph/positions.ts';
+import { initialValues, promote } from '../server/model/graph/promote.ts';
+import { findObjective } from '../server/model/objective/objectives.ts';
 import { openRuntime } from '../server/runtime/open.ts';
 import type { Runtime } from '../server/runtime/runtime.ts';
 import type { Tensor } from '../server/tensor.ts';

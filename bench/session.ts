@@ -2,9 +2,9 @@
 // packs constants once: sessions of the same model, in this process and in turn. One thread, as processor time is
 // what other work on the machine changes least.
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { readModel } from '../server/model/graph.ts';
-import { initialValues, promote } from '../server/model/promote.ts';
-import { selectTrainable } from '../server/model/select.ts';
+import { readModel } from '../server/model/graph/graph.ts';
+import { initialValues, promote } from '../server/model/graph/promote.ts';
+import { selectTrainable } from '../server/model/graph/select.ts';
 import type { Bench } from './bench.ts';
 import { benchesOf, progress } from './rounds.ts';
 import { tokens, transformerModel } from './transformer.ts';

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ZerothError } from './errors.ts';
 import { additionsOf } from './journal/journal.ts';
 import { type PortableJournal, readPortable } from './journal/portable.ts';
-import { checkFits, initialValues, withWeights } from './model/promote.ts';
+import { checkFits, initialValues, withWeights } from './model/graph/promote.ts';
 import { HostWeights } from './weights/host.ts';
 import { CopyAccount, WeightsBudget } from './worker/budget.ts';
 import type { ExportFormat } from './worker/messages.ts';

@@ -44,6 +44,16 @@ const doors: readonly (readonly [string, string[]])[] = [
     'model and onnx alone know ONNX graphs',
     through(/^server\//, /^proto\/gen\/onnx/, /^server\/(model|onnx)\//),
   ],
+  [
+    'in model each folder builds on those before it: graph, objective, batch, and then adapter and forward',
+    [
+      ...through(/^server\/model\/graph\//, /^server\/model\/(?!graph\/)/),
+      ...through(/^server\/model\/objective\//, /^server\/model\/(?!graph\/|objective\/)/),
+      ...through(/^server\/model\/batch\//, /^server\/model\/(?!graph\/|objective\/|batch\/)/),
+      ...through(/^server\/model\/adapter\//, /^server\/model\/forward\//),
+      ...through(/^server\/model\/forward\//, /^server\/model\/adapter\//),
+    ],
+  ],
   ['onnx imports no room', through(/^server\/onnx\//, /^server\/(?!onnx\/|tensor\.ts)/)],
   [
     'runtime alone imports ONNX Runtime, and koffi',

@@ -3,7 +3,7 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { ZerothError } from '../errors.ts';
-import { LENGTH_BYTES, type Metadata, safetensorsHead } from '../model/safetensors.ts';
+import { LENGTH_BYTES, type Metadata, safetensorsHead } from '../model/graph/safetensors.ts';
 import type { Grid } from '../noise/grid.ts';
 import type { WeightSpec, Weights } from '../weights/weights.ts';
 import type { CheckpointIdentity } from './checkpoint.ts';

@@ -30,7 +30,7 @@ export type ModelRecord = { readonly name: string; readonly path: string; readon
 
 export type Snapshot = { readonly name: string; readonly revision: number };
 
-/** Adapters that were put into the model (model/lora.ts). */
+/** Adapters that were put into the model (model/adapter/lora.ts). */
 export type LoraRecord = {
   readonly rank: number;
   readonly alpha: number;
@@ -39,7 +39,7 @@ export type LoraRecord = {
   readonly seed: string;
 };
 
-/** A classification head that was put behind the model (model/head.ts). */
+/** A classification head that was put behind the model (model/adapter/head.ts). */
 export type HeadRecord = {
   readonly output: string;
   readonly classes: number;
@@ -48,7 +48,7 @@ export type HeadRecord = {
   readonly seed: string;
 };
 
-/** A prompt that was put in front of every row (model/prompt.ts). */
+/** A prompt that was put in front of every row (model/adapter/prompt.ts). */
 export type PromptRecord = {
   readonly tokens: number;
   readonly initTokens: readonly number[];
@@ -56,7 +56,7 @@ export type PromptRecord = {
   readonly seed: string;
 };
 
-/** A prefix that was put before every row (model/prefix.ts). */
+/** A prefix that was put before every row (model/adapter/prefix.ts). */
 export type PrefixRecord = {
   readonly tokens: number;
   /** In decimal. */

@@ -1,5 +1,5 @@
 // What a client is asked to score, and what it answers: plain data.
-import type { OutputSelection } from '../model/output-selection.ts';
+import type { OutputSelection } from '../model/forward/output-selection.ts';
 import type { PieceOfPoint } from '../worker/messages.ts';
 
 /** What a client needs for its objective. */

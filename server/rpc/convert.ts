@@ -14,9 +14,9 @@ import {
 import { NoiseTable } from '../../proto/gen/zeroth/v1/run_service.ts';
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
-import type { RowSelection } from '../model/columns.ts';
-import type { Parameter } from '../model/graph.ts';
-import type { OutputSelection } from '../model/output-selection.ts';
+import type { RowSelection } from '../model/batch/columns.ts';
+import type { OutputSelection } from '../model/forward/output-selection.ts';
+import type { Parameter } from '../model/graph/graph.ts';
 import type { TableKind } from '../noise/table.ts';
 import { checkName, checkSnapshotName } from '../run/names.ts';
 import type { BatchRequest } from '../run/requests.ts';

@@ -16,7 +16,7 @@ import type {
 } from '../../proto/gen/zeroth/v1/oracle_service.ts';
 import type { Config } from '../config.ts';
 import { invalid, ZerothError } from '../errors.ts';
-import type { Evaluation } from '../model/evaluate.ts';
+import type { Evaluation } from '../model/forward/evaluate.ts';
 import { decayedTensors } from '../run/decayed-tensors.ts';
 import type {
   ChangeOutcome,

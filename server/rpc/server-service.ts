@@ -5,7 +5,7 @@ import {
 } from '../../proto/gen/zeroth/v1/server_service.ts';
 import { limitsOf } from '../config.ts';
 import { ZerothError } from '../errors.ts';
-import { objectiveNames } from '../model/objectives.ts';
+import { objectiveNames } from '../model/objective/objectives.ts';
 import type { CustomObjectiveInfo } from '../run/objectives.ts';
 import { strategyNames } from '../strategy/index.ts';
 import { optimizerNames } from '../study/optimizers.ts';

@@ -1,7 +1,7 @@
 // Which of a run's tensors a decay is about. A client says it by patterns, the journal by indices.
 import { invalid, ZerothError } from '../errors.ts';
-import { matchesGlob } from '../model/glob.ts';
-import type { Parameter } from '../model/graph.ts';
+import { matchesGlob } from '../model/graph/glob.ts';
+import type { Parameter } from '../model/graph/graph.ts';
 import type { Run } from './run.ts';
 
 /** `*` stands for any characters, `?` for one; no include pattern means `*`. */

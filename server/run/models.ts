@@ -5,7 +5,7 @@ import type { Config } from '../config.ts';
 import { invalid, notFound, ZerothError } from '../errors.ts';
 import type { Journal, ModelRecord } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
-import type { ObjectiveFile } from '../model/operator-objective.ts';
+import type { ObjectiveFile } from '../model/objective/operator-objective.ts';
 import type { DeviceName } from '../runtime/runtime.ts';
 import { WeightsBudget } from '../worker/budget.ts';
 import { chooseDevice } from '../worker/choose-device.ts';

@@ -7,7 +7,7 @@ import { extname, join } from 'node:path';
 import type { Config } from '../config.ts';
 import { ZerothError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type ObjectiveFile, objectiveFailure, operatorName } from '../model/operator-objective.ts';
+import { type ObjectiveFile, objectiveFailure, operatorName } from '../model/objective/operator-objective.ts';
 import type { ObjectiveFacts } from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
 import { tryObjectives } from '../worker/try-objectives.ts';

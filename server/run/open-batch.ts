@@ -1,5 +1,5 @@
 import type { DatasetStore } from '../dataset/store.ts';
-import type { BatchSource } from '../model/columns.ts';
+import type { BatchSource } from '../model/batch/columns.ts';
 import type { BatchRequest } from './requests.ts';
 
 /** @throws ZerothError not-found where there is no such dataset. */

@@ -3,8 +3,8 @@
 import { invalid } from '../errors.ts';
 import type { Judges } from '../judge/judges.ts';
 import type { Needs, Score } from '../judge/question.ts';
-import type { Evaluation } from '../model/evaluate.ts';
-import { pieceBytes } from '../model/pieces.ts';
+import type { Evaluation } from '../model/forward/evaluate.ts';
+import { pieceBytes } from '../model/forward/pieces.ts';
 import type { PieceOfPoint } from '../worker/messages.ts';
 import type { OutputsReading } from './outputs-reading.ts';
 import type { EvaluateOutcome, EvaluateRequest } from './requests.ts';

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
-import type { RowSelection } from '../model/columns.ts';
-import type { Evaluation } from '../model/evaluate.ts';
-import type { OutputSelection } from '../model/output-selection.ts';
-import type { PieceBounds } from '../model/pieces.ts';
+import type { RowSelection } from '../model/batch/columns.ts';
+import type { Evaluation } from '../model/forward/evaluate.ts';
+import type { OutputSelection } from '../model/forward/output-selection.ts';
+import type { PieceBounds } from '../model/forward/pieces.ts';
 import type { Decay, Point } from '../shift.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';

@@ -7,7 +7,7 @@ import { notFound, ZerothError } from '../errors.ts';
 import type { Journal, RunRecord, Snapshot } from '../journal/journal.ts';
 import type { Judges } from '../judge/judges.ts';
 import type { Log } from '../log.ts';
-import type { Parameter } from '../model/graph.ts';
+import type { Parameter } from '../model/graph/graph.ts';
 import type { Point } from '../shift.ts';
 import type { CopyAccount } from '../worker/budget.ts';
 import type { ExportFormat, PinnedPoint, WorkerCalls } from '../worker/messages.ts';

@@ -1,7 +1,7 @@
 // A change and an evaluation of a run, in one turn of its model's queue.
 import type { RunRecord } from '../journal/journal.ts';
-import type { BatchSource } from '../model/columns.ts';
-import type { Parameter } from '../model/graph.ts';
+import type { BatchSource } from '../model/batch/columns.ts';
+import type { Parameter } from '../model/graph/graph.ts';
 import type { Evaluated, EvaluateWork, WorkerCalls } from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
 import type { RunCheckpoints } from './checkpoints.ts';

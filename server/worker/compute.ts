@@ -1,6 +1,6 @@
 // What a model's thread computes with: a way to ONNX Runtime, and what moves weights where they lie.
 import { threadId } from 'node:worker_threads';
-import { LossPrograms } from '../model/score.ts';
+import { LossPrograms } from '../model/forward/score.ts';
 import type { TableKind } from '../noise/table.ts';
 import { Caller } from '../runtime/caller.ts';
 import { openRuntime } from '../runtime/open.ts';

@@ -1,23 +1,27 @@
 // From an evaluation as it was asked for to a forward pass of the model room.
 import { ZerothError } from '../errors.ts';
 import { REMOTE } from '../judge/remote-name.ts';
-import { type BatchOptions, openBatch } from '../model/batch.ts';
-import { type Evaluation, evaluate } from '../model/evaluate.ts';
-import type { ModelGraph } from '../model/graph.ts';
-import { LABELS_ROLE } from '../model/needs.ts';
-import { findOutput, type Objective } from '../model/objective.ts';
-import { findObjective, scoredOutput, scoredWords } from '../model/objectives.ts';
-import { type BoundObjective, bindObjective, isOperators } from '../model/operator-objective.ts';
-import { positionTensors } from '../model/output-selection.ts';
-import { namedSelections, type Wanted } from '../model/outputs.ts';
-import { NONE_WITHOUT_PADDING, outputsWithoutPadding, type WithoutPadding } from '../model/padding.ts';
-import type { MicroBatchLimits } from '../model/parts.ts';
-import { readOutputs } from '../model/pieces.ts';
-import type { PositionForward } from '../model/position-forward.ts';
-import { BatchBuffers } from '../model/rows.ts';
-import type { LossPrograms } from '../model/score.ts';
-import { compiled, roleOf } from '../model/score-operator.ts';
-import { positionsEnd } from '../model/words.ts';
+import { type BatchOptions, openBatch } from '../model/batch/batch.ts';
+import type { MicroBatchLimits } from '../model/batch/parts.ts';
+import { BatchBuffers } from '../model/batch/rows.ts';
+import { type Evaluation, evaluate } from '../model/forward/evaluate.ts';
+import { positionTensors } from '../model/forward/output-selection.ts';
+import { namedSelections, type Wanted } from '../model/forward/outputs.ts';
+import {
+  NONE_WITHOUT_PADDING,
+  outputsWithoutPadding,
+  type WithoutPadding,
+} from '../model/forward/padding.ts';
+import { readOutputs } from '../model/forward/pieces.ts';
+import type { PositionForward } from '../model/forward/position-forward.ts';
+import type { LossPrograms } from '../model/forward/score.ts';
+import { compiled, roleOf } from '../model/forward/score-operator.ts';
+import type { ModelGraph } from '../model/graph/graph.ts';
+import { LABELS_ROLE } from '../model/objective/needs.ts';
+import { findOutput, type Objective } from '../model/objective/objective.ts';
+import { findObjective, scoredOutput, scoredWords } from '../model/objective/objectives.ts';
+import { type BoundObjective, bindObjective, isOperators } from '../model/objective/operator-objective.ts';
+import { positionsEnd } from '../model/objective/words.ts';
 import { Caller } from '../runtime/caller.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import type { EvaluateWork, ObjectiveChoice, OutputsWork, WorkerOptions } from './messages.ts';

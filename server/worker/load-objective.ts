@@ -2,11 +2,15 @@
 // were accepted: a file that has changed since, or is gone, is another matter.
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { thrown } from '../model/foreign.ts';
-import { graphObjective } from '../model/graph-objective.ts';
-import { moduleObjective } from '../model/module-objective.ts';
-import { withinModule } from '../model/module-scope.ts';
-import { type ObjectiveFile, type OperatorObjective, objectiveFailure } from '../model/operator-objective.ts';
+import { thrown } from '../model/objective/foreign.ts';
+import { graphObjective } from '../model/objective/graph-objective.ts';
+import { moduleObjective } from '../model/objective/module-objective.ts';
+import { withinModule } from '../model/objective/module-scope.ts';
+import {
+  type ObjectiveFile,
+  type OperatorObjective,
+  objectiveFailure,
+} from '../model/objective/operator-objective.ts';
 
 /** Of modules that are being imported, by the address that they are imported as. */
 const sources = new Map<string, Uint8Array>();

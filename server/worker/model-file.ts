@@ -3,8 +3,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { invalid } from '../errors.ts';
-import type { ExternalFiles } from '../model/external.ts';
-import { type ModelGraph, readModel } from '../model/graph.ts';
+import type { ExternalFiles } from '../model/graph/external.ts';
+import { type ModelGraph, readModel } from '../model/graph/graph.ts';
 import { FileFacts } from './file-facts.ts';
 
 /** Read at a time: a call takes less than 2^31. */

@@ -1,7 +1,7 @@
 // The operator's objectives in a model's worker: what the main thread has accepted, loaded.
 import { ZerothError } from '../errors.ts';
-import { unknownObjective } from '../model/objectives.ts';
-import type { ObjectiveFile, OperatorObjective } from '../model/operator-objective.ts';
+import { unknownObjective } from '../model/objective/objectives.ts';
+import type { ObjectiveFile, OperatorObjective } from '../model/objective/operator-objective.ts';
 import { loadObjective } from './load-objective.ts';
 
 /** An error is of a file that another thread could load: it is told to whoever asks for it. */

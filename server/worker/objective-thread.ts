@@ -1,7 +1,7 @@
 // Tries files of the operator one after the other, in a thread that can be ended where one of them does not come to an end.
 import { parentPort, workerData } from 'node:worker_threads';
-import { containStrays } from '../model/module-scope.ts';
-import type { ObjectiveFile } from '../model/operator-objective.ts';
+import { containStrays } from '../model/objective/module-scope.ts';
+import type { ObjectiveFile } from '../model/objective/operator-objective.ts';
 import { loadObjective } from './load-objective.ts';
 import type { ObjectiveFacts } from './messages.ts';
 import { settled } from './outcome.ts';

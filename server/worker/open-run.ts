@@ -4,8 +4,8 @@ import type { CheckpointIdentity } from '../checkpoint/checkpoint.ts';
 import { readCheckpoint, type WrittenCheckpoint, writeCheckpoint } from '../checkpoint/file.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
-import type { Evaluation } from '../model/evaluate.ts';
-import { pieceBytes, type Read } from '../model/pieces.ts';
+import type { Evaluation } from '../model/forward/evaluate.ts';
+import { pieceBytes, type Read } from '../model/forward/pieces.ts';
 import { WeightsOutOfRange } from '../weights/weights.ts';
 import type {
   Evaluated,

@@ -1,11 +1,11 @@
 // What a run needs of its model's file, without holding the file: which tensors it trains, what scores it, and the graph of its session.
 import type { Additions } from '../journal/journal.ts';
-import type { ModelGraph, Parameter } from '../model/graph.ts';
-import { isOperators } from '../model/operator-objective.ts';
-import { type HeadPositions, type WholeHead, withPositions } from '../model/positions.ts';
-import { checkAgainst, checkShapes, type Probe } from '../model/probe.ts';
-import { promote } from '../model/promote.ts';
-import type { LossPrograms } from '../model/score.ts';
+import { checkAgainst, checkShapes, type Probe } from '../model/forward/probe.ts';
+import type { LossPrograms } from '../model/forward/score.ts';
+import type { ModelGraph, Parameter } from '../model/graph/graph.ts';
+import { type HeadPositions, type WholeHead, withPositions } from '../model/graph/positions.ts';
+import { promote } from '../model/graph/promote.ts';
+import { isOperators } from '../model/objective/operator-objective.ts';
 import type { Forward } from '../runtime/runtime.ts';
 import { type Evaluator, evaluatorFor } from './evaluator.ts';
 import type { PositionScope, WorkerCalls, WorkerOptions } from './messages.ts';

@@ -1,14 +1,14 @@
 // The graph that a run is of: its model's own, or that with a prefix and a prompt before it, adapters in it and a head behind it.
 import type { Additions } from '../journal/journal.ts';
-import type { ModelGraph, Parameter } from '../model/graph.ts';
-import { headTensors, withHead } from '../model/head.ts';
-import { type LoraAdapter, type WithLora, withLora } from '../model/lora.ts';
-import { mergeLora } from '../model/lora-merge.ts';
-import { withPrefix } from '../model/prefix.ts';
-import { initialValues } from '../model/promote.ts';
-import { promptTensors, withPrompt } from '../model/prompt.ts';
-import { exportSafetensors } from '../model/safetensors.ts';
-import { selectTrainable, trainableNamed } from '../model/select.ts';
+import { headTensors, withHead } from '../model/adapter/head.ts';
+import { type LoraAdapter, type WithLora, withLora } from '../model/adapter/lora.ts';
+import { mergeLora } from '../model/adapter/lora-merge.ts';
+import { withPrefix } from '../model/adapter/prefix.ts';
+import { promptTensors, withPrompt } from '../model/adapter/prompt.ts';
+import type { ModelGraph, Parameter } from '../model/graph/graph.ts';
+import { initialValues } from '../model/graph/promote.ts';
+import { exportSafetensors } from '../model/graph/safetensors.ts';
+import { selectTrainable, trainableNamed } from '../model/graph/select.ts';
 import type { TrainableChoice } from './messages.ts';
 
 type RunGraph = WithLora & {

@@ -1,7 +1,7 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
-import { containStrays } from '../model/module-scope.ts';
-import type { Piece } from '../model/pieces.ts';
+import type { Piece } from '../model/forward/pieces.ts';
+import { containStrays } from '../model/objective/module-scope.ts';
 import { Caller } from '../runtime/caller.ts';
 import type {
   CallName,

@@ -1,6 +1,6 @@
 // The main thread's end of a thread that tries files of the operator before any model's worker sees them.
 import { Worker } from 'node:worker_threads';
-import { type ObjectiveFile, objectiveFailure } from '../model/operator-objective.ts';
+import { type ObjectiveFile, objectiveFailure } from '../model/objective/operator-objective.ts';
 import type { ObjectiveFacts, Outcome } from './messages.ts';
 
 /** This file runs from source or compiled; its neighbour has the same ending. */

@@ -1,14 +1,14 @@
 // What tests of language models share: the fixtures of the real exporters, and evaluations of them as a run makes them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { openBatch } from '../../server/model/batch.ts';
-import { type Evaluation, evaluate } from '../../server/model/evaluate.ts';
-import type { ModelGraph } from '../../server/model/graph.ts';
-import { findObjective, scoredOutput } from '../../server/model/objectives.ts';
-import { byPosition, type PositionForward } from '../../server/model/position-forward.ts';
-import { type WithPositions, withPositions } from '../../server/model/positions.ts';
-import { initialValues, promote } from '../../server/model/promote.ts';
-import { LossPrograms } from '../../server/model/score.ts';
+import { openBatch } from '../../server/model/batch/batch.ts';
+import { type Evaluation, evaluate } from '../../server/model/forward/evaluate.ts';
+import { byPosition, type PositionForward } from '../../server/model/forward/position-forward.ts';
+import { LossPrograms } from '../../server/model/forward/score.ts';
+import type { ModelGraph } from '../../server/model/graph/graph.ts';
+import { type WithPositions, withPositions } from '../../server/model/graph/positions.ts';
+import { initialValues, promote } from '../../server/model/graph/promote.ts';
+import { findObjective, scoredOutput } from '../../server/model/objective/objectives.ts';
 import type { BoundForward, Runtime } from '../../server/runtime/runtime.ts';
 import type { Tensor } from '../../server/tensor.ts';
 import { ModelFile } from '../../server/worker/model-file.ts';

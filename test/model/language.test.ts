@@ -1,6 +1,6 @@
 // Models as Hugging Face's exporters write them: the losses here are those of the framework that they come from.
 import { describe, expect, test } from 'vitest';
-import { outputsWithoutPadding } from '../../server/model/padding.ts';
+import { outputsWithoutPadding } from '../../server/model/forward/padding.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
 import { NodeRuntime } from '../../server/runtime/node.ts';
 import { ModelFile } from '../../server/worker/model-file.ts';

@@ -1,9 +1,9 @@
 // Models that tests run: files of real exporters, and what is needed to run them.
 import { readFileSync } from 'node:fs';
 import { mlpModel } from '../../examples/mlp.ts';
-import { type ModelGraph, type Parameter, readModel } from '../../server/model/graph.ts';
-import { initialValues, promote } from '../../server/model/promote.ts';
-import { selectTrainable } from '../../server/model/select.ts';
+import { type ModelGraph, type Parameter, readModel } from '../../server/model/graph/graph.ts';
+import { initialValues, promote } from '../../server/model/graph/promote.ts';
+import { selectTrainable } from '../../server/model/graph/select.ts';
 import type { BoundWeight, Session } from '../../server/runtime/runtime.ts';
 import { elementCount, type Tensor, type TensorSpec } from '../../server/tensor.ts';
 import { createSession } from '../support/sessions.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { toFloat32, toTensor } from '../../client/tensor.ts';
-import { maskedEncoder } from '../model/masked-encoder.ts';
+import { maskedEncoder } from '../model/adapter/masked-encoder.ts';
 import { type FixtureServer, OBJECTIVE, startFixture } from '../support/fixture-server.ts';
 import { objectiveFolder } from '../support/objective-files.ts';
 import { temporaryFolder } from '../support/server-process.ts';

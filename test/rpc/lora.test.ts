@@ -7,7 +7,7 @@ import { toBatch } from '../../client/convert.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { train } from '../../client/train.ts';
 import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { readModel } from '../../server/model/graph.ts';
+import { readModel } from '../../server/model/graph/graph.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { scoresOf, type Tensor } from '../../server/tensor.ts';
 import { int64, message } from '../model/models.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { findObjective } from '../../server/model/objectives.ts';
+import { findObjective } from '../../server/model/objective/objectives.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
 import { Caller } from '../../server/runtime/caller.ts';
 import { CApiRuntime } from '../../server/runtime/capi/capi.ts';
@@ -11,7 +11,7 @@ import { liveHandles } from '../../server/runtime/capi/handles.ts';
 import { DeviceLock } from '../../server/runtime/capi/lock.ts';
 import { elements, type Tensor } from '../../server/tensor.ts';
 import { fixture, float32, floats, int64, message } from '../model/models.ts';
-import { expectClose, objectiveCases } from '../model/objective-cases.ts';
+import { expectClose, objectiveCases } from '../model/objective/objective-cases.ts';
 import { whyNoWebgpu } from '../support/devices.ts';
 import { temporaryFolder } from '../support/server-process.ts';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect, type Zeroth } from '../../client/client.ts';
 import { toBatch } from '../../client/convert.ts';
 import { ModelProto, TensorProto_DataLocation } from '../../proto/gen/onnx/onnx.ts';
-import { readModel } from '../../server/model/graph.ts';
+import { readModel } from '../../server/model/graph/graph.ts';
 import { OBJECTIVE, tinyData, tinyModel } from '../support/fixture-server.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { createSession } from '../support/sessions.ts';

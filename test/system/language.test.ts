@@ -9,7 +9,7 @@ import { train } from '../../client/train.ts';
 import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { scoresOf, type Tensor } from '../../server/tensor.ts';
-import { encoderOf } from '../model/head-cases.ts';
+import { encoderOf } from '../model/adapter/head-cases.ts';
 import { int64 } from '../model/models.ts';
 import { objectiveFolder } from '../support/objective-files.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';

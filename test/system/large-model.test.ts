@@ -11,7 +11,7 @@ import { toTensor } from '../../client/tensor.ts';
 import { train } from '../../client/train.ts';
 import { ModelProto, TensorProto_DataLocation } from '../../proto/gen/onnx/onnx.ts';
 import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { initialValues } from '../../server/model/promote.ts';
+import { initialValues } from '../../server/model/graph/promote.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { ModelFile } from '../../server/worker/model-file.ts';

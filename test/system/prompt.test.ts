@@ -10,7 +10,7 @@ import { toBatch } from '../../client/convert.ts';
 import { toTensor } from '../../client/tensor.ts';
 import { train } from '../../client/train.ts';
 import { ExportFormat } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { readModel } from '../../server/model/graph.ts';
+import { readModel } from '../../server/model/graph/graph.ts';
 import { mezo } from '../../server/strategy/mezo.ts';
 import { scoresOf } from '../../server/tensor.ts';
 import {
@@ -21,7 +21,7 @@ import {
   fixtures,
   fixturesWithPast,
   type Rows,
-} from '../model/front-cases.ts';
+} from '../model/adapter/front-cases.ts';
 import { message } from '../model/models.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { createSession } from '../support/sessions.ts';

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Evaluation } from '../../server/model/evaluate.ts';
+import type { Evaluation } from '../../server/model/forward/evaluate.ts';
 import { GraphWriter } from '../../server/onnx/graph-writer.ts';
 import type { Tensor } from '../../server/tensor.ts';
 import { CopyAccount, WeightsBudget } from '../../server/worker/budget.ts';

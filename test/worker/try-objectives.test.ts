@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { ObjectiveFile } from '../../server/model/operator-objective.ts';
+import type { ObjectiveFile } from '../../server/model/objective/operator-objective.ts';
 import { tryObjectives } from '../../server/worker/try-objectives.ts';
 import { likelihood } from '../support/objective-files.ts';
 import { temporaryFolder } from '../support/server-process.ts';

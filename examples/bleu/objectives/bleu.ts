@@ -1,7 +1,7 @@
 // 1 - BLEU (Papineni et al. 2002) over all rows of a batch, of what a model writes position by position: its best token at each, up to END. As
 // sacreBLEU computes it of tokens: up to four words, several references, smoothing "exp". No example has a BLEU of its own that means much, so each
 // micro-batch is counted, and the counts are added.
-import type { CorpusObjective, Tensors } from '../../../server/model/custom-objective.ts';
+import type { CorpusObjective, Tensors } from '../../../server/model/objective/custom-objective.ts';
 
 /** The token that ends a text. In references, negative numbers fill the rest of a row, and the whole of a reference that is not there. */
 const END = 0;

@@ -1,6 +1,6 @@
 // 1 - F1 of class 1, as an objective of one's own. Built-in f1 is the same, so that one can be held against the other; what a desk would rather have,
 // say F2, which counts a message that was missed four times, is one number away.
-import type { CorpusObjective } from '../../../server/model/custom-objective.ts';
+import type { CorpusObjective } from '../../../server/model/objective/custom-objective.ts';
 
 /** Recall counts beta squared times as much as precision. */
 const BETA = 1;

@@ -8,7 +8,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { connect } from '../../../client/client.ts';
 import { openTokenizer } from '../../../client/text/tokenizer.ts';
-import { encoderOf } from '../../model/head-cases.ts';
+import { encoderOf } from '../../model/adapter/head-cases.ts';
 import { startServerProcess, temporaryFolder } from '../../support/server-process.ts';
 import { startHub } from '../hub/hub-stand-in.ts';
 

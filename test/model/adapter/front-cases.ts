@@ -1,0 +1,77 @@
+// What tests of prompts and prefixes share: the fixtures of language models, and rows of real tokens for them.
+import { readFileSync } from 'node:fs';
+import type { ModelGraph } from '../../../server/model/graph/graph.ts';
+import type { Tensor, TensorSpec } from '../../../server/tensor.ts';
+import { int64 } from '../models.ts';
+
+const FOLDER = 'test/fixtures/language';
+
+export const fixtures = [
+  'distilbert-classification',
+  'distilbert-classification-int8',
+  'roberta-classification',
+  'roberta-classification-fp16',
+  'roberta-mlm',
+  'gpt2',
+  'gpt2-past',
+  'opt',
+  'llama-external',
+  'llama-int4',
+  'llama-merged',
+  'llama-past',
+  'qwen2-dynamo',
+] as const;
+
+export const fixturesWithPast = ['gpt2-past', 'llama-past', 'llama-merged'] as const;
+
+export type Rows = readonly (readonly number[])[];
+
+export type FixtureBatch = {
+  readonly input_ids: Rows;
+  readonly attention_mask: Rows;
+  readonly labels: Rows | readonly number[];
+};
+
+/** Texts of different lengths, padded on the right. */
+export function batchOf(name: string): FixtureBatch {
+  return (JSON.parse(readFileSync(`${FOLDER}/${name}.json`, 'utf8')) as { batch: FixtureBatch }).batch;
+}
+
+/** The same rows with these tokens in front of each. */
+export function behind(tokens: readonly number[], { input_ids, attention_mask, labels }: FixtureBatch) {
+  const ones = tokens.map(() => 1);
+  return {
+    input_ids: input_ids.map((row) => [...tokens, ...row]),
+    attention_mask: attention_mask.map((row) => [...ones, ...row]),
+    labels,
+  };
+}
+
+/**
+ * What a file wants of these rows, in a plain session that fills nothing in: positions count from the first token, a past is empty.
+ */
+export function feedsOf(
+  inputs: ModelGraph['inputs'],
+  { input_ids, attention_mask }: Pick<FixtureBatch, 'input_ids' | 'attention_mask'>,
+): Record<string, Tensor> {
+  const shape = [input_ids.length, input_ids[0].length];
+  const positions = attention_mask.flatMap((mask) => {
+    let seen = 0;
+    return mask.map((entry) => (entry === 0 ? 1 : seen++));
+  });
+  const known: Record<string, Tensor> = {
+    input_ids: int64(shape, input_ids.flat()),
+    attention_mask: int64(shape, attention_mask.flat()),
+    position_ids: int64(shape, positions),
+    token_type_ids: int64(shape, new Array(positions.length).fill(0)),
+    use_cache_branch: { dataType: 'bool', shape: [1], data: new Uint8Array(1) },
+  };
+  return Object.fromEntries(
+    inputs.map((input) => [input.name, known[input.name] ?? emptyPast(input, shape[0])]),
+  );
+}
+
+function emptyPast({ dataType, shape }: TensorSpec, rows: number): Tensor {
+  const sizes = shape.map((size, i) => (i === 0 ? rows : Math.max(0, size)));
+  return { dataType, shape: sizes, data: new Uint8Array(0) };
+}
