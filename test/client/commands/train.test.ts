@@ -4,6 +4,7 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connect } from '../../../client/client.ts';
+import { NoiseTable } from '../../../proto/gen/zeroth/v1/run_service.ts';
 import { startServerProcess, temporaryFolder } from '../../support/server-process.ts';
 import { startHub } from '../hub/hub-stand-in.ts';
 import { LANGUAGE } from './command-server.ts';
@@ -57,7 +58,7 @@ describe('a server of its own', () => {
     expect(stdout).toMatch(/gpt2\.onnx: \d+\.\d KiB\nSHA-256 [0-9a-f]{64}$/m);
   });
 
-  it('takes any strategy, its options by --set, and makes the run with the directions that it is meant for', async () => {
+  it('takes any strategy, and its options by --set', async () => {
     const options = ['--strategy', 'fzoo', '--learning-rate', '1e-3', '--set', 'directions=3'];
     const schedule = ['--set', 'schedule.kind=linear', '--set', 'schedule.total_steps=9'];
     const out = at('fzoo.onnx');
@@ -111,7 +112,7 @@ describe('a server of its own', () => {
 });
 
 describe('a server that goes on', () => {
-  it('keeps the run of a training, and nothing of one that failed', async () => {
+  it('keeps the run of a training, with the directions that its strategy is meant for, and nothing of one that failed', async () => {
     await using serverFolder = await temporaryFolder();
     await symlink(LANGUAGE, join(serverFolder.path, 'models'));
     const server = await startServerProcess(serverFolder.path);
@@ -144,9 +145,11 @@ describe('a server that goes on', () => {
       { models: 0, datasets: 0, runs: 0 },
     ]);
 
-    const { code, stdout } = await zerothTrain(...remote, ...learning, ...files);
+    const { code, stdout } = await zerothTrain(...remote, ...learning, ...files, '--strategy', 'fzoo');
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^runs\/.* stays on .*, at revision 40$/m)]);
     expect(await there()).toEqual({ models: 1, datasets: 1, runs: 1 });
+    const [{ table }] = await Array.fromAsync(zeroth.runs.list());
+    expect(table).toBe(NoiseTable.NOISE_TABLE_RADEMACHER);
     await server.stop();
   });
 
