@@ -1,8 +1,12 @@
 // What tests of prompts and prefixes share: the fixtures of language models, and rows of real tokens for them.
 import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import type { PromptOptions } from '../../../server/model/adapter/prompt.ts';
 import type { ModelGraph } from '../../../server/model/graph/graph.ts';
-import type { Tensor, TensorSpec } from '../../../server/tensor.ts';
-import { int64 } from '../models.ts';
+import { scoresOf, type Tensor, type TensorSpec } from '../../../server/tensor.ts';
+import { createSession } from '../../support/sessions.ts';
+import { floats, int64 } from '../models.ts';
+import { fileOf } from './lora-cases.ts';
 
 const FOLDER = 'test/fixtures/language';
 
@@ -74,4 +78,46 @@ export function feedsOf(
 function emptyPast({ dataType, shape }: TensorSpec, rows: number): Tensor {
   const sizes = shape.map((size, i) => (i === 0 ? rows : Math.max(0, size)));
   return { dataType, shape: sizes, data: new Uint8Array(0) };
+}
+
+export const TOKENS = [30, 7, 100, 41];
+export const REAL: PromptOptions = { tokens: TOKENS.length, initTokens: TOKENS, seed: 0n };
+export const DRAWN: PromptOptions = { tokens: 3, initTokens: [], seed: 7n };
+
+export async function run(file: Uint8Array, { inputs, outputs }: ModelGraph, batch: FixtureBatch) {
+  const session = await createSession(file);
+  const results = await session.run(
+    feedsOf(inputs, batch),
+    outputs.map(({ name }) => name),
+  );
+  await session.release();
+  return results;
+}
+
+/** Scores of rows, or of those of their tokens that the mask shows, behind the first `from`. */
+export function seen(output: Tensor, { attention_mask }: FixtureBatch, from = 0): number[] {
+  const scores = [...scoresOf(output)];
+  const [, width, size] = output.shape;
+  if (output.shape.length === 2) return scores;
+  return attention_mask.flatMap((mask, row) =>
+    mask.flatMap((shown, i) => {
+      const at = (row * width + from + i) * size;
+      return shown === 0 ? [] : scores.slice(at, at + size);
+    }),
+  );
+}
+
+export function expectClose(got: readonly number[], wanted: readonly number[]): void {
+  expect(got).toHaveLength(wanted.length);
+  const largest = Math.max(...wanted.map(Math.abs));
+  expect(largest).toBeGreaterThan(0.1);
+  expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i])))).toBeLessThan(1e-5 * largest);
+}
+
+/** What the file's own graph keeps of these tokens for those to come, as values of a prefix. */
+export async function pastOf(graph: ModelGraph, tokens: readonly number[], tensors: readonly string[]) {
+  const one = { input_ids: [tokens], attention_mask: [tokens.map(() => 1)], labels: [] };
+  const presents = await run(fileOf(graph), graph, one);
+  const presentOf = (name: string) => presents[name.replace(/^prefix/, 'present')];
+  return new Map(tensors.map((name) => [name, floats(presentOf(name))]));
 }
