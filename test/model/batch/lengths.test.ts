@@ -1,140 +1,30 @@
 // Length-aware batches: rows by length and without trailing padding give what they give with it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openBatch } from '../../../server/model/batch/batch.ts';
-import type { BatchSource } from '../../../server/model/batch/columns.ts';
 import { findSequence } from '../../../server/model/batch/lengths.ts';
-import type { MicroBatchLimits } from '../../../server/model/batch/parts.ts';
 import { type Evaluation, evaluate } from '../../../server/model/forward/evaluate.ts';
-import { outputsWithoutPadding } from '../../../server/model/forward/padding.ts';
 import { findObjective } from '../../../server/model/objective/objectives.ts';
-import type { Forward } from '../../../server/runtime/runtime.ts';
 import type { Tensor } from '../../../server/tensor.ts';
-import { CLASSES, type EncoderOptions, maskedEncoder, VOCABULARY } from '../adapter/masked-encoder.ts';
+import { maskedEncoder } from '../adapter/masked-encoder.ts';
+import { float32, floats, int64, message, type Promoted, promoted, tensor } from '../models.ts';
+
 import {
-  fixture,
-  float32,
-  floats,
-  int64,
-  message,
-  type Promoted,
-  promoted,
-  rowsFor,
-  tensor,
-} from '../models.ts';
-
-const WIDTH = 24;
-const LENGTHS = [5, 24, 1, 11, 5, 17, 2, 8, 23, 3, 9, 14, 6];
-const ROWS = LENGTHS.length;
-
-/** One pass, as far as the limits go. */
-const ROOMY = { rowsPerMicroBatchMax: 100, tokensPerMicroBatchMax: 10_000 };
-
-type Row = { readonly mask: readonly number[]; readonly label?: number };
-
-/** Tokens, then padding, of id 0. */
-function row(length: number, label?: number): Row {
-  return { mask: Array.from({ length: WIDTH }, (_, i) => (i < length ? 1 : 0)), ...(label && { label }) };
-}
-
-function tensorsOf(rows: readonly Row[], mask = 'attention_mask'): Record<string, Tensor> {
-  const entries = rows.flatMap((each) => each.mask);
-  const ids = entries.map((entry, i) => (entry === 0 ? 0 : 1 + ((i * 7) % (VOCABULARY - 1))));
-  return {
-    input_ids: int64([rows.length, WIDTH], ids),
-    [mask]: int64([rows.length, WIDTH], entries),
-    labels: int64(
-      [rows.length],
-      rows.map(({ label }, i) => label ?? i % CLASSES),
-    ),
-  };
-}
-
-function inline(named: Record<string, Tensor>): BatchSource {
-  return { kind: 'inline', tensors: new Map(Object.entries(named)) };
-}
-
-function dataset(named: Record<string, Tensor>, indices: readonly number[]): BatchSource {
-  const columns = Object.entries(named).map(([name, { dataType, shape, data }]) => {
-    const shared = new SharedArrayBuffer(data.byteLength);
-    new Uint8Array(shared).set(data);
-    return [name, { spec: { name, dataType, shape }, data: shared }] as const;
-  });
-  return { kind: 'dataset', columns: new Map(columns), rows: { kind: 'rows', indices } };
-}
-
-const unsorted = inline(tensorsOf(LENGTHS.map((length) => row(length))));
-
-/** [rows, tokens] of every forward pass. */
-type Passes = [rows: number, tokens: number][];
-
-type Ask = {
-  readonly source?: BatchSource;
-  readonly limits?: Partial<MicroBatchLimits>;
-  readonly outputs?: readonly string[];
-};
-
-/** As the worker does it, all at once; the passes are those of the evaluation, without the trial. */
-async function scored(model: Promoted, ask: Ask = {}): Promise<Evaluation & { readonly passes: Passes }> {
-  const forward = model.session.bind(model.weights);
-  const { source = unsorted, limits, outputs = [] } = ask;
-  const batch = openBatch(source, model.graph.inputs, '', { ...ROOMY, ...limits });
-  const cuttable = await withoutPadding(model);
-  const isCut = ['logits', ...outputs].every((name) => cuttable.includes(name));
-  const passes: Passes = [];
-  const recorded: Forward = {
-    run(feeds, names) {
-      const [rows, tokens] = Object.values(feeds)[0].shape;
-      passes.push([rows, tokens]);
-      return forward.run(feeds, names);
-    },
-  };
-  const objective = findObjective('cross_entropy');
-  const options = { objective, output: 'logits', perExample: true, outputs, replyBytesMax: 1e6, isCut };
-  return { ...(await evaluate(recorded, batch, options)), passes };
-}
-
-async function withoutPadding({ session, weights, graph }: Promoted): Promise<string[]> {
-  return [...(await outputsWithoutPadding(session.bind(weights), graph.inputs, graph.outputs)).rows];
-}
-
-/** The same with padding, all rows in one pass. */
-async function padded(model: Promoted, source = unsorted): Promise<Evaluation> {
-  const forward = model.session.bind(model.weights);
-  const objective = findObjective('cross_entropy');
-  const outputs = ['logits', 'tokens'];
-  return evaluate(forward, openBatch(source, model.graph.inputs, '', ROOMY), {
-    objective,
-    output: 'logits',
-    perExample: true,
-    outputs,
-    replyBytesMax: 1e6,
-    isCut: false,
-  });
-}
-
-function expectClose(got: Evaluation, wanted: Evaluation): void {
-  expect(got.examples).toBe(wanted.examples);
-  expect(relativeDifference([got.loss], [wanted.loss])).toBeLessThan(1e-6);
-  expect(relativeDifference(got.perExampleLosses!, wanted.perExampleLosses!)).toBeLessThan(1e-6);
-}
-
-function relativeDifference(got: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  expect(got.length).toBe(wanted.length);
-  return Math.max(...Array.from(wanted, (value, i) => Math.abs(got[i] - value) / Math.abs(value)));
-}
-
-function tokensIn(passes: Passes): number {
-  return passes.reduce((sum, [rows, tokens]) => sum + rows * tokens, 0);
-}
-
-async function withEncoder(options: EncoderOptions, use: (model: Promoted) => Promise<void>): Promise<void> {
-  const model = await promoted(maskedEncoder(options));
-  try {
-    await use(model);
-  } finally {
-    await model.session.release();
-  }
-}
+  dataset,
+  expectClose,
+  inline,
+  LENGTHS,
+  padded,
+  ROOMY,
+  ROWS,
+  type Row,
+  relativeDifference,
+  row,
+  scored,
+  tensorsOf,
+  tokensIn,
+  WIDTH,
+  withoutPadding,
+} from './lengths-cases.ts';
 
 describe('a model with an attention mask', () => {
   let model: Promoted;
@@ -159,7 +49,7 @@ describe('a model with an attention mask', () => {
       for (const [rows, tokens] of cut.passes)
         expect(rows === 1 || rows * tokens <= tokensPerMicroBatchMax).toBe(true);
       expect(cut.passes.reduce((sum, [rows]) => sum + rows, 0)).toBe(ROWS);
-      expect(tokensIn(cut.passes)).toBeLessThan(ROWS * WIDTH + 1);
+      expect(tokensIn(cut.passes)).toBeLessThan(ROWS * WIDTH);
     },
   );
 
@@ -300,86 +190,5 @@ describe('the length of a row', () => {
     const rows = { count: shape[0], rowOf: (place: number) => place, areConsecutive: true, areShared: false };
     const inputs = [{ name: 'attention_mask', dataType, shape: [-1, -1] }];
     expect([...findSequence(inputs, [column], rows)!.lengths]).toEqual(lengths);
-  });
-});
-
-describe('what a graph declares', () => {
-  test.for<[string, EncoderOptions]>([
-    ['dimensions without names', { sequence: '' }],
-    ['a mask called input_mask', { mask: 'input_mask' }],
-  ])('%s: rows are cut', async ([, options]) => {
-    await withEncoder(options, async (model) => {
-      const source = inline(
-        tensorsOf(
-          LENGTHS.map((length) => row(length)),
-          options.mask,
-        ),
-      );
-      const limits = { rowsPerMicroBatchMax: 1 };
-      const { passes, ...evaluation } = await scored(model, { source, limits });
-      expect(passes.map(([, tokens]) => tokens)).toEqual([...LENGTHS].sort((a, b) => a - b));
-      expectClose(evaluation, await padded(model, source));
-    });
-  });
-
-  test.for<[string, EncoderOptions]>([
-    ['a sequence of a fixed length', { sequence: WIDTH }],
-    ['a length that is free, and positions that are not', { tracedAt: WIDTH }],
-    ['a mean over padding as well, which no mask can make up for', { meanOver: 'padding' }],
-    ['a mask of another name', { mask: 'mask' }],
-  ])('%s: nothing is cut', async ([, options]) => {
-    await withEncoder(options, async (model) => {
-      const source = inline(
-        tensorsOf(
-          LENGTHS.map((length) => row(length)),
-          options.mask,
-        ),
-      );
-      const { passes, ...evaluation } = await scored(model, {
-        source,
-        limits: { tokensPerMicroBatchMax: 4 * WIDTH },
-      });
-      expect(passes).toEqual([4, 4, 4, 1].map((rows) => [rows, WIDTH]));
-      expectClose(evaluation, await padded(model, source));
-    });
-  });
-
-  test('padding changes the losses of a model that reads it: the trial has something to find', async () => {
-    await withEncoder({ meanOver: 'padding' }, async (model) => {
-      const forward = model.session.bind(model.weights);
-      const batch = openBatch(unsorted, model.graph.inputs, '', { ...ROOMY, rowsPerMicroBatchMax: 1 });
-      const objective = findObjective('cross_entropy');
-      const options = { objective, output: 'logits', perExample: true, outputs: [], replyBytesMax: 1e6 };
-      const cut = await evaluate(forward, batch, { ...options, isCut: true });
-      const whole = await evaluate(forward, batch, { ...options, isCut: false });
-      expect(Math.abs(cut.loss - whole.loss)).toBeGreaterThan(1e-2);
-    });
-  });
-
-  test('a head of zeros shows nothing: nothing is cut, however much it learns later', async () => {
-    await withEncoder({ head: 'zeros' }, async (model) => {
-      expect(await withoutPadding(model)).toEqual([]);
-    });
-  });
-
-  test('a transformer without a mask: its ids are tokens, and bound the rows of a pass', async () => {
-    const model = await promoted(fixture('torch-transformer'));
-    const ids = rowsFor(model.graph.inputs[0], 10);
-    const source = inline({ ids, labels: int64([10], Array(10).fill(1)) });
-    const { passes } = await scored(model, { source, limits: { tokensPerMicroBatchMax: 17 } });
-    expect(passes).toEqual([3, 3, 3, 1].map((rows) => [rows, 5]));
-    await model.session.release();
-  });
-
-  test('numbers are no tokens: rows alone bound a pass', async () => {
-    const model = await promoted(fixture('torch-mlp'));
-    const source = inline({ x: float32([6, 4], Array(24).keys()), labels: int64([6], Array(6).fill(1)) });
-    const limits = { tokensPerMicroBatchMax: 1, rowsPerMicroBatchMax: 4 };
-    const { passes } = await scored(model, { source, limits });
-    expect(passes).toEqual([
-      [4, 4],
-      [2, 4],
-    ]);
-    await model.session.release();
   });
 });
