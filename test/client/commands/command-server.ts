@@ -2,7 +2,7 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { connect, type Zeroth } from '../../../client/client.ts';
-import { tinyModel } from '../../support/fixture-server.ts';
+import { OBJECTIVE, tinyModel } from '../../support/fixture-server.ts';
 import { type ServerProcess, startServerProcess, temporaryFolder } from '../../support/server-process.ts';
 import { type Ended, startZeroth } from './zeroth-process.ts';
 
@@ -45,4 +45,12 @@ export async function startCommandServer(
   };
   const all = stack.move();
   return { zeroth, server, at, env, run, json, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+/** A run of mlp.onnx, which has to be loaded, at revision 3. */
+export async function tunedRun({ runs, oracle }: Zeroth, runId: string): Promise<string> {
+  const { name } = await runs.create({ model: 'models/mlp', runId, objective: OBJECTIVE });
+  for (const seed of [1n, 2n, 3n])
+    await oracle.update({ run: name, shifts: [{ seed, scale: 0.01 }], requestId: `${seed}` });
+  return name;
 }

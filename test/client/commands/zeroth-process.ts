@@ -8,6 +8,11 @@ const COMMAND = resolve('client/zeroth.ts');
 
 export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
+/** What a command that fails comes to: nothing on its output. */
+export function failed(code: number, stderr: string): Ended {
+  return { code, stdout: '', stderr };
+}
+
 export type Started = {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
