@@ -44,7 +44,7 @@ describe.each(doors)('bad input %s', (_, start) => {
 
   afterAll(() => fixture[Symbol.asyncDispose]());
 
-  test.each(table)('$what', async ({ call, code, reason, field, message }) => {
+  test.each(table)('$what', async ({ call, code, reason, field, resource, message }) => {
     const error = await call(fixture.zeroth, fixture).then(
       () => 'no error',
       (caught: unknown) => caught,
@@ -55,7 +55,7 @@ describe.each(doors)('bad input %s', (_, start) => {
     expect(gotCode).toBe(code);
     expect(gotReason).toBe(reason ?? code);
     if (field !== undefined) expect(details.violations.map((violation) => violation.field)).toEqual([field]);
-    if (code === 'NOT_FOUND') expect(details.resource).toBeTypeOf('string');
+    expect(details.resource).toBe(resource);
     expect((await fixture.zeroth.runs.get(RUN)).revision).toBe(1n);
   });
 

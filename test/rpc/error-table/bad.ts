@@ -14,6 +14,8 @@ export type Bad = {
   /** The code again, where there is no other. */
   readonly reason?: string;
   readonly field?: string;
+  /** What is not there, is taken, or is in use. */
+  readonly resource?: string;
   readonly message: string | RegExp;
 };
 

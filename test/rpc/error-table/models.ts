@@ -17,6 +17,7 @@ export const models: readonly Bad[] = [
     what: 'a model file that is not there',
     call: (zeroth) => zeroth.models.load('none.onnx'),
     code: 'NOT_FOUND',
+    resource: 'the file "none.onnx"',
     message: /^the file "none.onnx" does not exist in the model directory, which has .*mlp\.onnx/,
   },
   {
@@ -62,6 +63,7 @@ export const models: readonly Bad[] = [
     what: 'a model id that is taken',
     call: (zeroth) => zeroth.models.load('empty.onnx', { modelId: 'mlp' }),
     code: 'ALREADY_EXISTS',
+    resource: 'models/mlp',
     message: 'models/mlp is loaded already',
   },
   {
@@ -69,6 +71,7 @@ export const models: readonly Bad[] = [
     call: (zeroth, { model }) => zeroth.models.unload(model),
     code: 'FAILED_PRECONDITION',
     reason: 'MODEL_IN_USE',
+    resource: 'models/mlp',
     message: 'models/mlp has 1 runs; delete them, or set force to keep their journals and unload',
   },
 ];

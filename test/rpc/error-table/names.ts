@@ -30,18 +30,21 @@ export const names: readonly Bad[] = [
     what: 'an unknown run',
     call: (zeroth) => zeroth.runs.get('runs/none'),
     code: 'NOT_FOUND',
+    resource: 'runs/none',
     message: 'runs/none does not exist',
   },
   {
     what: 'an unknown model',
     call: (zeroth) => zeroth.models.get('models/none'),
     code: 'NOT_FOUND',
+    resource: 'models/none',
     message: 'models/none does not exist; LoadModel brings it',
   },
   {
     what: 'an unknown dataset',
     call: (zeroth) => evaluate(zeroth, rowsOf(`datasets/${'0'.repeat(64)}`, 0)),
     code: 'NOT_FOUND',
+    resource: `datasets/${'0'.repeat(64)}`,
     message: `datasets/${'0'.repeat(64)} does not exist`,
   },
   {
@@ -52,6 +55,7 @@ export const names: readonly Bad[] = [
       return evaluate(zeroth, rowsOf(dataset, 0), { points });
     },
     code: 'NOT_FOUND',
+    resource: `${RUN}/snapshots/none`,
     message: `${RUN}/snapshots/none does not exist`,
   },
 ];

@@ -7,6 +7,7 @@ export const runs: readonly Bad[] = [
     what: 'a run id that is taken',
     call: (zeroth, { model }) => zeroth.runs.create({ model, runId: 'table', objective: OBJECTIVE }),
     code: 'ALREADY_EXISTS',
+    resource: RUN,
     message: `${RUN} exists already`,
   },
   {

@@ -78,6 +78,7 @@ export const studies: readonly Bad[] = [
     what: 'an unknown study',
     call: ({ studies }) => studies.get('studies/none'),
     code: 'NOT_FOUND',
+    resource: 'studies/none',
     message: 'studies/none does not exist',
   },
   {
