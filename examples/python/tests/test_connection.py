@@ -180,11 +180,26 @@ def test_a_token_goes_in_plain_text_to_this_machine(address: str) -> None:
     assert Connection(address, token="mine").metadata == (("authorization", "Bearer mine"),)
 
 
-@pytest.mark.parametrize("address", ["zeroth.example.org:1", "10.0.0.7:1", "127.0.0.1.example.org:1", "localhost.example.org:1", "dns:example.org"])
+@pytest.mark.parametrize("address", ["zeroth.example.org:1", "10.0.0.7:1", "127.0.0.1.example.org:1", "localhost.example.org:1", "dns:example.org:1"])
 def test_a_token_goes_nowhere_else_in_plain_text(address: str) -> None:
     with pytest.raises(ValueError, match=r"token: expected tls=True beside it, or an address on this machine, got plain text to "):
         zeroth.connect(address, token="mine")
     assert Connection(address, token="mine", tls=True).metadata
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "grpc://host:1", "", "127.0.0.1", "host:", "host:http", "host:0", "host:65536", "::1:1", "a b:1", "dns:host", "h:1/x"])
+def test_an_address_without_a_host_or_a_port_is_refused_before_anything_is_sent(address: str) -> None:
+    for connect in (zeroth.connect, zeroth.aio.connect):
+        with pytest.raises(ValueError) as raised:
+            connect(address)
+        assert str(raised.value) == f'address: expected "host:port", got "{address}"'
+    with pytest.raises(TypeError, match='address: expected "host:port", got 50051'):
+        zeroth.connect(50051)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["host:1", "zeroth.example.org:443", "[::1]:1", "dns:///host:1", "dns://[::1]:53/host:1", "ipv4:10.0.0.7:1,10.0.0.8:1", "unix:/run/zeroth"])
+def test_what_gRPC_resolves_is_an_address(address: str) -> None:
+    assert Connection(address).address == address
 
 
 def test_options_that_make_no_sense_are_refused_and_tokens_not_shown() -> None:
@@ -194,6 +209,8 @@ def test_options_that_make_no_sense_are_refused_and_tokens_not_shown() -> None:
         ({"tls_cert": b""}, "tls_cert: expected one with tls_key, got a certificate alone"),
         ({"timeout": 0}, "timeout: expected more than 0 seconds, got 0"),
         ({"keepalive": 0.5}, "keepalive: expected at least 1 second, got 0.5"),
+        ({"receive_bytes_max": 0}, "receive_bytes_max: expected at least 1, got 0"),
+        ({"tls_ca": "-----BEGIN CERTIFICATE-----"}, "tls_ca: expected the path of a PEM file or its bytes, got what is in one as a text"),
     ):
         with pytest.raises(ValueError, match=message):
             zeroth.connect(**options)
