@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -126,6 +127,51 @@ def test_certificates_that_do_not_fit_are_named_at_once(authority: Authority, tm
         # What gRPC has found comes along.
         assert "; failed to connect to all addresses; last error: " in raised.value.message
     assert len(attempts) == 2
+
+
+OF_CLIENT = "tls_cert, tls_key: expected a certificate that the server asks for and trusts, got none or another; failed to connect"
+CLOSED = "the server closed the connection before it said anything: it may want a client's certificate (tls_cert, tls_key) and have got none, or"
+
+
+def test_a_client_whose_certificate_is_missing_or_not_trusted_is_told(authority: Authority, tmp_path: pathlib.Path) -> None:
+    certificate, key = authority.issue("picky")
+    mine, my_key = Authority(tmp_path, "other").issue("me")
+    server = ServerProcess("--tls-cert", str(certificate), "--tls-key", str(key), "--tls-client-ca", str(authority.root))
+    # The server's alert is an error at once, whatever the policy: without a limit it would be tried again for ever.
+    patient = RetryPolicy(attempts_max=2**30, total_max=float("inf"))
+    with zeroth.connect(server.address, tls_ca=authority.root, retry=patient) as client, pytest.raises(ZerothError) as raised:
+        client.info()
+    assert raised.value.reason == "TLS_FAILED" and raised.value.message.startswith(OF_CLIENT)
+    # Without an alert nobody knows: it is tried again, and the last error says what is likely.
+    twice = RetryPolicy(attempts_max=2, delay=0.01)
+    ways: list[dict[str, Any]] = [{"tls_ca": authority.root, "tls_cert": mine, "tls_key": my_key}, {}]
+    for options in ways:
+        with zeroth.connect(server.address, retry=twice, **options) as client, pytest.raises(ZerothError) as raised:
+            client.info()
+        assert (raised.value.code, raised.value.reason) == ("UNAVAILABLE", "")
+        assert raised.value.message.startswith(CLOSED)
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("flags", [["-tls1_2"], ["-tls1_3"]])
+def test_an_alert_of_another_server_is_known_too(authority: Authority, tmp_path: pathlib.Path, flags: list[str]) -> None:
+    certificate, key = authority.issue("openssl")
+    mine, my_key = Authority(tmp_path, "other").issue("me")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    asks = ["-Verify", "1", "-verify_return_error", "-CAfile", str(authority.root), "-alpn", "h2", *flags]
+    command = ["openssl", "s_server", "-accept", str(port), "-cert", str(certificate), "-key", str(key), *asks]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        # It is tried again until it listens.
+        ways: list[dict[str, Any]] = [{}, {"tls_cert": mine, "tls_key": my_key}]
+        for options in ways:
+            with zeroth.connect(f"127.0.0.1:{port}", tls_ca=authority.root, **options) as client, pytest.raises(ZerothError) as raised:
+                client.info()
+            assert raised.value.reason == "TLS_FAILED" and raised.value.message.startswith(OF_CLIENT)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_client_without_its_certificate_is_not_let_in(encrypted: tuple[str, dict[str, Any]]) -> None:
