@@ -32,7 +32,7 @@ _TLS = {
 }
 
 # A server that closes without an alert, as Node.js does for a certificate that it does not trust, may be one that is going down as well.
-_CLOSED = "Socket closed"
+_CLOSED = ("Socket closed", "Connection reset by peer")
 _CLOSED_BY = (
     "the server closed the connection before it said anything: it may want a client's certificate (tls_cert, tls_key) and have got none, or one"
     " that it does not trust; or it has a certificate itself, and was talked to in plain text (tls, tls_ca)"
@@ -113,7 +113,7 @@ def _of_tls(message: str) -> ZerothError | None:
     for said, meant in _TLS.items():
         if said in message:
             return ZerothError("UNAVAILABLE", f"{meant}; {message}", Details(reason=TLS_FAILED))
-    return ZerothError("UNAVAILABLE", f"{_CLOSED_BY}; {message}") if _CLOSED in message else None
+    return ZerothError("UNAVAILABLE", f"{_CLOSED_BY}; {message}") if any(said in message for said in _CLOSED) else None
 
 
 def from_status(status: Status) -> ZerothError:
