@@ -11,7 +11,6 @@ package main
 //go:generate npx buf generate --template buf.gen.yaml
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -21,9 +20,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -53,12 +55,32 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	arguments := append(os.Args[1:], "", "")
-	address, runID := cmp.Or(arguments[0], "127.0.0.1:50051"), arguments[1]
+	address, runID := argument(1, "127.0.0.1:50051"), argument(2, "")
+	if !isHostAndPort(address) {
+		fmt.Fprintf(os.Stderr, "address: expected \"host:port\", got %q\n", address)
+		os.Exit(1)
+	}
 	if err := optimize(ctx, address, runID); err != nil {
 		explain(err, address)
 		os.Exit(1)
 	}
+}
+
+func argument(place int, otherwise string) string {
+	if len(os.Args) > place {
+		return os.Args[place]
+	}
+	return otherwise
+}
+
+// isHostAndPort says no to what gRPC would look up as the name of a host, and not find: a URL.
+func isHostAndPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" || strings.ContainsAny(host, "/ ") {
+		return false
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && number > 0
 }
 
 // optimize uploads the data, creates a run, trains it, and prints where it has come to.

@@ -87,7 +87,11 @@ def main() -> None:
     parser.add_argument("address", nargs="?", default="127.0.0.1:50051", help="host:port of the server")
     parser.add_argument("run_id", nargs="?", default="", help="lower-case letters, digits and hyphens")
     options = parser.parse_args()
-    with zeroth.connect(options.address) as client:
+    try:
+        connected = zeroth.connect(options.address)
+    except ValueError as error:
+        sys.exit(str(error))
+    with connected as client:
         model = client.models.load("torch-mlp.onnx")
         dataset = client.datasets.create(data())
         run = client.runs.create(model, run_id=options.run_id, objective="cross_entropy")

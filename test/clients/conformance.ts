@@ -88,6 +88,12 @@ export function keepsConformance({ name, command, prepare }: Program): void {
       return promisify(execFile)(program, [...first, ...args], { timeout: 300_000 });
     };
 
+    const ending = (folder: string, ...args: string[]) =>
+      started(folder, ...args).then(
+        () => ({ code: 0, stderr: '' }),
+        ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
+      );
+
     test('leaves the journal and the weights of a training by the server, though answers are lost', async ({
       skip,
     }) => {
@@ -109,12 +115,17 @@ export function keepsConformance({ name, command, prepare }: Program): void {
 
     test('says what the server refused, and ends with another exit code', async ({ skip }) => {
       if ('why' in prepared) return skip(prepared.why);
-      const ended = await started(prepared.folder, server.address, 'Not An Id').then(
-        () => ({ code: 0, stderr: '' }),
-        (error: { code: number; stderr: string }) => error,
-      );
-      expect(ended.code).toBeGreaterThan(0);
+      const ended = await ending(prepared.folder, server.address, 'Not An Id');
+      expect(ended.code).toBe(1);
       expect(ended.stderr).toContain('Not An Id');
+    }, 120_000);
+
+    test('says on one line what is no address, and does not try it', async ({ skip }) => {
+      if ('why' in prepared) return skip(prepared.why);
+      for (const address of ['http://127.0.0.1:50051', '127.0.0.1', '127.0.0.1:port', '']) {
+        const stderr = `address: expected "host:port", got "${address}"\n`;
+        expect(await ending(prepared.folder, address)).toEqual({ code: 1, stderr });
+      }
     }, 120_000);
   });
 }

@@ -14,7 +14,11 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo, ResourceInfo
 from google.rpc.status_pb2 import Status
 
+from zeroth import wire
+
 LOST = Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message="the answer was lost")
+# Of what is not read no more than these bytes come; gRPC would take megabytes of a fast network.
+_WINDOW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65536)]
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -96,10 +100,29 @@ class StandIn(grpc.GenericRpcHandler):
             self.given_up.set()
 
 
+class SlowReader(grpc.GenericRpcHandler):
+    """A Drive stream with room for eight steps, which behind the first reads nothing until it may, and evaluates tag N at revision N."""
+
+    def __init__(self) -> None:
+        self.may_read = threading.Event()
+
+    def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        return grpc.stream_stream_rpc_method_handler(self._drive, wire.DriveRequest.FromString, wire.DriveResponse.SerializeToString)
+
+    def _drive(self, requests: Iterator[wire.DriveRequest], context: grpc.ServicerContext) -> Iterator[wire.DriveResponse]:
+        # A call that is over is not waited for.
+        context.add_callback(self.may_read.set)
+        yield wire.DriveResponse(window=wire.DriveWindow(steps=8))
+        for request in requests:
+            step = wire.StepResponse(evaluate=wire.EvaluateResponse(revision=request.tag))
+            yield wire.DriveResponse(tag=request.tag, step=step)
+            self.may_read.wait()
+
+
 @contextmanager
-def standing_in(handler: StandIn, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
+def standing_in(handler: grpc.GenericRpcHandler, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
     """Its address."""
-    server = grpc.server(ThreadPoolExecutor(4), handlers=[handler])
+    server = grpc.server(ThreadPoolExecutor(4), handlers=[handler], options=_WINDOW)
     port = server.add_secure_port("127.0.0.1:0", credentials) if credentials else server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from conftest import ServerProcess
-from stand_in import StandIn, standing_in
+from stand_in import SlowReader, StandIn, standing_in
 
 import zeroth
 from zeroth import Dataset, Run, ZerothError, wire
@@ -71,6 +71,29 @@ def test_an_error_on_a_stream_is_that_of_its_own_step(address: str, run: Run, da
     first, second, third = asyncio.run(driven())
     assert isinstance(first, zeroth.Stepped) and isinstance(third, zeroth.Stepped)
     assert isinstance(second, ZerothError) and second.code == "NOT_FOUND"
+
+
+def test_a_step_that_is_cancelled_while_it_is_written_leaves_the_others() -> None:
+    """It is larger than what may be under way on a connection, and the stand-in does not read it until it is cancelled."""
+    stand_in = SlowReader()
+    large = {"x": np.zeros(3 * 2**20, np.uint8)}
+
+    async def driven(address: str) -> zeroth.Stepped:
+        async with zeroth.aio.connect(address) as client, client.run("runs/any").drive() as drive:
+            await drive.step([], [[]], "datasets/any")
+            written = asyncio.create_task(drive.step([], [[]], large))
+            while drive._line is None or not drive._line._stream._writing.locked():
+                await asyncio.sleep(0.001)
+            behind = asyncio.create_task(drive.step([], [[]], "datasets/any"))
+            written.cancel()
+            await asyncio.wait([written], timeout=SILENCE_ENDS)
+            assert written.cancelled()
+            stand_in.may_read.set()
+            return await asyncio.wait_for(behind, SILENCE_ENDS)
+
+    with standing_in(stand_in) as address:
+        stepped = asyncio.run(driven(address))
+    assert stepped.evaluation is not None and stepped.evaluation.revision == 3
 
 
 def test_a_stream_goes_on_after_the_server_was_killed(tmp_path: pathlib.Path, tiny: Tiny) -> None:

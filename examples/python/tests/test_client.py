@@ -99,7 +99,7 @@ def test_points_at_snapshots_and_handles(run: Run, dataset: Dataset) -> None:
     with pytest.raises(ZerothError) as raised:
         run.evaluate([Point(snapshot="before")], dataset)
     assert raised.value.code == "NOT_FOUND"
-    with pytest.raises(ValueError, match="point: expected at most one of revision, snapshot and handle"):
+    with pytest.raises(ValueError, match=r"points\[0\]: expected at most one of revision, snapshot and handle"):
         run.evaluate([Point(revision=0, snapshot="before")], dataset)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -128,6 +129,51 @@ def test_certificates_that_do_not_fit_are_named_at_once(authority: Authority, tm
     assert len(attempts) == 2
 
 
+OF_CLIENT = "tls_cert, tls_key: expected a certificate that the server asks for and trusts, got none or another; failed to connect"
+CLOSED = "the server closed the connection before it said anything: it may want a client's certificate (tls_cert, tls_key) and have got none, or"
+
+
+def test_a_client_whose_certificate_is_missing_or_not_trusted_is_told(authority: Authority, tmp_path: pathlib.Path) -> None:
+    certificate, key = authority.issue("picky")
+    mine, my_key = Authority(tmp_path, "other").issue("me")
+    server = ServerProcess("--tls-cert", str(certificate), "--tls-key", str(key), "--tls-client-ca", str(authority.root))
+    # The server's alert is an error at once, whatever the policy: without a limit it would be tried again for ever.
+    patient = RetryPolicy(attempts_max=2**30, total_max=float("inf"))
+    with zeroth.connect(server.address, tls_ca=authority.root, retry=patient) as client, pytest.raises(ZerothError) as raised:
+        client.info()
+    assert raised.value.reason == "TLS_FAILED" and raised.value.message.startswith(OF_CLIENT)
+    # Without an alert nobody knows: it is tried again, and the last error says what is likely.
+    twice = RetryPolicy(attempts_max=2, delay=0.01)
+    ways: list[dict[str, Any]] = [{"tls_ca": authority.root, "tls_cert": mine, "tls_key": my_key}, {}]
+    for options in ways:
+        with zeroth.connect(server.address, retry=twice, **options) as client, pytest.raises(ZerothError) as raised:
+            client.info()
+        assert (raised.value.code, raised.value.reason) == ("UNAVAILABLE", "")
+        assert raised.value.message.startswith(CLOSED)
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("flags", [["-tls1_2"], ["-tls1_3"]])
+def test_an_alert_of_another_server_is_known_too(authority: Authority, tmp_path: pathlib.Path, flags: list[str]) -> None:
+    certificate, key = authority.issue("openssl")
+    mine, my_key = Authority(tmp_path, "other").issue("me")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    asks = ["-Verify", "1", "-verify_return_error", "-CAfile", str(authority.root), "-alpn", "h2", *flags]
+    command = ["openssl", "s_server", "-accept", str(port), "-cert", str(certificate), "-key", str(key), *asks]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        # It is tried again until it listens.
+        ways: list[dict[str, Any]] = [{}, {"tls_cert": mine, "tls_key": my_key}]
+        for options in ways:
+            with zeroth.connect(f"127.0.0.1:{port}", tls_ca=authority.root, **options) as client, pytest.raises(ZerothError) as raised:
+                client.info()
+            assert raised.value.reason == "TLS_FAILED" and raised.value.message.startswith(OF_CLIENT)
+    finally:
+        server.kill()
+        server.wait()
+
+
 def test_a_client_without_its_certificate_is_not_let_in(encrypted: tuple[str, dict[str, Any]]) -> None:
     address, options = encrypted
     alone = refusal(address, tls_ca=options["tls_ca"])
@@ -180,11 +226,26 @@ def test_a_token_goes_in_plain_text_to_this_machine(address: str) -> None:
     assert Connection(address, token="mine").metadata == (("authorization", "Bearer mine"),)
 
 
-@pytest.mark.parametrize("address", ["zeroth.example.org:1", "10.0.0.7:1", "127.0.0.1.example.org:1", "localhost.example.org:1", "dns:example.org"])
+@pytest.mark.parametrize("address", ["zeroth.example.org:1", "10.0.0.7:1", "127.0.0.1.example.org:1", "localhost.example.org:1", "dns:example.org:1"])
 def test_a_token_goes_nowhere_else_in_plain_text(address: str) -> None:
     with pytest.raises(ValueError, match=r"token: expected tls=True beside it, or an address on this machine, got plain text to "):
         zeroth.connect(address, token="mine")
     assert Connection(address, token="mine", tls=True).metadata
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "grpc://host:1", "", "127.0.0.1", "host:", "host:http", "host:0", "host:65536", "::1:1", "a b:1", "dns:host", "h:1/x"])
+def test_an_address_without_a_host_or_a_port_is_refused_before_anything_is_sent(address: str) -> None:
+    for connect in (zeroth.connect, zeroth.aio.connect):
+        with pytest.raises(ValueError) as raised:
+            connect(address)
+        assert str(raised.value) == f'address: expected "host:port", got "{address}"'
+    with pytest.raises(TypeError, match='address: expected "host:port", got 50051'):
+        zeroth.connect(50051)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["host:1", "zeroth.example.org:443", "[::1]:1", "dns:///host:1", "dns://[::1]:53/host:1", "ipv4:10.0.0.7:1,10.0.0.8:1", "unix:/run/zeroth"])
+def test_what_gRPC_resolves_is_an_address(address: str) -> None:
+    assert Connection(address).address == address
 
 
 def test_options_that_make_no_sense_are_refused_and_tokens_not_shown() -> None:
@@ -194,6 +255,8 @@ def test_options_that_make_no_sense_are_refused_and_tokens_not_shown() -> None:
         ({"tls_cert": b""}, "tls_cert: expected one with tls_key, got a certificate alone"),
         ({"timeout": 0}, "timeout: expected more than 0 seconds, got 0"),
         ({"keepalive": 0.5}, "keepalive: expected at least 1 second, got 0.5"),
+        ({"receive_bytes_max": 0}, "receive_bytes_max: expected at least 1, got 0"),
+        ({"tls_ca": "-----BEGIN CERTIFICATE-----"}, "tls_ca: expected the path of a PEM file or its bytes, got what is in one as a text"),
     ):
         with pytest.raises(ValueError, match=message):
             zeroth.connect(**options)

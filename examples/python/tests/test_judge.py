@@ -17,6 +17,7 @@ from stand_in import StandIn, standing_in
 import zeroth
 from zeroth import Client, Dataset, RetryPolicy, Run, ZerothError
 
+HANGS = 20.0
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -92,6 +93,34 @@ def test_it_comes_back_where_the_stream_breaks_and_ends_where_it_is_closed() -> 
             time.sleep(0.001)
         judge.close()
         thread.join()
+
+
+def test_closed_between_its_look_and_its_stream_it_ends(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`close` finds no stream to end then; the server would keep the one that comes for ever."""
+
+    def closing_in_between(judge: Any) -> None:
+        opened = judge._channel.duplex
+
+        def duplex(method: Any) -> Any:
+            judge.close()
+            return opened(method)
+
+        monkeypatch.setattr(judge._channel, "duplex", duplex)
+
+    async def served() -> None:
+        async with zeroth.aio.connect(address) as other:
+            judge = other.judge("remote/closed", first_score)
+            closing_in_between(judge)
+            await asyncio.wait_for(judge.serve(), HANGS)
+
+    with zeroth.connect(address) as client:
+        judge = client.judge("remote/closed", first_score)
+        closing_in_between(judge)
+        thread = threading.Thread(target=judge.serve, daemon=True)
+        thread.start()
+        thread.join(HANGS)
+        assert not thread.is_alive()
+    asyncio.run(served())
 
 
 def test_a_name_that_the_server_refuses_ends_it(client: Client) -> None:

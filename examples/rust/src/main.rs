@@ -6,6 +6,7 @@
 use std::array;
 use std::error::Error;
 use std::iter;
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,6 +48,10 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or("127.0.0.1:50051".into());
     let run_id = arguments.next().unwrap_or_default();
+    if !is_host_and_port(&address) {
+        eprintln!("address: expected \"host:port\", got {address:?}");
+        return ExitCode::FAILURE;
+    }
     match optimize(&address, run_id).await {
         Ok(outcome) => {
             println!("{outcome}");
@@ -57,6 +62,17 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// No to a URL, of which tonic would say "invalid uri character", and to what it would take port 80 for.
+fn is_host_and_port(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return false;
+    };
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_host = bare.is_some_and(|address| !address.is_empty())
+        || !host.is_empty() && !host.contains([':', '/', ' ', '[', ']']);
+    is_host && port.parse::<NonZeroU16>().is_ok()
 }
 
 /// Uploads the data, creates a run, trains it, and says where it has come to.

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from .checks import named, path, shown
 from .journal import Change, Journal, Regrid, Shifts
 from .journal_file import read_journal
 from .noise.decay import decay
@@ -41,7 +42,8 @@ def apply_journal(base: Mapping[str, Any], journal: Journal | str | os.PathLike[
         DigestMismatch: where base or result have not the SHA-256 that the journal names. Nothing has been written then.
         KeyError, TypeError, ValueError: naming the tensor that is missing, is not float32, or cannot be written to where that is asked for.
     """
-    journal = journal if isinstance(journal, Journal) else read_journal(journal)
+    base = named("base", "tensors by name", base)
+    journal = journal if isinstance(journal, Journal) else read_journal(path("journal", journal))
     given = {name: _array(name, base, journal.additions) for name in journal.trainable}
     if in_place:
         _check_writeable(base, given)
@@ -62,6 +64,8 @@ def apply_journal(base: Mapping[str, Any], journal: Journal | str | os.PathLike[
 
 def weights_sha256(weights: Iterable[Floats]) -> str:
     """Over tensors in the order of their indices, little-endian float32, hexadecimal: as servers and journals name weights."""
+    if isinstance(weights, Mapping):
+        raise TypeError("weights: expected arrays in the order of their indices, got a dict of them: take its values()")
     digest = hashlib.sha256()
     for values in weights:
         digest.update(np.ascontiguousarray(values, "<f4").data)

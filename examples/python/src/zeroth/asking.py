@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import wire
+from .checks import message, number, shown
 from .requests import new_id
 
 
@@ -32,24 +33,32 @@ class Asking:
     wait: float = 5.0
 
     def request(self, study: str, revision: int | None = None) -> wire.AskRequest:
-        return wire.AskRequest(
+        return message(
+            wire.AskRequest,
             study=study,
             client_id=self.client_id,
             request_id=new_id(),
             count=self.count,
-            lease_ms=round(1000 * self.lease),
-            wait_ms=round(1000 * self.wait),
+            lease_ms=_milliseconds("lease", self.lease),
+            wait_ms=_milliseconds("wait", self.wait),
             revision=revision,
         )
 
 
-def to_told(number: int, value: float | Infeasible) -> wire.ToldValue:
-    """What is not a finite number is infeasible."""
+def _milliseconds(field: str, seconds: float) -> int:
+    if not np.isfinite(number(field, seconds)):
+        raise ValueError(f"{field}: expected seconds, got {seconds}")
+    return round(1000 * seconds)
+
+
+def to_told(trial: int, value: float | Infeasible) -> wire.ToldValue:
+    """What is not a finite number is infeasible. Raises TypeError where it is no number at all."""
     if isinstance(value, Infeasible):
-        return wire.ToldValue(trial=number, infeasible=str(value))
-    if not np.isfinite(value):
-        return wire.ToldValue(trial=number, infeasible=f"not a finite number: {value}")
-    return wire.ToldValue(trial=number, value=float(value))
+        return message(wire.ToldValue, trial=trial, infeasible=str(value))
+    told = number(f"value of trial {shown(trial)}", value)
+    if not np.isfinite(told):
+        return message(wire.ToldValue, trial=trial, infeasible=f"not a finite number: {told}")
+    return message(wire.ToldValue, trial=trial, value=told)
 
 
 def tell_request(study: str, values: Sequence[wire.ToldValue], ask: wire.AskRequest | None = None) -> wire.TellRequest:
@@ -57,4 +66,6 @@ def tell_request(study: str, values: Sequence[wire.ToldValue], ask: wire.AskRequ
 
 
 def told_of(values: Mapping[int, float | Infeasible]) -> list[wire.ToldValue]:
-    return [to_told(number, value) for number, value in values.items()]
+    if not isinstance(values, Mapping):
+        raise TypeError(f"values: expected values by the numbers of trials, got {shown(values)}")
+    return [to_told(trial, value) for trial, value in values.items()]

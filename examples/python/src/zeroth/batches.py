@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
+from .checks import whole
 from .seeds import seed_for
 
 _WORD = 2**32 - 1
@@ -16,8 +17,10 @@ def batch_rows(index: int, *, rows: int, batch_size: int, seed: int) -> list[int
     Raises:
         ValueError: where the batch size is not 1 to `rows`.
     """
-    if not 1 <= batch_size <= rows:
+    if not 1 <= whole("batch_size", batch_size) <= whole("rows", rows):
         raise ValueError(f"batch_size: expected 1 to {rows}, got {batch_size}")
+    if whole("index", index) < 0:
+        raise ValueError(f"index: expected 0 or more, got {index}")
     epoch, batch = divmod(index, rows // batch_size)
     return list(_shuffle(rows, seed_for(seed, epoch, 0))[batch * batch_size : (batch + 1) * batch_size])
 

@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 import grpc
 
+from .address import check_address, is_local
+from .checks import number, path, shown, whole
 from .retry import RetryPolicy
 
 Pem: TypeAlias = "bytes | str | os.PathLike[str]"
@@ -30,12 +32,11 @@ _CHANNEL = {
 }
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_LOCAL = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
 
 
 @dataclass(frozen=True)
 class Connection:
-    """See `zeroth.connect`. Raises ValueError naming the option, OSError where a certificate's file cannot be read."""
+    """See `zeroth.connect`. Raises ValueError or TypeError naming the option, OSError where a certificate's file cannot be read."""
 
     address: str
     tls: bool = False
@@ -49,18 +50,27 @@ class Connection:
     receive_bytes_max: int = 64 * 2**20
 
     def __post_init__(self) -> None:
+        check_address(self.address)
+        if not isinstance(self.tls, bool):
+            raise TypeError(f"tls: expected True or False, got {shown(self.tls)}; tls_ca takes a certificate")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError(f"tls_cert: expected one with tls_key, got {'a key' if self.tls_cert is None else 'a certificate'} alone")
-        if self.timeout is not None and not self.timeout > 0:
+        if self.timeout is not None and not number("timeout", self.timeout) > 0:
             raise ValueError(f"timeout: expected more than 0 seconds, got {self.timeout}")
-        if not self.keepalive >= 1:
+        if not number("keepalive", self.keepalive) >= 1:
             raise ValueError(f"keepalive: expected at least 1 second, got {self.keepalive}")
-        if self.token is None:
-            return
-        if isinstance(self.token, str):
-            _bearer(self.token)
+        if not whole("receive_bytes_max", self.receive_bytes_max) >= 1:
+            raise ValueError(f"receive_bytes_max: expected at least 1, got {self.receive_bytes_max}")
+        if not isinstance(self.retry, RetryPolicy):
+            raise TypeError(f"retry: expected a RetryPolicy, got {shown(self.retry)}")
+        if self.token is not None:
+            self._check_token(self.token)
+
+    def _check_token(self, token: Token) -> None:
+        if not callable(token):
+            _bearer(token)
         # gRPC's own credentials do the same: a token in plain text is everybody's on the way.
-        if not self.is_encrypted and not _is_local(self.address):
+        if not self.is_encrypted and not is_local(self.address):
             raise ValueError(f"token: expected tls=True beside it, or an address on this machine, got plain text to {self.address}")
 
     @property
@@ -72,7 +82,7 @@ class Connection:
         """None means plain text."""
         if not self.is_encrypted:
             return None
-        return grpc.ssl_channel_credentials(_read(self.tls_ca), _read(self.tls_key), _read(self.tls_cert))
+        return grpc.ssl_channel_credentials(_read("tls_ca", self.tls_ca), _read("tls_key", self.tls_key), _read("tls_cert", self.tls_cert))
 
     @property
     def options(self) -> list[tuple[str, int]]:
@@ -87,24 +97,20 @@ class Connection:
         """What goes with every call."""
         if self.token is None:
             return ()
-        return (("authorization", _bearer(self.token if isinstance(self.token, str) else self.token())),)
+        return (("authorization", _bearer(self.token() if callable(self.token) else self.token)),)
 
 
 def _bearer(token: str) -> str:
     """Raises ValueError, without the token."""
-    if not _TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise ValueError("token: expected letters, digits and - . _ ~ + /, got another text")
     return f"Bearer {token}"
 
 
-def _is_local(address: str) -> bool:
-    if re.match(r"unix(-abstract)?:", address):
-        return True
-    return _LOCAL.fullmatch(re.sub(r"^(dns:(//[^/]*/)?|ipv[46]:)", "", address)) is not None
-
-
-def _read(pem: Pem | None) -> bytes | None:
+def _read(field: str, pem: Pem | None) -> bytes | None:
     if pem is None or isinstance(pem, bytes):
         return pem
-    with open(pem, "rb") as file:
+    if isinstance(pem, str) and pem.startswith("-----BEGIN"):
+        raise ValueError(f"{field}: expected the path of a PEM file or its bytes, got what is in one as a text")
+    with open(path(field, pem, or_bytes=True), "rb") as file:
         return file.read()

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import wire
+from .checks import array as to_ndarray
+from .checks import function, named, shown, whole
 from .tensors import Array, data_type, to_bytes
 
 Progress = Callable[[int, int], None]
@@ -45,7 +47,7 @@ class Dataset:
 
     def __getitem__(self, rows: slice | npt.ArrayLike) -> wire.Batch:
         if isinstance(rows, slice):
-            start, stop, step = rows.indices(self.rows)
+            start, stop, step = _indices(rows, self.rows)
             if step == 1:
                 chosen = wire.DatasetBatch(dataset=self.name, range=wire.RowRange(start=start, end=max(start, stop)))
                 return wire.Batch(dataset=chosen)
@@ -54,13 +56,25 @@ class Dataset:
         return wire.Batch(dataset=chosen)
 
 
+def _indices(rows: slice, count: int) -> tuple[int, int, int]:
+    try:
+        return rows.indices(count)
+    except TypeError:
+        raise TypeError(f"rows: expected whole numbers, got {shown(rows)}") from None
+
+
 def upload(tensors: Mapping[str, npt.ArrayLike], chunk_bytes: int, progress: Progress | None) -> Iterator[wire.CreateDatasetRequest]:
     """Header, chunks, and a commit: the end of the stream alone stores nothing.
 
     Raises TypeError here where zeroth.v1 has no such type: gRPC, which asks for them, would say that something is wrong.
     """
-    arrays: dict[str, Array] = {name: np.asarray(array) for name, array in tensors.items()}
-    specs = [wire.TensorSpec(name=name, data_type=data_type(array), shape=array.shape) for name, array in arrays.items()]
+    if whole("chunk_bytes", chunk_bytes) < 1:
+        raise ValueError(f"chunk_bytes: expected at least 1, got {chunk_bytes}")
+    if progress is not None:
+        function("progress", progress)
+    given = named("tensors", "arrays by name", tensors)
+    arrays: dict[str, Array] = {name: to_ndarray(f'tensors["{name}"]', values) for name, values in given.items()}
+    specs = [wire.TensorSpec(name=name, data_type=data_type(array, f'tensors["{name}"]'), shape=array.shape) for name, array in arrays.items()]
     return _requests(arrays, specs, chunk_bytes, progress)
 
 
@@ -82,8 +96,10 @@ def _requests(
 
 
 def rows_of(indices: npt.ArrayLike) -> list[int]:
-    """Raises TypeError where they are not whole numbers."""
-    rows = np.asarray(indices)
+    """Of one row, or a list of them. Raises TypeError where they are not whole numbers."""
+    rows = to_ndarray("rows", indices)
     if rows.size and rows.dtype.kind not in "iu":
-        raise TypeError(f"rows: expected whole numbers, got {rows.dtype}")
+        raise TypeError(f"rows: expected whole numbers, got {shown(indices) if rows.dtype.kind == 'O' else rows.dtype}")
+    if rows.ndim > 1:
+        raise TypeError(f"rows: expected a list of whole numbers, got {shown(rows)}")
     return [int(row) for row in rows.ravel()]

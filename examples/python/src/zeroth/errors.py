@@ -15,13 +15,28 @@ from google.rpc.status_pb2 import Status
 TLS_FAILED = "TLS_FAILED"
 """The reason of a connection that came to nothing and will not come to more: nothing was sent."""
 
-# What gRPC says of a connection that it could not make, and what that means in words of `connect`.
+_OF_CLIENT = "tls_cert, tls_key: expected a certificate that the server asks for and trusts, got none or another"
+
+# What gRPC says of a connection that it could not make, and what that means in words of `connect`; the first that is there. gRPC has a text and no
+# code for it, the same from grpcio 1.66 on: names of BoringSSL's errors, and of its own.
 _TLS = {
     "CERTIFICATE_VERIFY_FAILED": "the server's certificate: expected one that tls_ca vouches for, or without it the authorities that grpcio comes with",
     "Hostname Verification Check failed": "the server's certificate: expected one for the name in the address, got one for others",
     "Failed to create security handshaker": "tls_ca, tls_cert, tls_key: expected certificates and a key as PEM, got something else",
     "WRONG_VERSION_NUMBER": "tls: expected a server with a certificate, got one that talks in plain text",
+    "ALERT_UNKNOWN_CA": _OF_CLIENT,
+    "ALERT_HANDSHAKE_FAILURE": _OF_CLIENT,
+    # The alert of a server that speaks TLS 1.3: the client's side of the handshake is over when it comes.
+    "Unwrap failed": _OF_CLIENT,
+    "TSI_PROTOCOL_FAILURE": "tls: expected a handshake, got an error in it",
 }
+
+# A server that closes without an alert, as Node.js does for a certificate that it does not trust, may be one that is going down as well.
+_CLOSED = ("Socket closed", "Connection reset by peer")
+_CLOSED_BY = (
+    "the server closed the connection before it said anything: it may want a client's certificate (tls_cert, tls_key) and have got none, or one"
+    " that it does not trust; or it has a certificate itself, and was talked to in plain text (tls, tls_ca)"
+)
 
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -92,12 +107,13 @@ def from_call(error: grpc.RpcError) -> ZerothError:
 
 
 def _of_tls(message: str) -> ZerothError | None:
+    """Also of what only may be about certificates, which has no reason, and is tried again."""
     if not message.startswith("failed to connect to all addresses"):
         return None
     for said, meant in _TLS.items():
         if said in message:
             return ZerothError("UNAVAILABLE", f"{meant}; {message}", Details(reason=TLS_FAILED))
-    return None
+    return ZerothError("UNAVAILABLE", f"{_CLOSED_BY}; {message}") if any(said in message for said in _CLOSED) else None
 
 
 def from_status(status: Status) -> ZerothError:

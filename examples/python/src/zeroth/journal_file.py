@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from .checks import path
 from .journal import ADDITIONS, NOISE, Change, DecayOf, Journal, Regrid, Rollback, Shifts
 from .noise.table import KINDS
 from .points import Shift
@@ -26,9 +27,9 @@ def read_journal(source: str | os.PathLike[str] | bytes) -> Journal:
         ValueError: naming the line, what was expected and what came. What this package does not know is one, and never left out.
     """
     if isinstance(source, bytes):
-        text = source.decode("utf-8")
+        text = _decoded(source)
     else:
-        with open(source, encoding="utf-8") as file:
+        with open(path("journal", source, or_bytes=True), encoding="utf-8") as file:
             text = file.read()
     lines = [line for line in text.split("\n") if line != ""]
     header = _header(_parsed(lines[0] if lines else "", 1), lines[1:])
@@ -120,3 +121,10 @@ def _parsed(text: str, line: int) -> Object:
 
 def _wrong(line: int, expected: str, got: object) -> ValueError:
     return ValueError(f"journal, line {line}: expected {expected}, got {got}")
+
+
+def _decoded(source: bytes) -> str:
+    try:
+        return source.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"journal: expected text in UTF-8, got other bytes ({len(source)} of them)") from None

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from . import wire
+from .checks import listed, message
 from .points import (
     BatchLike,
     Decay,
@@ -16,7 +17,8 @@ from .points import (
     to_decay,
     to_objective,
     to_outputs,
-    to_point,
+    to_points,
+    to_pairs,
     to_shifts,
 )
 
@@ -32,15 +34,16 @@ def evaluate_request(
     outputs: Sequence[str | wire.OutputSelection] = (),
     output_rows: Sequence[int] = (),
 ) -> wire.EvaluateRequest:
-    return wire.EvaluateRequest(
+    return message(
+        wire.EvaluateRequest,
         run=run,
-        points=[to_point(point, run) for point in points],
+        points=to_points(points, run),
         batch=to_batch(batch),
         objective=to_objective(objective),
         revision=revision,
         per_example_losses=per_example,
         output_selections=to_outputs(outputs),
-        output_rows=output_rows,
+        output_rows=listed("output_rows", "a list of rows", output_rows),
     )
 
 
@@ -55,7 +58,8 @@ def update_request(
     staleness_max: int | None = None,
 ) -> wire.UpdateRequest:
     """Without a request id it gets one of its own, so that it may be sent again where its answer was lost."""
-    return wire.UpdateRequest(
+    return message(
+        wire.UpdateRequest,
         run=run,
         shifts=to_shifts(shifts),
         decay=to_decay(decay),
@@ -81,7 +85,7 @@ def step_request(
     objective: ObjectiveLike | None = None,
 ) -> wire.StepRequest:
     """Without shifts and decay an evaluation alone."""
-    moves = list(shifts)
+    moves = to_pairs(shifts)
     is_update = len(moves) > 0 or decay is not None
     update = update_request(run, moves, decay=decay, request_id=request_id) if is_update else None
     return wire.StepRequest(update=update, evaluate=evaluate_request(run, points, batch, objective=objective))

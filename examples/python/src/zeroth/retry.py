@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .checks import number, whole
 from .errors import TLS_FAILED, ZerothError
 
 
@@ -18,12 +19,22 @@ class RetryPolicy:
         total_max: seconds; no wait begins that would end later than this after the first attempt.
         delay: seconds before the second attempt, doubled from one to the next. The server may ask for more.
         delay_max: seconds.
+
+    Raises:
+        ValueError, TypeError: naming the number.
     """
 
     attempts_max: int = 30
     total_max: float = 30.0
     delay: float = 0.05
     delay_max: float = 2.0
+
+    def __post_init__(self) -> None:
+        if whole("attempts_max", self.attempts_max) < 1:
+            raise ValueError(f"attempts_max: expected at least 1, got {self.attempts_max}")
+        for name, seconds in (("total_max", self.total_max), ("delay", self.delay), ("delay_max", self.delay_max)):
+            if not number(name, seconds) >= 0:
+                raise ValueError(f"{name}: expected 0 seconds or more, got {seconds}")
 
 
 @dataclass

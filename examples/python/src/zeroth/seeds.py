@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .checks import whole
+
 _MASK = 2**64 - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _DIRECTION_BITS = 20
@@ -14,9 +16,12 @@ def seed_for(seed: int, step: int, direction: int) -> int:
         seed: 0 to 2^64 - 1.
         step: counted from 0, below 2^44.
         direction: below 2^20.
+
+    Raises:
+        TypeError, ValueError: naming the number, and its range.
     """
-    index = step << _DIRECTION_BITS | direction
-    return _mix(_mix(seed) + (index + 1) * _GOLDEN)
+    index = whole("step", step, 2**44) << _DIRECTION_BITS | whole("direction", direction, 2**_DIRECTION_BITS)
+    return _mix(_mix(whole("seed", seed, 2**64)) + (index + 1) * _GOLDEN)
 
 
 def _mix(value: int) -> int:

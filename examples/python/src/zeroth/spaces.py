@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from . import wire
-from .points import Shift, to_seed
+from .checks import choice, listed, message, named, number, shown, text, whole
+from .points import Shift
 
 ParameterRange: TypeAlias = "wire.FloatRange | wire.IntegerRange | Sequence[str]"
 Space: TypeAlias = "Mapping[str, ParameterRange] | Sequence[float] | npt.NDArray[np.float64]"
@@ -22,15 +23,17 @@ Noise: TypeAlias = "float | Literal['unknown']"
 
 def floats(low: float, high: float, *, log: bool = False, step: float | None = None, start: float | None = None) -> wire.FloatRange:
     """Numbers from low to high, both in it; with `log` equal ratios are equally far. The search begins at `start`, or in the middle."""
-    return wire.FloatRange(min=low, max=high, scale=_scale(log), step=step, start=start)
+    return message(wire.FloatRange, min=number("low", low), max=number("high", high), scale=_scale(log), step=step, start=start)
 
 
 def integers(low: int, high: int, *, log: bool = False, start: int | None = None) -> wire.IntegerRange:
     """Whole numbers from low to high, both in it."""
-    return wire.IntegerRange(min=low, max=high, scale=_scale(log), start=start)
+    return message(wire.IntegerRange, min=whole("low", low), max=whole("high", high), scale=_scale(log), start=start)
 
 
 def _scale(log: bool) -> wire.RangeScale.ValueType:
+    if not isinstance(log, bool):
+        raise TypeError(f"log: expected True or False, got {shown(log)}")
     return wire.RANGE_SCALE_LOG if log else wire.RANGE_SCALE_LINEAR
 
 
@@ -121,17 +124,20 @@ def study_plan(
     target: float | None,
     noise: Noise | None,
 ) -> wire.StudyPlan:
-    vector = wire.VectorForm(optimizer=wire.OptimizerChoice(name=optimizer, options={name: _to_option(name, of) for name, of in options.items()}))
+    given = named("options", "options by name", options)
+    chosen = wire.OptimizerChoice(name=text("optimizer", optimizer), options={name: _to_option(name, of) for name, of in given.items()})
+    vector = wire.VectorForm(optimizer=chosen)
     if isinstance(space, Mapping):
-        vector.box.parameters.extend(_to_parameter(name, of) for name, of in space.items())
+        parameters = named("space", "parameters by name", space).items()
+        vector.box.parameters.extend(_to_parameter(name, of) for name, of in parameters)
     else:
-        vector.free.CopyFrom(wire.FreeSpace(start=[float(each) for each in space], scale=scale))
-    return wire.StudyPlan(direction=_direction(direction), vector=vector, trials=trials, target=target, noise=_to_noise(noise))
+        vector.free.CopyFrom(message(wire.FreeSpace, start=_start(space), scale=scale))
+    return message(wire.StudyPlan, direction=_direction(direction), vector=vector, trials=trials, target=target, noise=_to_noise(noise))
 
 
 def seed_plan(dimensions: int, strategy: wire.Strategy, *, table: str, direction: str, trials: int, target: float | None) -> wire.StudyPlan:
-    seed = wire.SeedForm(dimensions=dimensions, table=wire.NoiseTable.Value(f"NOISE_TABLE_{table.upper()}"), strategy=strategy)
-    return wire.StudyPlan(direction=_direction(direction), seed=seed, trials=trials, target=target)
+    seed = message(wire.SeedForm, dimensions=dimensions, table=choice("table", table, wire.NoiseTable), strategy=strategy)
+    return message(wire.StudyPlan, direction=_direction(direction), seed=seed, trials=trials, target=target)
 
 
 def _to_noise(noise: Noise | None) -> wire.StudyNoise | None:
@@ -142,11 +148,12 @@ def _to_noise(noise: Noise | None) -> wire.StudyNoise | None:
         return wire.StudyNoise()
     if isinstance(noise, (bool, str)):
         raise ValueError(f"noise: expected a standard deviation or 'unknown', got {noise!r}")
-    return wire.StudyNoise(deviation=noise)
+    return wire.StudyNoise(deviation=number("noise", noise))
 
 
 def _direction(direction: str) -> wire.StudyDirection.ValueType:
-    return wire.StudyDirection.Value(f"STUDY_DIRECTION_{direction.upper()}")
+    found: wire.StudyDirection.ValueType = choice("direction", direction, wire.StudyDirection)
+    return found
 
 
 def _to_parameter(name: str, of: ParameterRange) -> wire.SpaceParameter:
@@ -154,7 +161,14 @@ def _to_parameter(name: str, of: ParameterRange) -> wire.SpaceParameter:
         return wire.SpaceParameter(name=name, float=of)
     if isinstance(of, wire.IntegerRange):
         return wire.SpaceParameter(name=name, integer=of)
-    return wire.SpaceParameter(name=name, category=wire.CategoryRange(choices=list(of)))
+    field, expected = f'space["{name}"]', "zeroth.floats(...), zeroth.integers(...) or a list of choices"
+    choices = [text(f"{field}[{index}]", each) for index, each in enumerate(listed(field, expected, of))]
+    return wire.SpaceParameter(name=name, category=wire.CategoryRange(choices=choices))
+
+
+def _start(space: Any) -> list[float]:
+    expected = "parameters by name, or a list of numbers to begin at"
+    return [number(f"space[{index}]", each) for index, each in enumerate(listed("space", expected, space))]
 
 
 def _to_option(name: str, value: OptionLike) -> wire.OptionValue:
@@ -162,5 +176,6 @@ def _to_option(name: str, value: OptionLike) -> wire.OptionValue:
         return wire.OptionValue(flag=value)
     if isinstance(value, str):
         return wire.OptionValue(text=value)
+    field = f'options["{name}"]'
     # A seed needs all of its 64 bits.
-    return wire.OptionValue(seed=to_seed(int(value))) if name == "seed" else wire.OptionValue(number=value)
+    return wire.OptionValue(seed=whole(field, value, 2**64)) if name == "seed" else wire.OptionValue(number=number(field, value))

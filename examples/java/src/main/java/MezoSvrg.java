@@ -17,6 +17,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -77,6 +79,10 @@ public final class MezoSvrg {
   public static void main(String[] arguments) throws Exception {
     String address = arguments.length > 0 ? arguments[0] : "127.0.0.1:50051";
     String runId = arguments.length > 1 ? arguments[1] : "";
+    if (!isHostAndPort(address)) {
+      System.err.printf("address: expected \"host:port\", got \"%s\"%n", address);
+      System.exit(1);
+    }
     ManagedChannel channel =
         Grpc.newChannelBuilder(address, InsecureChannelCredentials.create())
             .defaultServiceConfig(SERVICE_CONFIG)
@@ -97,6 +103,12 @@ public final class MezoSvrg {
     }
     channel.shutdownNow();
     System.exit(exitCode);
+  }
+
+  /** No to what grpc-java has a stack trace for: a URL; and to what it would take port 80 for. */
+  private static boolean isHostAndPort(String address) {
+    Matcher found = Pattern.compile("(\\[[^\\[\\]/\\s]+\\]|[^\\[\\]:/\\s]+):(\\d{1,5})").matcher(address);
+    return found.matches() && Integer.parseInt(found.group(2)) > 0 && Integer.parseInt(found.group(2)) < 1 << 16;
   }
 
   // ---- The method: MeZO-SVRG (arXiv 2404.08080, algorithm 1) ----

@@ -12,6 +12,7 @@ import grpc.aio  # async only
 
 from ..connection import Connection
 from ..errors import ZerothError, from_call
+from ..feeding import Feeding
 from ..method import Method, Request, Response
 from ..retry import Attempts
 from .streams import Duplex
@@ -103,10 +104,13 @@ class Channel:
         )
 
         async def attempt() -> Response:
+            feeding = Feeding(requests())
             try:
-                return await ask(iter(requests()), timeout=self.connection.timeout, metadata=self.connection.metadata)
+                return await ask(iter(feeding), timeout=self.connection.timeout, metadata=self.connection.metadata)
             except grpc.RpcError as error:
                 raise from_call(error) from None
+            finally:
+                feeding.check()
 
         return await (self.repeat(attempt) if repeatable else attempt())
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import numpy.typing as npt
 
 from .. import wire
+from ..checks import message
 from ..datasets import Dataset, Progress, upload
 from .channel import Channel
 from .named import deleting
@@ -36,7 +37,7 @@ class Datasets:
 
     async def get(self, name: str) -> Dataset:
         """The stored dataset, "datasets/*"."""
-        request = wire.GetDatasetRequest(name=name)
+        request = message(wire.GetDatasetRequest, name=name)
         return Dataset.of((await self._channel.call(Service.GetDataset, request, repeatable=True)).dataset)
 
     async def list(self) -> AsyncIterator[Dataset]:
@@ -47,4 +48,4 @@ class Datasets:
 
     async def delete(self, name: str) -> None:
         """Tried again: one that is not there any more then is deleted."""
-        await deleting(self._channel, Service.DeleteDataset, wire.DeleteDatasetRequest(name=name))
+        await deleting(self._channel, Service.DeleteDataset, message(wire.DeleteDatasetRequest, name=name))

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import wire
+from ..checks import function, message
 from ..errors import ZerothError
+from ..points import to_outputs
 from ..retry import is_worth_retrying
 from ..tensors import Array, to_arrays
 from .channel import Channel
@@ -28,9 +30,9 @@ class Judge:
 
     def __init__(self, channel: Channel, name: str, score: Score, *, outputs: Sequence[str], tensors: Sequence[str]) -> None:
         self._channel = channel
+        function("score", score)
         self._score = score
-        selections = [wire.OutputSelection(name=output) for output in outputs]
-        self._served = wire.ServedObjective(name=name, outputs=selections, tensors=tensors, requests=1)
+        self._served = message(wire.ServedObjective, name=name, outputs=to_outputs(outputs), tensors=tensors, requests=1)
         self._stream: Stream | None = None
         self._is_closed = False
 

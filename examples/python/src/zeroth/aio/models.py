@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from .. import wire
+from ..checks import message, text
 from ..errors import ZerothError
 from .channel import Channel
 from .named import deleting
@@ -26,7 +27,7 @@ class Models:
         Raises:
             ZerothError: ALREADY_EXISTS where another file has this id.
         """
-        request = wire.LoadModelRequest(path=path, model_id=model_id)
+        request = message(wire.LoadModelRequest, path=text("path", path), model_id=model_id)
 
         async def attempt() -> wire.Model:
             try:
@@ -52,7 +53,7 @@ class Models:
 
     async def get(self, name: str) -> wire.Model:
         """Inputs, outputs and parameters of a loaded model, "models/*"."""
-        return (await self._channel.call(Service.GetModel, wire.GetModelRequest(name=name), repeatable=True)).model
+        return (await self._channel.call(Service.GetModel, message(wire.GetModelRequest, name=name), repeatable=True)).model
 
     async def list(self) -> AsyncIterator[wire.Model]:
         """Every loaded model."""
@@ -62,4 +63,4 @@ class Models:
 
     async def unload(self, name: str, *, force: bool = False) -> None:
         """`force`: even while it has runs; they keep their journals. Tried again: one that is not there any more then is unloaded."""
-        await deleting(self._channel, Service.UnloadModel, wire.UnloadModelRequest(name=name, force=force))
+        await deleting(self._channel, Service.UnloadModel, message(wire.UnloadModelRequest, name=name, force=force))

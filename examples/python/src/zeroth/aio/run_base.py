@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import wire
+from ..checks import text
 from .channel import Channel
 
 Service = wire.RunService
@@ -14,7 +15,7 @@ class RunBase:
     def __init__(self, channel: Channel, name: str, info: wire.Run | None = None) -> None:
         self._channel = channel
         self._info = info
-        self.name = name
+        self.name = text("name", name)
         self.revision = 0 if info is None else info.revision
 
     def __repr__(self) -> str:

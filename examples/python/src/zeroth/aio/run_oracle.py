@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from .. import wire
-from ..points import BatchLike, Decay, ObjectiveLike, Point, PointLike, Shifts, to_batch, to_outputs, to_point
+from ..checks import message
+from ..points import BatchLike, Decay, ObjectiveLike, Point, PointLike, Shifts, to_batch, to_outputs, to_point, to_points
 from ..requests import evaluate_request, step_request, update_request
 from ..results import Evaluation, Outputs, Stepped, Updated
 from .drive import Drive  # async only
@@ -124,9 +125,10 @@ class RunOracle(RunBase):
         revision: int | None = None,
     ) -> AsyncIterator[Outputs]:
         """Model outputs in pieces, every row of every point once, for a loss of one's own. Not tried again where the stream breaks."""
-        request = wire.EvaluateOutputsRequest(
+        request = message(
+            wire.EvaluateOutputsRequest,
             run=self.name,
-            points=[to_point(point, self.name) for point in points],
+            points=to_points(points, self.name),
             batch=to_batch(batch),
             revision=revision,
             outputs=to_outputs(outputs),

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 
 from .. import wire
+from ..checks import message
 from ..spaces import Noise, OptionLike, Space, seed_plan, study_plan
 from ..study_file import import_requests
 from .channel import Channel
@@ -91,6 +92,6 @@ class Studies:
                 yield Study(self._channel, study.name, study)
 
     async def _create(self, plan: wire.StudyPlan, study_id: str) -> Study:
-        request = wire.CreateStudyRequest(study_id=study_id, plan=plan)
+        request = message(wire.CreateStudyRequest, study_id=study_id, plan=plan)
         study = (await creating(self._channel, Service.CreateStudy, request, is_named=study_id != "")).study
         return Study(self._channel, study.name, study)

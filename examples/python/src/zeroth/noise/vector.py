@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import wire
+from ..checks import array, listed, shown
+from ..points import to_pairs
 from .grid import REGRID, Floats, grid_exponent, largest_magnitude, snap
 from .shift import move
 from .table import noise_table
@@ -28,7 +30,7 @@ class SeedVector:
     """
 
     def __init__(self, values: npt.ArrayLike, *, table: str = "gaussian", revision: int = 0) -> None:
-        given: Floats = np.asarray(values, np.float32).ravel()
+        given = _floats(values)
         self._exponent = grid_exponent(largest_magnitude(given))
         self._table = noise_table(table)
         self.values = snap(given, self._exponent)
@@ -36,7 +38,9 @@ class SeedVector:
 
     def apply(self, updates: Iterable[wire.StudyUpdate]) -> None:
         """Those that it has are passed over. Raises ValueError where one is missing before the first that it has not."""
-        for update in updates:
+        for update in listed("updates", "a list of updates", updates):
+            if not isinstance(update, wire.StudyUpdate):
+                raise TypeError(f"updates: expected zeroth.wire.StudyUpdate, got {shown(update)}")
             if update.revision <= self.revision:
                 continue
             if update.revision != self.revision + 1:
@@ -49,7 +53,7 @@ class SeedVector:
     def at(self, shifts: Iterable[tuple[int, float]]) -> Iterator[Floats]:
         """The values with shifts added, for the time of a `with`; OutOfRange where one of them would leave its grid's range."""
         moved = self.values.copy()
-        self._move(moved, shifts)
+        self._move(moved, to_pairs(shifts))
         yield moved
 
     def _move(self, values: Floats, shifts: Iterable[tuple[int, float]]) -> None:
@@ -61,3 +65,13 @@ class SeedVector:
         if largest > REGRID * 2.0**self._exponent:
             self._exponent = grid_exponent(largest)
             self.values = snap(self.values, self._exponent)
+
+
+def _floats(values: npt.ArrayLike) -> Floats:
+    """Raises TypeError or ValueError."""
+    given = array("values", values)
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"values: expected numbers, got {shown(values)}")
+    if not np.isfinite(given).all():
+        raise ValueError("values: expected finite numbers, got others")
+    return given.astype(np.float32).ravel()

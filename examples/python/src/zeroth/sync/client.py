@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .. import wire
+from ..checks import shown
 from ..connection import Connection, Pem, Token
 from ..method import Method, Request, Response
 from ..retry import RetryPolicy
@@ -70,6 +71,10 @@ class Client:
         Args:
             repeatable: whether a second try does no harm, where the answer to the first was lost.
         """
+        if not isinstance(method, Method):
+            raise TypeError(f"method: expected one of a service, zeroth.wire.RunService.GetRun, got {shown(method)}")
+        if not isinstance(request, method.request):
+            raise TypeError(f"request: expected a zeroth.wire.{method.request.__name__}, got {shown(request)}")
         return self._channel.call(method, request, repeatable=repeatable)
 
     def within(self, seconds: float | None) -> Client:
@@ -102,6 +107,7 @@ def connect(
     """A client of the server at "host:port". Nothing is sent before the first call.
 
     Args:
+        address: or another that gRPC resolves: "dns:host:port", "unix:/path".
         tls: whether the connection is encrypted; plain text is for a server on the same machine.
         tls_ca: roots to trust instead of those that grpcio comes with, for a certificate of one's own: a PEM file's path or its bytes.
             Means `tls`, as the next two do.
@@ -115,7 +121,7 @@ def connect(
         receive_bytes_max: of one message.
 
     Raises:
-        ValueError: naming the option, what was expected and what came.
+        ValueError, TypeError: naming the option, what was expected and what came.
         OSError: where a certificate's file cannot be read.
     """
     connection = Connection(
@@ -127,7 +133,7 @@ def connect(
         token=token,
         timeout=timeout,
         keepalive=keepalive,
-        retry=retry or RetryPolicy(),
+        retry=RetryPolicy() if retry is None else retry,
         receive_bytes_max=receive_bytes_max,
     )
     return Client(Channel(connection))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy.typing as npt
 
 from .. import wire
+from ..checks import message
 from ..datasets import Dataset, Progress, upload
 from .channel import Channel
 from .named import deleting
@@ -37,7 +38,7 @@ class Datasets:
 
     def get(self, name: str) -> Dataset:
         """The stored dataset, "datasets/*"."""
-        request = wire.GetDatasetRequest(name=name)
+        request = message(wire.GetDatasetRequest, name=name)
         return Dataset.of((self._channel.call(Service.GetDataset, request, repeatable=True)).dataset)
 
     def list(self) -> Iterator[Dataset]:
@@ -48,4 +49,4 @@ class Datasets:
 
     def delete(self, name: str) -> None:
         """Tried again: one that is not there any more then is deleted."""
-        deleting(self._channel, Service.DeleteDataset, wire.DeleteDatasetRequest(name=name))
+        deleting(self._channel, Service.DeleteDataset, message(wire.DeleteDatasetRequest, name=name))

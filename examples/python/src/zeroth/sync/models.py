@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import wire
+from ..checks import message, text
 from ..errors import ZerothError
 from .channel import Channel
 from .named import deleting
@@ -27,7 +28,7 @@ class Models:
         Raises:
             ZerothError: ALREADY_EXISTS where another file has this id.
         """
-        request = wire.LoadModelRequest(path=path, model_id=model_id)
+        request = message(wire.LoadModelRequest, path=text("path", path), model_id=model_id)
 
         def attempt() -> wire.Model:
             try:
@@ -53,7 +54,7 @@ class Models:
 
     def get(self, name: str) -> wire.Model:
         """Inputs, outputs and parameters of a loaded model, "models/*"."""
-        return (self._channel.call(Service.GetModel, wire.GetModelRequest(name=name), repeatable=True)).model
+        return (self._channel.call(Service.GetModel, message(wire.GetModelRequest, name=name), repeatable=True)).model
 
     def list(self) -> Iterator[wire.Model]:
         """Every loaded model."""
@@ -63,4 +64,4 @@ class Models:
 
     def unload(self, name: str, *, force: bool = False) -> None:
         """`force`: even while it has runs; they keep their journals. Tried again: one that is not there any more then is unloaded."""
-        deleting(self._channel, Service.UnloadModel, wire.UnloadModelRequest(name=name, force=force))
+        deleting(self._channel, Service.UnloadModel, message(wire.UnloadModelRequest, name=name, force=force))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import wire
+from ..checks import message
 from ..datasets import Dataset
 from ..points import ObjectiveLike
 from ..strategies import training_plan
@@ -32,7 +33,7 @@ class Run(RunOracle, RunPast, RunWeights):
 
     def fork(self, *, revision: int | None = None, run_id: str = "") -> Run:
         """A new run whose journal is this one's up to a revision, the head by default. Tried again where it has a `run_id`."""
-        request = wire.ForkRunRequest(name=self.name, revision=revision, run_id=run_id)
+        request = message(wire.ForkRunRequest, name=self.name, revision=revision, run_id=run_id)
         info = (creating(self._channel, Service.ForkRun, request, is_named=run_id != "")).run
         return Run(self._channel, info.name, info)
 
@@ -67,7 +68,7 @@ class Run(RunOracle, RunPast, RunWeights):
             training_id: updates have the request ids "<training_id>/<step>", so that an id serves a run once; empty means one is chosen.
         """
         plan = training_plan(strategy, dataset, batch_size, batch_seed, steps, examples, objective, evaluation)
-        request = wire.StartTrainingRequest(run=self.name, training_id=training_id, plan=plan)
+        request = message(wire.StartTrainingRequest, run=self.name, training_id=training_id, plan=plan)
         start = wire.TrainingService.StartTraining
         training = (creating(self._channel, start, request, is_named=training_id != "")).training
         return Training(self._channel, training.name, training)

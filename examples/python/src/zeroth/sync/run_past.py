@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import wire
+from ..checks import message, whole
 from ..points import Point, snapshot_name
 from ..requests import new_id
 from ..results import Updated
@@ -24,7 +25,7 @@ class RunPast(RunBase):
         Args:
             replace: whether a snapshot of this name is moved; otherwise one at another revision is ALREADY_EXISTS.
         """
-        request = wire.CreateSnapshotRequest(run=self.name, snapshot_id=snapshot_id, revision=revision, replace=replace)
+        request = message(wire.CreateSnapshotRequest, run=self.name, snapshot_id=snapshot_id, revision=revision, replace=replace)
         answer = self._channel.call(Service.CreateSnapshot, request, repeatable=revision is not None)
         return Point(snapshot=answer.snapshot.name)
 
@@ -35,8 +36,8 @@ class RunPast(RunBase):
 
     def rollback(self, revision: int, *, request_id: str | None = None, expected_revision: int | None = None) -> Updated:
         """The weights are again those of an earlier revision; an entry of the journal, as an update is, and `request_id` as there."""
-        request = wire.RollbackRunRequest(
-            name=self.name, revision=revision, request_id=request_id or new_id(), expected_revision=expected_revision
+        request = message(
+            wire.RollbackRunRequest, name=self.name, revision=whole("revision", revision), request_id=request_id or new_id(), expected_revision=expected_revision
         )
         answer = self._channel.call(Service.RollbackRun, request, repeatable=True)
         self.revision = answer.head
@@ -44,7 +45,7 @@ class RunPast(RunBase):
 
     def entries(self, *, after: int = 0) -> Iterator[wire.Entry]:
         """The journal so far, behind a revision, in order."""
-        request = wire.ListEntriesRequest(run=self.name, after_revision=after)
+        request = message(wire.ListEntriesRequest, run=self.name, after_revision=whole("after", after))
         for page in self._channel.pages(wire.JournalService.ListEntries, request):
             for entry in page.entries:
                 yield entry
@@ -55,7 +56,7 @@ class RunPast(RunBase):
         def behind(request: wire.WatchEntriesRequest, answer: wire.WatchEntriesResponse) -> None:
             request.after_revision = answer.entry.revision
 
-        request = wire.WatchEntriesRequest(run=self.name, after_revision=after)
+        request = message(wire.WatchEntriesRequest, run=self.name, after_revision=whole("after", after))
         for answer in self._channel.follow(wire.JournalService.WatchEntries, request, behind):
             yield answer.entry
 

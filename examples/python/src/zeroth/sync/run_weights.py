@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 
 from .. import wire
+from ..checks import message, shown
+from ..checks import path as file_path
 from ..export import FORMATS, Download
 from ..journal import Journal
 from ..journal_file import read_journal
@@ -23,8 +25,8 @@ class RunWeights(RunBase):
 
         In the order of their indices, so that their bytes in this order have the digest that `verify` names.
         """
+        request = message(wire.ReadWeightsRequest, run=self.name, point=to_point(point, self.name), parameters=parameters)
         info = self.refresh()
-        request = wire.ReadWeightsRequest(run=self.name, point=to_point(point, self.name), parameters=parameters)
 
         def attempt() -> WeightsReader:
             reader = WeightsReader(info.trainable)
@@ -47,9 +49,10 @@ class RunWeights(RunBase):
             ZerothError: DATA_LOSS where what came has not the digest that the server gave it.
         """
         request = self._export_request(format, revision)
+        place = file_path("path", path)
 
         def attempt() -> wire.ExportHeader:
-            with Download(path) as download:
+            with Download(place) as download:
                 for piece in self._channel.stream(Service.ExportRun, request):
                     download.take(piece)
                 return download.finish()
@@ -71,5 +74,5 @@ class RunWeights(RunBase):
 
     def _export_request(self, format: str, revision: int | None) -> wire.ExportRunRequest:
         if format not in FORMATS:
-            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-        return wire.ExportRunRequest(name=self.name, revision=revision, format=FORMATS[format])
+            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {shown(format)}")
+        return message(wire.ExportRunRequest, name=self.name, revision=revision, format=FORMATS[format])

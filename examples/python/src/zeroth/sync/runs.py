@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .. import wire
+from ..checks import choice, message, shown
 from ..points import ObjectiveLike, to_objective
 from .channel import Channel
 from .named import creating
@@ -42,12 +43,16 @@ class Runs:
             table: "gaussian" or "rademacher" directions.
             lora, head, prompt, prefix: put adapters, a classifier, a soft prompt or a prefix into the model, for this run.
         """
-        request = wire.CreateRunRequest(
+        if not isinstance(model, (str, wire.Model)):
+            raise TypeError(f"model: expected a model or its name, got {shown(model)}")
+        selected = message(wire.TrainableSelector, include=include, exclude=exclude)
+        request = message(
+            wire.CreateRunRequest,
             model=model if isinstance(model, str) else model.name,
             run_id=run_id,
             objective=to_objective(objective),
-            trainable=wire.TrainableSelector(include=include, exclude=exclude) if include or exclude else None,
-            table=wire.NoiseTable.Value(f"NOISE_TABLE_{table.upper()}"),
+            trainable=selected if include or exclude else None,
+            table=choice("table", table, wire.NoiseTable),
             lora=lora,
             head=head,
             prompt=prompt,
@@ -63,7 +68,7 @@ class Runs:
 
     def list(self, *, model: str = "") -> Iterator[Run]:
         """Every run, or those of one model, "models/*"."""
-        for page in self._channel.pages(Service.ListRuns, wire.ListRunsRequest(model=model)):
+        for page in self._channel.pages(Service.ListRuns, message(wire.ListRunsRequest, model=model)):
             for run in page.runs:
                 yield self._of(run)
 

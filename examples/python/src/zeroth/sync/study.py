@@ -10,6 +10,8 @@ from typing import Any
 from .. import wire
 from ..arriving import Arriving
 from ..asking import Asking, Infeasible, tell_request, to_told, told_of
+from ..checks import function, shown, text
+from ..checks import path as file_path
 from ..errors import ZerothError
 from ..noise.vector import SeedVector
 from ..requests import new_id
@@ -30,7 +32,7 @@ class Study:
     def __init__(self, channel: Channel, name: str, info: wire.Study | None = None) -> None:
         self._channel = channel
         self._info = info
-        self.name = name
+        self.name = text("name", name)
 
     def __repr__(self) -> str:
         return f"<Study {self.name}>"
@@ -62,6 +64,7 @@ class Study:
         Returns:
             How many trials it told.
         """
+        function("evaluate", evaluate)
         asking = Asking(client_id or new_id(), count, lease, wait)
 
         def values(asked: wire.AskResponse) -> list[wire.ToldValue]:
@@ -79,7 +82,9 @@ class Study:
 
         The values are only valid until it has answered. In the end the vector is that of the study's last revision.
         """
+        function("evaluate", evaluate)
         asking = Asking(client_id or new_id(), count, lease, wait)
+        self._check_vector(vector)
 
         def values(asked: wire.AskResponse) -> list[wire.ToldValue]:
             self._follow(vector, asked)
@@ -126,8 +131,10 @@ class Study:
     def export(self, path: str | os.PathLike[str]) -> None:
         """Writes all of it to a file, as lines of text (docs/studies.md), for `studies.import_from`: the file is there when all of it is."""
 
+        place = file_path("path", path)
+
         def attempt() -> None:
-            with Arriving(path) as file:
+            with Arriving(place) as file:
                 for piece in self._channel.stream(Service.ExportStudy, wire.ExportStudyRequest(study=self.name)):
                     file.write(piece.data)
                 file.keep()
@@ -173,6 +180,16 @@ class Study:
 
     def _next(self, asking: Asking, vector: SeedVector | None) -> wire.AskRequest:
         return asking.request(self.name, None if vector is None else vector.revision)
+
+    def _check_vector(self, vector: SeedVector) -> None:
+        """What does not fit would be asked about for ever, and never told. Raises TypeError or ValueError."""
+        if not isinstance(vector, SeedVector):
+            raise TypeError(f"vector: expected a zeroth.SeedVector, got {shown(vector)}")
+        plan = (self._info or self.refresh()).plan
+        if not plan.HasField("seed"):
+            raise ValueError(f"{self.name}: expected a study in the seed form, got one with a search space: study.optimize is for those")
+        if vector.values.size != plan.seed.dimensions:
+            raise ValueError(f"vector: expected {plan.seed.dimensions} values, got {vector.values.size}")
 
     def _follow(self, vector: SeedVector, asked: wire.AskResponse) -> None:
         """An answer has the first updates only, where they are many."""

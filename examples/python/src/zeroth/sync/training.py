@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import wire
+from ..checks import message, text, whole
 from .channel import Channel
 from .named import deleting
 
@@ -22,7 +23,7 @@ class Training:
     def __init__(self, channel: Channel, name: str, info: wire.Training | None = None) -> None:
         self._channel = channel
         self._info = info
-        self.name = name
+        self.name = text("name", name)
 
     def __repr__(self) -> str:
         return f"<Training {self.name}>"
@@ -47,7 +48,7 @@ class Training:
         def behind(request: wire.WatchTrainingRequest, answer: wire.WatchTrainingResponse) -> None:
             request.after_event = answer.event.number
 
-        request = wire.WatchTrainingRequest(name=self.name, after_event=after)
+        request = message(wire.WatchTrainingRequest, name=self.name, after_event=whole("after", after))
         for answer in self._channel.follow(Service.WatchTraining, request, behind):
             yield answer.event
 
