@@ -25,6 +25,15 @@ describe('what a server computes with', () => {
     }
   });
 
+  test('is in docs/typescript-client.md as it is asked for, with a Node.js of every platform', () => {
+    const page = readFileSync('docs/typescript-client.md', 'utf8');
+    const { message } = messageOf(() => checkServerPackages(() => false)) as Error;
+    expect(page).toContain(/npm install .*/.exec(message)![0]);
+    const { optionalDependencies } = JSON.parse(readFileSync('scripts/node/package.json', 'utf8'));
+    expect(Object.keys(optionalDependencies).length).toBeGreaterThan(1);
+    for (const each of Object.entries<string>(optionalDependencies)) expect(page).toContain(each.join('@'));
+  });
+
   test('is here', () => {
     expect(checkServerPackages).not.toThrow();
   });

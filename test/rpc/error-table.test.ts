@@ -555,7 +555,7 @@ const table: readonly Bad[] = [
     call: (zeroth) => update(zeroth, { requestId: 'late', measuredAtRevision: 0n }),
     code: 'ABORTED',
     reason: 'STALE_MEASUREMENT',
-    message: 'measured_at_revision: 0 lies 1 revisions behind the head 1, staleness_max is 0',
+    message: 'measured_at_revision: 0 lies 1 revision behind the head 1, staleness_max is 0',
   },
   {
     what: 'a negative revision to measure at',
@@ -746,7 +746,7 @@ const table: readonly Bad[] = [
     call: async (zeroth) => zeroth.studies.tell(await studyOf(zeroth), [{ point: [1, 2], value: 0 }]),
     code: 'INVALID_ARGUMENT',
     field: 'values[0].point.coordinates.values',
-    message: 'values[0].point.coordinates.values: expected 1 numbers, got 2',
+    message: 'values[0].point.coordinates.values: expected 1 number, got 2',
   },
   {
     what: 'a point too far out, behind so many others that they are taken by parts',
@@ -778,7 +778,7 @@ const table: readonly Bad[] = [
     call: (zeroth, { model }) => zeroth.models.unload(model),
     code: 'FAILED_PRECONDITION',
     reason: 'MODEL_IN_USE',
-    message: 'models/mlp has 1 runs; delete them, or set force to keep their journals and unload',
+    message: 'models/mlp has 1 run; delete them, or set force to keep their journals and unload',
   },
   {
     what: 'a dataset whose tensors disagree about the rows',
