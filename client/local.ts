@@ -2,11 +2,12 @@
  * The server's work in this process, behind the client's interface.
  * @module zeroth/local
  */
-import { openLocalServer, type LocalOptions as ServerOptions } from '../server/main.ts';
+import type { LocalOptions as ServerOptions } from '../server/main.ts';
 import { Zeroth } from './client.ts';
 import { toRetryPolicy } from './connect-options.ts';
 import { LocalChannel } from './local-channel.ts';
 import type { RetryPolicy } from './retry.ts';
+import { checkServerPackages } from './server-packages.ts';
 
 /** The settings of `zeroth serve`, by the names of its JSON file, but for those of the socket. */
 export type LocalOptions = ServerOptions & {
@@ -19,7 +20,8 @@ export type LocalOptions = ServerOptions & {
  * the same journals and digests. It answers when the promise resolves, and leaves nothing behind where it rejects.
  * Models compute in threads of their own. The data directory is held alone, as a server holds it, and a server can go
  * on with it later. Closing is what lets the process end. Nothing is logged unless `log` or `logLevel` say so.
- * @throws ZerothError naming the setting; 'unavailable' where another has the data directory.
+ * @throws ZerothError naming the setting; 'unavailable' where another has the data directory; 'unimplemented' where what a
+ * server computes with is not installed.
  * @example
  * await using zeroth = await openLocal({ modelDir: './models', dataDir: ':memory:' });
  * const model = await zeroth.models.load('mlp.onnx');
@@ -27,5 +29,7 @@ export type LocalOptions = ServerOptions & {
  */
 export async function openLocal({ retry, ...options }: LocalOptions = {}): Promise<Zeroth> {
   const policy = toRetryPolicy(retry);
+  checkServerPackages();
+  const { openLocalServer } = await import('../server/main.ts');
   return new Zeroth(new LocalChannel(await openLocalServer(options), policy));
 }

@@ -3,6 +3,7 @@
 // (`server/main.ts`, `server/apply.ts`), and only when a command asks for it.
 import { fileURLToPath } from 'node:url';
 import { runProgram } from './commands/program.ts';
+import { checkServerPackages } from './server-packages.ts';
 
 /** A server that another process started for itself, with a channel to it, ends with that process. */
 function endWithParent(): void {
@@ -24,6 +25,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   file: fileURLToPath(import.meta.url),
   async serve(args) {
     endWithParent();
+    checkServerPackages();
     const { main } = await import('../server/main.ts');
     await main([...args]);
   },

@@ -99,3 +99,8 @@ export function invalid(field: string, expected: string, got: string): ZerothErr
 export function notFound(resource: string, hint = ''): ZerothError {
   return new ZerothError('not-found', `${resource} does not exist${hint}`, { resource });
 }
+
+/** `3 rows`, `1 row`. @param shown the number as it is read there. */
+export function counted(count: number | bigint, noun: string, shown = String(count)): string {
+  return `${shown} ${noun}${Number(count) === 1 ? '' : 's'}`;
+}

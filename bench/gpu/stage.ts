@@ -38,7 +38,8 @@ const UNWANTED = /\.(map|d\.[cm]?ts)$|\/@types\/|\/libonnxruntime_providers_/;
 
 export function stageAll(stage: string): void {
   for (const source of [...SOURCES, NODE]) copy(source, stage);
-  const names = Object.keys(manifest(ROOT, '').dependencies ?? {});
+  const { dependencies, peerDependencies } = manifest(ROOT, '');
+  const names = Object.keys({ ...dependencies, ...peerDependencies });
   for (const folder of packageFolders(ROOT, [...names, ...TOOLS])) copy(folder, stage);
 }
 

@@ -54,7 +54,7 @@ const load = command({
       const model = await zeroth.models.load(file, { modelId: flags.id ?? '' });
       if (context.isJson) return printJson(modelView(model));
       const { name, parameters } = model;
-      print(`${name}: ${whole(weightsOf(parameters))} weights, ${bytes(sizeOf(parameters))}`);
+      print(`${name}: ${counted(weightsOf(parameters), 'weight')}, ${bytes(sizeOf(parameters))}`);
     }),
 });
 

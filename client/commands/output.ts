@@ -2,6 +2,7 @@
 import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
+import { counted as inNumber } from '../../server/errors.ts';
 
 /** FORCE_COLOR wins over NO_COLOR, as in Node.js itself; --no-color takes both away (`program.ts`). */
 export function hasColors(stream: NodeJS.WriteStream): boolean {
@@ -103,8 +104,8 @@ export function age(date: Date | undefined, now = Date.now()): string {
 }
 
 /** `3 runs`, `1 run`. */
-export function counted(count: number, noun: string): string {
-  return `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
+export function counted(count: number | bigint, noun: string): string {
+  return inNumber(count, noun, whole(count));
 }
 
 /** `4 min 5 s`. */

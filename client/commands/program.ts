@@ -12,6 +12,7 @@ import { readableHelp, topics } from './help.ts';
 import { forkCommand, rollbackCommand } from './history.ts';
 import { modelCommands } from './models.ts';
 import { nearest } from './names.ts';
+import { checkNode } from './node-version.ts';
 import { print } from './output.ts';
 import { perform } from './perform.ts';
 import { runCommands } from './runs.ts';
@@ -34,6 +35,7 @@ export async function runProgram(argv: readonly string[], doors: Doors): Promise
   const isJson = argv.includes('--json');
   if (argv.includes('--no-color')) withoutColors();
   try {
+    checkNode(process.versions.node);
     return await dispatch(asked(argv), doors, isJson);
   } catch (error) {
     if (isHelp(error)) return EXIT.done;

@@ -80,7 +80,7 @@ function factsOf(run: Run): string {
     ['revision', whole(run.revision)],
     ['objective', objective && [objective.name, objective.output].filter((each) => each !== '').join(' of ')],
     ['directions', table],
-    ['trains', `${whole(weightsOf(run.trainable))} weights, ${bytes(Number(run.weightsBytes))}`],
+    ['trains', `${counted(weightsOf(run.trainable), 'weight')}, ${bytes(Number(run.weightsBytes))}`],
     ['additions', added.length === 0 ? undefined : added.join(', ')],
     ['journal', bytes(Number(run.journalBytes))],
     ['forked', run.forkedFrom === '' ? undefined : `from ${run.forkedFrom} at ${whole(run.forkedRevision)}`],

@@ -5,8 +5,8 @@ import { checkOut } from './export.ts';
 import { CommandError, EXIT, toFailure, withNext } from './failure.ts';
 import { withoutLinks } from './inputs/linked-model.ts';
 import { nearestTo } from './names.ts';
-import { givenServer, reach, wayToOwn } from './server/connection.ts';
-import { startOwnServer } from './server/own-server.ts';
+import { addressOf, reach, wayToOwn } from './server/connection.ts';
+import { checkOwnServer, startOwnServer } from './server/own-server.ts';
 import { namingFlags, type TrainSettings, toTrainSettings, trainGroups, trainNotes } from './train/flags.ts';
 
 /** Reasons of a run that went too far. */
@@ -43,6 +43,7 @@ function explained(error: unknown, stays: boolean): unknown {
 /** What can be checked without a server is checked before there is one. */
 async function tune(settings: TrainSettings, context: Context): Promise<void> {
   const { signal } = context;
+  if (!settings.isRemote) checkOwnServer();
   await checkOut(settings.out);
   const [{ findSources }, { readSources }, { openScreen }, { learn }] = await Promise.all([
     import('./inputs/sources.ts'),
@@ -63,7 +64,7 @@ async function tune(settings: TrainSettings, context: Context): Promise<void> {
   const way = own === undefined ? { flags: settings, context } : wayToOwn(own.address);
   const zeroth = stack.use(await reach(way));
   await using undo = new AsyncDisposableStack();
-  const address = own?.address ?? givenServer(settings, context) ?? 'the server';
+  const address = own?.address ?? addressOf(settings, context);
   const job = { settings, sources, zeroth, address, screen, signal, undo };
   try {
     await learn(job, model?.file ?? settings.model ?? '');

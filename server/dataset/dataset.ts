@@ -1,7 +1,7 @@
 // A dataset: named tensors whose first dimension is the row. Its name is the hash of its content.
 import { createHash, type Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { invalid, ZerothError } from '../errors.ts';
+import { counted, invalid, ZerothError } from '../errors.ts';
 import { elementBytes, type TensorSpec, tensorBytes } from '../tensor.ts';
 
 export type Dataset = {
@@ -43,7 +43,7 @@ function checkShape(field: string, spec: TensorSpec, rows: number): void {
   if (!spec.shape.every((dimension) => Number.isSafeInteger(dimension) && dimension > 0)) {
     throw invalid(field, 'dimensions of 1 or more', got);
   }
-  if (spec.shape[0] !== rows) throw invalid(field, `${rows} rows, as in the first tensor`, got);
+  if (spec.shape[0] !== rows) throw invalid(field, `${counted(rows, 'row')}, as in the first tensor`, got);
 }
 
 /** For messages: `float32 [10, 4]`. */

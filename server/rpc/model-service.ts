@@ -1,5 +1,5 @@
 import type { Model, ModelServiceServer } from '../../proto/gen/zeroth/v1/model_service.ts';
-import { ZerothError } from '../errors.ts';
+import { counted, ZerothError } from '../errors.ts';
 import type { LoadedModel } from '../run/models.ts';
 import { checkId, checkName } from '../run/names.ts';
 import type { Call } from './adapter.ts';
@@ -44,7 +44,7 @@ export function modelService({ adapter, config, models, runs }: Services): Model
 }
 
 function inUse(name: string, runs: number): ZerothError {
-  const message = `${name} has ${runs} runs; delete them, or set force to keep their journals and unload`;
+  const message = `${name} has ${counted(runs, 'run')}; delete them, or set force to keep their journals and unload`;
   return new ZerothError('model-in-use', message, { resource: name });
 }
 

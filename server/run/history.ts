@@ -1,7 +1,7 @@
 // What a run knows of its own past: the head, the names of revisions, the requests already
 // answered, and who waits for more. It faces the journal; it never sees a weight.
 import type { Config } from '../config.ts';
-import { invalid, notFound, ZerothError } from '../errors.ts';
+import { counted, invalid, notFound, ZerothError } from '../errors.ts';
 import type { Append, Change, Entry, Journal, Snapshot } from '../journal/journal.ts';
 import type { Anchor, Point } from '../shift.ts';
 import type { PinnedPoint } from '../worker/messages.ts';
@@ -175,7 +175,7 @@ export class History {
   #checkRoom(snapshot: string): void {
     const { snapshotsPerRunMax } = this.#options;
     if (this.#snapshots.has(snapshot) || this.#snapshots.size < snapshotsPerRunMax) return;
-    const message = `${this.#run} has ${snapshotsPerRunMax} snapshots (snapshotsPerRunMax)`;
+    const message = `${this.#run} has ${counted(snapshotsPerRunMax, 'snapshot')} (snapshotsPerRunMax)`;
     throw new ZerothError('exhausted', message);
   }
 

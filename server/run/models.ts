@@ -225,7 +225,10 @@ export class Models {
       throw new ZerothError('already-exists', `${name} is loaded already`, { resource: name });
     const { modelsMax } = this.#options.config;
     if (this.#loaded.size + this.#loading.size >= modelsMax)
-      throw new ZerothError('exhausted', `${modelsMax} models are loaded (modelsMax); unload one first`);
+      throw new ZerothError(
+        'exhausted',
+        `there is no room for another model (modelsMax is ${modelsMax}); unload one first`,
+      );
     this.#loading.add(name);
   }
 

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Config } from '../config.ts';
-import { ZerothError } from '../errors.ts';
+import { counted, ZerothError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type ObjectiveFile, objectiveFailure, operatorName } from '../model/objective/operator-objective.ts';
 import type { ObjectiveFacts } from '../worker/messages.ts';
@@ -117,7 +117,7 @@ export class Objectives {
     if (files.length > objectivesMax)
       throw new ZerothError(
         'exhausted',
-        `objectiveDir: expected at most ${objectivesMax} files (objectivesMax), got ${files.length}`,
+        `objectiveDir: expected at most ${counted(objectivesMax, 'file')} (objectivesMax), got ${files.length}`,
       );
     const byName = Map.groupBy(files, (file) => operatorName(file.slice(0, -extname(file).length)));
     const found: Found[] = [];

@@ -1,6 +1,6 @@
 // What a run is asked, in the words of the domain; rpc/ converts to and from these.
 import { createHash } from 'node:crypto';
-import { ZerothError } from '../errors.ts';
+import { counted, ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { RowSelection } from '../model/batch/columns.ts';
 import type { Evaluation } from '../model/forward/evaluate.ts';
@@ -123,7 +123,7 @@ export function checkConditions(request: ChangeRequest, head: number): void {
   if (head - measuredAtRevision > stalenessMax)
     throw new ZerothError(
       'stale-measurement',
-      `measured_at_revision: ${measuredAtRevision} lies ${head - measuredAtRevision} revisions behind the head ` +
+      `measured_at_revision: ${measuredAtRevision} lies ${counted(head - measuredAtRevision, 'revision')} behind the head ` +
         `${head}, staleness_max is ${stalenessMax}`,
       { metadata: { measured: String(measuredAtRevision), head: String(head) } },
     );

@@ -291,7 +291,10 @@ export class Runs {
     if (this.#runs.has(name) || this.#taken.has(name))
       throw new ZerothError('already-exists', `${name} exists already`, { resource: name });
     if (this.#runs.size + this.#taken.size >= runsMax)
-      throw new ZerothError('exhausted', `${runsMax} runs exist (runsMax); delete one first`);
+      throw new ZerothError(
+        'exhausted',
+        `there is no room for another run (runsMax is ${runsMax}); delete one first`,
+      );
     this.#taken.add(name);
     let run: Run;
     try {

@@ -1,6 +1,6 @@
 // Who uses a model's worker next. One piece of work at a time; the pieces of a run in the order
 // they came; runs in turn; callers that have gone are dropped. Bounded for each run and in all.
-import { type Reason, ZerothError } from '../errors.ts';
+import { counted, type Reason, ZerothError } from '../errors.ts';
 
 type Job = {
   readonly work: () => Promise<unknown>;
@@ -115,7 +115,7 @@ function gone(): ZerothError {
 }
 
 function queueFull(reason: Reason, who: string, depth: number, setting: string): ZerothError {
-  return new ZerothError('exhausted', `queue: ${who} has ${depth} requests waiting (${setting})`, {
+  return new ZerothError('exhausted', `queue: ${who} has ${counted(depth, 'request')} waiting (${setting})`, {
     reason,
     metadata: { depth: String(depth) },
     retryAfterMs: 100,

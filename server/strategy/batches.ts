@@ -1,6 +1,6 @@
 // Which rows of a dataset a batch holds: every epoch is a new shuffle, without replacement.
 
-import { invalid } from '../errors.ts';
+import { counted, invalid } from '../errors.ts';
 import { checkCount, checkSeed } from './options.ts';
 import { seedFor } from './seeds.ts';
 import type { BatchChoice, Question } from './strategy.ts';
@@ -27,7 +27,7 @@ export function batchRows(options: MiniBatchOptions): (choice: BatchChoice) => r
     if (choice.kind === 'mini-batch') return mini(choice.index);
     const { rows: size, index } = choice;
     if (size > options.rows)
-      throw invalid('anchorRows', `at most the dataset's ${options.rows} rows`, String(size));
+      throw invalid('anchorRows', `at most the dataset's ${counted(options.rows, 'row')}`, String(size));
     if (anchors?.size !== size) anchors = { size, rowsOf: shuffles({ ...options, batchSize: size }, 1) };
     return anchors.rowsOf(index);
   };
@@ -63,7 +63,8 @@ export function miniBatches(options: MiniBatchOptions): RowsOf {
   checkCount('rows', rows, 1);
   checkCount('batchSize', batchSize, 1);
   checkSeed('seed', seed);
-  if (batchSize > rows) throw invalid('batchSize', `at most the dataset's ${rows} rows`, String(batchSize));
+  if (batchSize > rows)
+    throw invalid('batchSize', `at most the dataset's ${counted(rows, 'row')}`, String(batchSize));
   return shuffles(options, 0);
 }
 

@@ -1,5 +1,5 @@
 // Checks of what optimizers are told, the same for all of them.
-import { invalid } from '../errors.ts';
+import { counted, invalid } from '../errors.ts';
 import { checkCount } from '../strategy/options.ts';
 import type { Domain, Told } from './optimizer.ts';
 import { hasShapeOf } from './shape.ts';
@@ -35,7 +35,7 @@ export function checkVector(
   largest = TOLD_MAX,
 ): void {
   const { length } = domain.start;
-  if (vector.length !== length) throw invalid(field, `${length} numbers`, String(vector.length));
+  if (vector.length !== length) throw invalid(field, counted(length, 'number'), String(vector.length));
   const isBox = domain.kind === 'box';
   const [low, high] = isBox ? [0, 1] : [-largest, largest];
   for (const [i, x] of vector.entries())

@@ -1,5 +1,5 @@
 // What is new among the values of a request.
-import { invalid, ZerothError } from '../errors.ts';
+import { counted, invalid, ZerothError } from '../errors.ts';
 import type { Settled } from './ledger.ts';
 import type { Outcome, Trial, TrialPoint, Value } from './plan.ts';
 
@@ -65,7 +65,7 @@ function newTrial(study: Told, { of, index }: PlacedValue, added: number) {
   if (number > study.trialsMax)
     throw new ZerothError(
       'exhausted',
-      `${field}: ${study.name} has ${study.trialsMax} trials (trialsPerStudyMax)`,
+      `${field}: ${study.name} has ${counted(study.trialsMax, 'trial')} (trialsPerStudyMax)`,
       { field, resource: study.name },
     );
   const { point } = of as { readonly point: Settled['point'] };

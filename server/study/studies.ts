@@ -150,7 +150,10 @@ export class Studies {
   #nameFor(id: string): string {
     const { studiesMax } = this.#context.config;
     if (this.#studies.size + this.#beginning.size >= studiesMax)
-      throw new ZerothError('exhausted', `${studiesMax} studies exist (studiesMax); delete one first`);
+      throw new ZerothError(
+        'exhausted',
+        `there is no room for another study (studiesMax is ${studiesMax}); delete one first`,
+      );
     const name = `studies/${id === '' ? randomId('study') : id}`;
     if (this.#beginning.has(name) || this.#studies.has(name))
       throw new ZerothError('already-exists', `${name} exists already`, { resource: name });

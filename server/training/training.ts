@@ -1,5 +1,5 @@
 // One training, from its first step to its last: asks its strategy, asks its run, and looks at other rows every so often.
-import { ZerothError } from '../errors.ts';
+import { counted, ZerothError } from '../errors.ts';
 import type { StoredEvent } from '../journal/training-log.ts';
 import type { Log } from '../log.ts';
 import type { Timing } from '../run/requests.ts';
@@ -191,7 +191,7 @@ export class Training {
       if (this.#wanted !== 'run') return leave(teller, this.#wanted);
       // Whatever came between the evaluation and this, a restart for one.
       if (evaluation !== undefined && isOutOfPatience(this.status, evaluation))
-        return this.#complete(teller, `no better for ${evaluation.patience} evaluations`);
+        return this.#complete(teller, `no better for ${counted(evaluation.patience, 'evaluation')}`);
       if (evaluation !== undefined && isDue(evaluation, this.status, at)) {
         await this.#look(teller, at.step);
       } else if (at.isLast) {

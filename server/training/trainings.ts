@@ -157,7 +157,10 @@ export class Trainings {
     const { journal, now, config } = this.#context;
     const { trainingsMax } = config;
     if (this.#trainings.size >= trainingsMax)
-      throw new ZerothError('exhausted', `${trainingsMax} trainings exist (trainingsMax); delete one first`);
+      throw new ZerothError(
+        'exhausted',
+        `there is no room for another training (trainingsMax is ${trainingsMax}); delete one first`,
+      );
     const place = {
       state: strategyOf(plan.strategy.name).create(plan.strategy.options).start(),
       step: 0,

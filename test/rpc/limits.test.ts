@@ -49,7 +49,7 @@ describe('a limit', () => {
     const error = await refusal(fixture.zeroth.models.load('mlp.onnx', { modelId: 'again' }));
     expect(error).toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
-      message: '1 models are loaded (modelsMax); unload one first',
+      message: 'there is no room for another model (modelsMax is 1); unload one first',
     });
   });
 
@@ -71,7 +71,7 @@ describe('a limit', () => {
     const { name } = await zeroth.runs.create(small);
     expect(await refusal(zeroth.runs.create(small))).toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
-      message: '2 runs exist (runsMax); delete one first',
+      message: 'there is no room for another run (runsMax is 2); delete one first',
     });
     await zeroth.runs.delete(name);
   });

@@ -178,7 +178,7 @@ test.each([
   [['--objective-dir', './nowhere-at-all'], /^objectiveDir: expected a folder that can be read, got /],
   [
     ['--objective-dir', './test/fixtures/objectives', '--objectives-max', '1'],
-    /^objectiveDir: expected at most 1 files \(objectivesMax\), got /,
+    /^objectiveDir: expected at most 1 file \(objectivesMax\), got /,
   ],
 ])('a server does not start with %j', async (flags, text) => {
   await expect(startFixture(flags)).rejects.toThrow(text);

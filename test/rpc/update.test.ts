@@ -146,14 +146,14 @@ describe('a late measurement', () => {
   });
 
   test.each([
-    [4n, undefined, 0],
-    [2n, 2n, 2],
-    [0n, 4n, 4],
-  ])('at %d with a staleness of %d is refused', async (measuredAt, stalenessMax, most) => {
+    [4n, undefined, 0, '1 revision'],
+    [2n, 2n, 2, '3 revisions'],
+    [0n, 4n, 4, '5 revisions'],
+  ])('at %d with a staleness of %d is refused', async (measuredAt, stalenessMax, most, behind) => {
     expect(await refusal(apply(measuredAt, stalenessMax, run))).toMatchObject({
       code: 'ABORTED',
       reason: 'STALE_MEASUREMENT',
-      message: `measured_at_revision: ${measuredAt} lies ${5n - measuredAt} revisions behind the head 5, staleness_max is ${most}`,
+      message: `measured_at_revision: ${measuredAt} lies ${behind} behind the head 5, staleness_max is ${most}`,
       metadata: { measured: String(measuredAt), head: '5' },
     });
     expect((await fixture.zeroth.runs.get(run)).revision).toBe(5n);

@@ -1,6 +1,6 @@
-// The package as npm installs it: built, packed, unpacked beside programs that have nothing of this repository.
+// The package as npm has it: built, packed, and unpacked or installed beside programs that have nothing of this repository.
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryFolder } from './server-process.ts';
@@ -23,20 +23,29 @@ export class PackedApp implements AsyncDisposable {
     this.#folder = folder;
   }
 
+  /** With the dependencies that are installed here. */
   static async open(): Promise<PackedApp> {
     const folder = await temporaryFolder();
-    const [app, source] = [join(folder.path, 'app'), join(folder.path, 'source')];
-    const modules = join(app, 'node_modules');
+    const [app, modules] = [join(folder.path, 'app'), join(folder.path, 'app', 'node_modules')];
+    const tarball = await pack(join(folder.path, 'source'));
     await mkdir(modules, { recursive: true });
-    await run(process.execPath, ['scripts/build.ts', join(source, 'dist')]);
-    for (const file of ['package.json', 'README.md', 'LICENSE']) await cp(file, join(source, file));
-    await run('npm', ['pack', '--silent'], { cwd: source });
-    const [tarball] = (await readdir(source)).filter((file) => file.endsWith('.tgz'));
-    await run('tar', ['-xzf', join(source, tarball), '-C', modules]);
+    await run('tar', ['-xzf', tarball, '-C', modules]);
     await rename(join(modules, 'package'), join(modules, 'zeroth'));
-    // Its dependencies, as they are installed here.
     await symlink(resolve('node_modules'), join(modules, 'zeroth', 'node_modules'));
     await writeFile(join(app, 'package.json'), JSON.stringify({ type: 'module' }));
+    return new PackedApp(app, folder);
+  }
+
+  /** As npm installs it where nobody says anything else: with scripts, which this repository's .npmrc leaves out. */
+  static async install(): Promise<PackedApp> {
+    const folder = await temporaryFolder();
+    const app = join(folder.path, 'app');
+    const tarball = await pack(join(folder.path, 'source'));
+    await mkdir(app);
+    await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'app', type: 'module' }));
+    await run('npm', ['install', '--prefer-offline', '--ignore-scripts=false', tarball], {
+      cwd: app,
+    });
     return new PackedApp(app, folder);
   }
 
@@ -62,4 +71,12 @@ export class PackedApp implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#folder[Symbol.asyncDispose]() as Promise<void>;
   }
+}
+
+/** Builds and packs. @param source a folder that is not there yet. @returns the file. */
+async function pack(source: string): Promise<string> {
+  await run(process.execPath, ['scripts/build.ts', join(source, 'dist')]);
+  for (const file of ['package.json', 'README.md', 'LICENSE']) await cp(file, join(source, file));
+  const { stdout } = await run('npm', ['pack', '--silent'], { cwd: source });
+  return join(source, stdout.trim());
 }

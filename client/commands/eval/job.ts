@@ -14,7 +14,7 @@ import { findSources } from '../inputs/sources.ts';
 import { type RowShape, readSources, tokenizeSources } from '../inputs/training-data.ts';
 import { fullName } from '../names.ts';
 import { givenServer, wayToOwn, withServer } from '../server/connection.ts';
-import { startOwnServer } from '../server/own-server.ts';
+import { checkOwnServer, startOwnServer } from '../server/own-server.ts';
 import { type Score, showScores } from './summary.ts';
 
 export type EvalJob = {
@@ -31,6 +31,7 @@ export async function evaluate({ run, flags, context }: EvalJob): Promise<void> 
     );
   if (isRemote && flags.data !== undefined && flags.tokenizer === undefined)
     throw new UsageError('--tokenizer: expected a folder with tokenizer.json, got nothing');
+  if (!isRemote) checkOwnServer();
   const { model, data } = flags;
   const tokenizer = data === undefined ? '' : flags.tokenizer;
   const found = await findSources({ model, tokenizer, isRemote });

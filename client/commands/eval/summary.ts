@@ -1,6 +1,6 @@
 // What eval has found, for people and for programs.
 import type { Context } from '../command.ts';
-import { columns, print, printJson, whole } from '../output.ts';
+import { columns, counted, print, printJson, whole } from '../output.ts';
 
 export type Score = {
   readonly objective: string;
@@ -48,11 +48,11 @@ export function showScores({ name, isRun, rows, scores }: Evaluated, { isJson }:
   ]);
   print(columns(['objective', 'loss', ''], cells, ['loss']));
   const where = isRun ? `${name} at revision ${whole(revision)}` : name;
-  print(`\n${where}, ${whole(examples)} rows of ${rows}`);
+  print(`\n${where}, ${counted(examples, 'row')} of ${rows}`);
 }
 
 function meaningOf(score: Score): string {
   const metric = metricOf(score);
   if (metric !== undefined) return `${metrics[score.objective]} ${(100 * metric).toFixed(1)} %`;
-  return score.tokens > 0 ? `${whole(score.tokens)} tokens` : '';
+  return score.tokens > 0 ? counted(score.tokens, 'token') : '';
 }

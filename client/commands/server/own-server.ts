@@ -2,6 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { checkServerPackages } from '../../server-packages.ts';
+import { withNext } from '../failure.ts';
 
 /** A server that does not stop when asked is ended after this. */
 const GRACE_MS = 5000;
@@ -12,6 +14,18 @@ const NONE = ['--tls-cert', '--tls-key', '--tls-client-ca', '--token-file'];
 const OWN = ['--host', '127.0.0.1', '--port', '0', ...NONE.flatMap((flag) => [flag, ''])];
 
 export type OwnServer = AsyncDisposable & { readonly address: string };
+
+/**
+ * Before anything is fetched or read for it.
+ * @throws CommandError where this installation has no server.
+ */
+export function checkOwnServer(): void {
+  try {
+    checkServerPackages();
+  } catch (error) {
+    throw withNext(error, 'or --server HOST:PORT, or ZEROTH_SERVER, names a server that runs elsewhere');
+  }
+}
 
 /**
  * Resolves when it answers. It has a process group of its own, since Ctrl-C is not meant for it, and ends when this

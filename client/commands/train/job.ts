@@ -1,4 +1,5 @@
 // One training, from a model on a server to a file: everything between is taken back where it fails.
+
 import type { Dataset } from '../../../proto/gen/zeroth/v1/dataset_service.ts';
 import type { Model } from '../../../proto/gen/zeroth/v1/model_service.ts';
 import type { ExportHeader, Run } from '../../../proto/gen/zeroth/v1/run_service.ts';
@@ -10,6 +11,7 @@ import { CommandError, toFailure } from '../failure.ts';
 import { factsOf, type ModelFacts, outputOfRun, shapeOfRun } from '../inputs/model-place.ts';
 import { type RowShape, type Sources, type TrainingData, tokenizeSources } from '../inputs/training-data.ts';
 import { fullName } from '../names.ts';
+import { counted } from '../output.ts';
 import { follow } from './course.ts';
 import { detach } from './detach.ts';
 import { continued, type TrainSettings } from './flags.ts';
@@ -51,7 +53,7 @@ export async function learn(job: Job, path: string): Promise<void> {
   if (settings.batchSize > sources.train.length)
     throw invalid(
       '--batch-size',
-      `at most the ${sources.train.length} rows of ${settings.data}`,
+      `at most the ${counted(sources.train.length, 'row')} of ${settings.data}`,
       `${settings.batchSize}`,
     );
   const data = tokenizeSources(sources, shape, settings);
@@ -156,7 +158,7 @@ function describeFacts({ classes, vocabularySize, positions }: ModelFacts): stri
 
 function describeData(screen: Screen, { train, held, classes }: TrainingData): void {
   const told = ({ rows, length, truncated }: TokenTable) =>
-    `${rows} rows of up to ${length} tokens${truncated > 0 ? `, ${truncated} of them cut` : ''}`;
+    `${counted(rows, 'row')} of up to ${counted(length, 'token')}${truncated > 0 ? `, ${truncated} of them cut` : ''}`;
   screen.note('rows', `${told(train)}${held === undefined ? '' : `; held out: ${told(held)}`}`);
   if (classes !== undefined) screen.note('classes', classes.map((name, i) => `${i} ${name}`).join(', '));
 }

@@ -1,7 +1,7 @@
 // What a training has come to, for people and for programs.
 import type { ExportHeader } from '../../../proto/gen/zeroth/v1/run_service.ts';
 import type { TrainingData } from '../inputs/training-data.ts';
-import { bytes, hasColors } from '../output.ts';
+import { bytes, counted, hasColors } from '../output.ts';
 import type { Outcome } from './course.ts';
 import type { TrainSettings } from './flags.ts';
 import { number, percent, perSecond, summaryTable } from './screen.ts';
@@ -19,13 +19,15 @@ export type Finished = {
 
 export function toText({ settings, run, address, outcome, exported, isWhole }: Finished): string {
   const { steps, examplesForwarded, seconds, lostSteps, evaluations } = outcome;
-  const forwarded = examplesForwarded.toLocaleString('en');
+  const forwarded = counted(examplesForwarded, 'example');
   const lines = [
     ...(steps === 0 ? ['no step was made'] : [summaryTable(evaluations, hasColors(process.stdout))]),
-    `${settings.strategy}: ${steps} steps${isWhole ? '' : ', interrupted'}, ${forwarded} examples forwarded, ${seconds.toFixed(1)} s, ${perSecond(steps, seconds)}`,
+    `${settings.strategy}: ${counted(steps, 'step')}${isWhole ? '' : ', interrupted'}, ${forwarded} forwarded, ${seconds.toFixed(1)} s, ${perSecond(steps, seconds)}`,
     ...(lostSteps === 0
       ? []
-      : [`${lostSteps} steps had a loss that is not finite and changed nothing: try a lower rate`]),
+      : [
+          `${counted(lostSteps, 'step')} had a loss that is not finite and changed nothing: try a lower rate`,
+        ]),
     ...comparison(outcome),
     `${settings.out}: ${bytes(Number(exported.bytes))}`,
     `SHA-256 ${exported.sha256}`,

@@ -84,7 +84,7 @@ function place({ course, subject }: Moment, columns: number): string[] {
 }
 
 function pace({ course, subject }: Moment): string[] {
-  const forwarded = subject.isTraining ? `${whole(course.examples)} examples forwarded` : '';
+  const forwarded = subject.isTraining ? `${counted(course.examples, 'example')} forwarded` : '';
   const revision = subject.isTraining ? `revision ${whole(course.revision)}` : '';
   const lost = course.lostSteps === 0 ? '' : `${counted(course.lostSteps, 'step')} without a finite loss`;
   return [...ratesOf(course, subject), forwarded, revision, lost].filter((each) => each !== '');

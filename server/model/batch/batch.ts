@@ -1,5 +1,5 @@
 // A batch: rows for the model's inputs and their labels, handed out in micro-batches.
-import { invalid } from '../../errors.ts';
+import { counted, invalid } from '../../errors.ts';
 import type { Described, Tensor, TensorSpec } from '../../tensor.ts';
 import type { InputSpec } from '../graph/graph.ts';
 import type { LabelNames } from '../objective/objective.ts';
@@ -143,7 +143,7 @@ function fixedRows(inputs: readonly TensorSpec[], count: number): number | undef
     if (other.shape[0] !== rows)
       throw invalid(
         'model',
-        `inputs of ${rows} rows, as "${first.name}"`,
+        `inputs of ${counted(rows, 'row')}, as "${first.name}"`,
         `"${other.name}" of ${other.shape[0]}`,
       );
   if (count % rows !== 0)

@@ -1,5 +1,5 @@
 // The named tensors of a batch before rows are chosen: inline, or those of a dataset.
-import { invalid } from '../../errors.ts';
+import { counted, invalid } from '../../errors.ts';
 import { checkTensor, describe, type Tensor, type TensorSpec, tensorBytes } from '../../tensor.ts';
 
 /** Columns of a dataset by name, in memory that threads share. */
@@ -71,7 +71,7 @@ export function commonRows(columns: readonly Column[]): number {
   const rows = first.shape[0];
   for (const other of others)
     if (other.shape[0] !== rows)
-      throw invalid(other.field, `${rows} rows, as "${first.name}" has`, String(other.shape[0]));
+      throw invalid(other.field, `${counted(rows, 'row')}, as "${first.name}" has`, String(other.shape[0]));
   if (rows === 0) throw invalid(first.field, 'at least one row', '0');
   return rows;
 }

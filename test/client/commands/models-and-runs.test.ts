@@ -53,7 +53,7 @@ describe('models', () => {
     expect(await place.run('models', 'unload', 'second')).toEqual(
       failed(
         4,
-        `zeroth models: models/second has 1 runs; delete them, or set --force to keep their journals and unload
+        `zeroth models: models/second has 1 run; delete them, or set --force to keep their journals and unload
 zeroth models unload models/second --force unloads it all the same; its runs keep their journals
 `,
       ),

@@ -25,8 +25,13 @@ function environment(env: Readonly<Record<string, string>>) {
   return { ...others, ...env };
 }
 
-export function startZeroth(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-  return follow(spawn(process.execPath, [COMMAND, ...args], { env: environment(env) }));
+/** @param command its file: that of the source, or of a package. */
+export function startZeroth(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  command = COMMAND,
+): Started {
+  return follow(spawn(process.execPath, [command, ...args], { env: environment(env) }));
 }
 
 export function zeroth(...args: readonly string[]): Promise<Ended> {

@@ -72,7 +72,7 @@ export const models: readonly Bad[] = [
     code: 'FAILED_PRECONDITION',
     reason: 'MODEL_IN_USE',
     resource: 'models/mlp',
-    message: 'models/mlp has 1 runs; delete them, or set force to keep their journals and unload',
+    message: 'models/mlp has 1 run; delete them, or set force to keep their journals and unload',
   },
 ];
 

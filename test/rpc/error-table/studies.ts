@@ -118,7 +118,7 @@ export const studies: readonly Bad[] = [
     call: async (zeroth) => zeroth.studies.tell(await studyOf(zeroth), [{ point: [1, 2], value: 0 }]),
     code: 'INVALID_ARGUMENT',
     field: 'values[0].point.coordinates.values',
-    message: 'values[0].point.coordinates.values: expected 1 numbers, got 2',
+    message: 'values[0].point.coordinates.values: expected 1 number, got 2',
   },
   {
     what: 'a point too far out, behind so many others that they are taken by parts',

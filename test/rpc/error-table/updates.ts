@@ -96,7 +96,7 @@ export const updates: readonly Bad[] = [
     call: (zeroth) => update(zeroth, { requestId: 'late', measuredAtRevision: 0n }),
     code: 'ABORTED',
     reason: 'STALE_MEASUREMENT',
-    message: 'measured_at_revision: 0 lies 1 revisions behind the head 1, staleness_max is 0',
+    message: 'measured_at_revision: 0 lies 1 revision behind the head 1, staleness_max is 0',
   },
   {
     what: 'a negative revision to measure at',
