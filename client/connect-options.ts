@@ -46,6 +46,8 @@ export type Connection = {
 
 const NAMES = ['tls', 'token', 'keepaliveMs', 'timeoutMs', 'retry', 'receiveBytesMax', 'credentials'];
 const INT32_MAX = 2 ** 31 - 1;
+const RESOLVER = /^(unix|unix-abstract|dns|ipv4|ipv6):./;
+const HOST_PORT = /^(\[[^[\]/\s]+\]|[^[\]:/\s]+):\d{1,5}$/;
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /** @throws ZerothError invalid-argument naming the option. */
@@ -53,8 +55,7 @@ export function toConnection(address: string, options: ConnectOptions): Connecti
   // A name with a slip in it would otherwise be a connection without TLS.
   const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
   if (unknown !== undefined) throw invalid(unknown, `an option among ${NAMES.join(', ')}`, 'this one');
-  if (typeof address !== 'string' || address === '')
-    throw invalid('address', '"host:port"', JSON.stringify(address));
+  checkAddress(address);
   const { token, timeoutMs, keepaliveMs = 30_000, receiveBytesMax = 64 * 2 ** 20 } = options;
   if (timeoutMs !== undefined) checkWhole('timeoutMs', timeoutMs, 1);
   checkWhole('keepaliveMs', keepaliveMs, 1000);
@@ -62,6 +63,15 @@ export function toConnection(address: string, options: ConnectOptions): Connecti
   if (token !== undefined) checkTokenOption(address, token, options);
   const connection = { token, timeoutMs, keepaliveMs, receiveBytesMax };
   return { ...connection, retry: toRetryPolicy(options.retry), credentials: toCredentials(options) };
+}
+
+/**
+ * Of a URL grpc-js says that its name cannot be resolved, after tries, and it takes port 443 for one that is missing.
+ * What names one of its resolvers (`dns:`, `ipv4:`, `unix:`) is its own to read.
+ */
+function checkAddress(address: unknown): void {
+  if (typeof address === 'string' && (RESOLVER.test(address) || HOST_PORT.test(address))) return;
+  throw invalid('address', '"host:port"', JSON.stringify(address));
 }
 
 /** What is left out is as RETRY has it. @throws ZerothError invalid-argument naming the option. */

@@ -43,6 +43,32 @@ describe('options of a connection', () => {
   });
 
   it.each([
+    '',
+    'localhost',
+    'localhost:',
+    'localhost:port',
+    ':50051',
+    '::1:50051',
+    'http://127.0.0.1:50051',
+    'grpc://localhost:50051/',
+    'a host:1',
+    'dns:',
+    50051,
+    null,
+  ])('no server is at %j', (address) => {
+    expect(refusalOf({}, address as string)).toBe(
+      `address: expected "host:port", got ${JSON.stringify(address)}`,
+    );
+  });
+
+  it.each(['localhost:1', 'example.org:50051', '[::1]:1', 'dns:///localhost:1', 'ipv6:[::1]:1', 'unix:/a'])(
+    'a server may be at %s',
+    (address) => {
+      expect(refusalOf({}, address)).toBe('none');
+    },
+  );
+
+  it.each([
     '127.0.0.1:1',
     'localhost:1',
     '[::1]:1',

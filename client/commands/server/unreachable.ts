@@ -12,9 +12,10 @@ export function open(address: string, options: ConnectOptions): Zeroth {
     return connect(address, options);
   } catch (error) {
     if (!(error instanceof ZerothError)) throw error;
-    throw new UsageError(
-      error.message.replace(/^token: expected tls/, '--token-file: expected --tls or --tls-ca'),
-    );
+    const message = error.message
+      .replace(/^token: expected tls/, '--token-file: expected --tls or --tls-ca')
+      .replace(/^address: expected "host:port"/, '--server or ZEROTH_SERVER: expected HOST:PORT');
+    throw new UsageError(message);
   }
 }
 
@@ -48,8 +49,6 @@ function explained(said: string, hasTls: boolean): [cause: string, next?: string
   // OpenSSL's own words are lines of its source.
   if (/wrong version number|packet length too long/.test(message))
     return ['it does not answer by TLS', PLAIN];
-  if (/^Name resolution failed for target dns:\w+:\/\//.test(message))
-    return ['it is a URL', 'a server is named by its host and port alone, HOST:PORT'];
   if (/^Name resolution failed/.test(message)) return ['there is no such host'];
   if (/certificate|altnames/i.test(message))
     return [message, '--tls-ca FILE names the root that vouches for its certificate'];
