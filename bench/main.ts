@@ -19,6 +19,7 @@ import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
 import { studyBenches } from './study.ts';
+import { turnsBenches } from './turns.ts';
 import { wireBenches } from './wire.ts';
 
 const benches: readonly Bench[] = [
@@ -33,6 +34,7 @@ const benches: readonly Bench[] = [
   ...stepBenches,
   ...memoryBenches,
   ...restartBenches,
+  ...turnsBenches,
   ...bbobBenches,
   ...noiseBenches,
   ...accuracyBenches,

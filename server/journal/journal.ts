@@ -140,6 +140,8 @@ export interface Journal {
    * @throws ZerothError data-loss where the chain of digests is broken.
    */
   entries(run: string, after: number, limit: number): Entry[];
+  /** Of the same entries, checked in the same way, their changes as they are stored (encode.ts). */
+  encodedChanges(run: string, after: number, limit: number): Uint8Array[];
   /** Moves a snapshot of the same name. @throws ZerothError revision-beyond-head. */
   putSnapshot(run: string, snapshot: Snapshot): void;
   deleteSnapshot(run: string, name: string): boolean;

@@ -3,6 +3,7 @@ import { notFound, ZerothError } from '../errors.ts';
 import { Database } from './database.ts';
 import { chainDigest, decodeChange, encodeChange } from './encode.ts';
 import type { Append, Entry, Journal, ModelRecord, RunRecord, Snapshot } from './journal.ts';
+import { type Large, openLargeChanges } from './large.ts';
 import { type EntryRow, prepareStatements } from './statements.ts';
 import { openStudyLog, type StudyLog } from './study-log.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
@@ -29,11 +30,13 @@ class SqliteJournal implements Journal {
   readonly studies: StudyLog;
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #large: Large<Uint8Array>;
   readonly #tails = new Map<string, Tail>();
 
   constructor(database: Database) {
     this.#database = database;
     this.#sql = prepareStatements(database);
+    this.#large = openLargeChanges(database);
     this.trainings = openTrainingLog(database);
     this.studies = openStudyLog(database);
   }
@@ -58,6 +61,7 @@ class SqliteJournal implements Journal {
     this.#database.transaction(() => {
       this.createRun(record);
       this.#sql.copyEntries.run(record.name, source.id, revision);
+      this.#sql.copyLarge.run(record.name, source.id, revision);
     });
   }
 
@@ -89,7 +93,7 @@ class SqliteJournal implements Journal {
 
   bytes(run: string): number {
     const tail = this.#tail(run);
-    tail.bytes ??= this.#sql.bytes.get(tail.id)?.bytes ?? 0;
+    tail.bytes ??= this.#sql.bytes.get(tail.id, tail.id)?.bytes ?? 0;
     return tail.bytes;
   }
 
@@ -98,11 +102,12 @@ class SqliteJournal implements Journal {
     const encoded = encodeChange(change);
     const digest = chainDigest(tail.digest, encoded);
     const revision = tail.head + 1;
-    if (requestId === '') this.#sql.append.run(tail.id, revision, timeMs, encoded, digest, null, null);
-    else {
-      this.#checkUnused(run, requestId);
-      this.#sql.append.run(tail.id, revision, timeMs, encoded, digest, requestId, contentHash);
-    }
+    if (requestId !== '') this.#checkUnused(run, requestId);
+    const request = requestId === '' ? ([null, null] as const) : ([requestId, contentHash] as const);
+    this.#database.atomically(() => {
+      const inRow = this.#large.put(tail.id, revision, encoded);
+      this.#sql.append.run(tail.id, revision, timeMs, inRow, digest, ...request);
+    });
     tail.head = revision;
     tail.digest = digest;
     if (tail.bytes !== undefined) tail.bytes += encoded.length + digest.length;
@@ -115,15 +120,14 @@ class SqliteJournal implements Journal {
   }
 
   entries(run: string, after: number, limit: number): Entry[] {
-    const tail = this.#tail(run);
-    if (tail.head <= after) return [];
-    const count = this.#pageSize(tail, after, Math.min(limit, tail.head - after));
-    let before = this.#digestAt(run, tail, after);
-    return this.#read(run, tail, after, count).map((row) => {
-      checkLink(run, before, row);
-      before = row.digest;
-      return toEntry(run, row);
-    });
+    return this.#checkedRows(run, after, limit).map((row) => toEntry(run, row));
+  }
+
+  encodedChanges(run: string, after: number, limit: number): Uint8Array[] {
+    const rows = this.#checkedRows(run, after, limit);
+    // Whoever decodes them elsewhere is not to find out that they cannot be.
+    for (const row of rows) toEntry(run, row);
+    return rows.map(({ change }) => change);
   }
 
   putSnapshot(run: string, snapshot: Snapshot): void {
@@ -190,26 +194,39 @@ class SqliteJournal implements Journal {
     return row.digest;
   }
 
-  /** Exactly the entries after+1 to after+count, each in its place. */
+  #checkedRows(run: string, after: number, limit: number): EntryRow[] {
+    const tail = this.#tail(run);
+    if (tail.head <= after) return [];
+    const count = this.#pageSize(tail, after, Math.min(limit, tail.head - after));
+    const rows = this.#read(run, tail, after, count);
+    let before = this.#digestAt(run, tail, after);
+    for (const row of rows) {
+      checkLink(run, before, row);
+      before = row.digest;
+    }
+    return rows;
+  }
+
   /** How many of `count` entries one page takes: an entry may hold a few shifts or tens of thousands. */
   #pageSize(tail: Tail, after: number, count: number): number {
     if (count <= 1) return count;
     let [size, bytes] = [0, 0];
     for (const row of this.#sql.entryBytes.all(tail.id, after, count)) {
       size++;
-      bytes += row.bytes;
+      bytes += this.#large.bytes(tail.id, after + size, row.bytes);
       if (bytes >= PAGE_BYTES) return size;
     }
     return count;
   }
 
+  /** Exactly the entries after+1 to after+count, each in its place. */
   #read(run: string, tail: Tail, after: number, count: number): EntryRow[] {
     const rows = this.#sql.entries.all(tail.id, after, count);
     for (let index = 0; index < count; index++) {
       const revision = after + 1 + index;
       if (rows[index]?.revision !== revision) throw broken(run, revision, 'is missing');
     }
-    return rows;
+    return rows.map((row) => ({ ...row, change: this.#large.get(tail.id, row.revision, row.change) }));
   }
 }
 

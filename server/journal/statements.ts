@@ -30,13 +30,19 @@ export function prepareStatements(database: Database) {
       WHERE run.name = ? ORDER BY entry.revision DESC LIMIT 1`),
     base: database.prepare<{ digest: Uint8Array }>('SELECT base AS digest FROM run WHERE id = ?'),
     bytes: database.prepare<{ bytes: number | null }>(
-      'SELECT sum(length(change) + length(digest)) AS bytes FROM entry WHERE run = ?',
+      `SELECT sum(length(change) + length(digest)) +
+         (SELECT coalesce(sum(length(change)), 0) FROM large_change WHERE run = ?) AS bytes
+       FROM entry WHERE run = ?`,
     ),
     append: database.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)'),
     copyEntries: database.prepare(`
       INSERT INTO entry
       SELECT (SELECT id FROM run WHERE name = ?), revision, time_ms, change, digest, NULL, NULL
       FROM entry WHERE run = ? AND revision <= ?`),
+    copyLarge: database.prepare(`
+      INSERT INTO large_change (run, revision, change)
+      SELECT (SELECT id FROM run WHERE name = ?), revision, change
+      FROM large_change WHERE run = ? AND revision <= ?`),
     findRequest: database.prepare<RequestRow>(
       'SELECT revision, content_hash AS contentHash FROM entry WHERE run = ? AND request_id = ?',
     ),

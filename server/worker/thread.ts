@@ -1,5 +1,6 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
+import { decodeChange } from '../journal/encode.ts';
 import { containStrays } from '../model/module-scope.ts';
 import type { Piece } from '../model/pieces.ts';
 import { Caller } from '../runtime/caller.ts';
@@ -33,10 +34,10 @@ const handlers: Handlers = {
   tryDevice: () => host.tryDevice(),
   openRun: (payload) => host.openRun(payload),
   closeRun: ({ run }) => host.closeRun(run),
-  extend: ({ run, changes }) => host.run(run).extend(changes),
+  extend: ({ run, changes }) => host.run(run).extend(changes.map(decodeChange)),
   setSnapshots: ({ run, revisions }) => host.run(run).setSnapshots(revisions),
   settle: ({ run }) => host.run(run).settle(),
-  append: ({ run, change, evaluate }) => host.run(run).append(change, evaluate),
+  append: ({ run, change, evaluate }) => host.run(run).append(decodeChange(change), evaluate),
   reset: ({ run }) => host.run(run).reset(),
   prepare: ({ run, point }) => host.run(run).prepare(point, 'point'),
   evaluate: (work) => host.run(work.run).evaluate(work),

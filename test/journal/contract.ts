@@ -1,5 +1,6 @@
 // What every journal must do, whatever it is kept in.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodeChange } from '../../server/journal/encode.ts';
 import type { Change, Journal } from '../../server/journal/journal.ts';
 import { errorOf, runRecord, sha256, shiftsOf, update } from './updates.ts';
 
@@ -194,6 +195,24 @@ export function keepsTheContract(name: string, open: () => Journal): void {
       expect(journal.deleteSnapshot('runs/a', 'z')).toBe(false);
       const beyond = errorOf(() => journal.putSnapshot('runs/a', { name: 'b', revision: 3 }));
       expect(beyond.kind).toBe('revision-beyond-head');
+    });
+
+    test('changes of any size are counted, paged, forked and deleted', () => {
+      const large = (count: number) =>
+        shiftsOf(...Array.from({ length: count }, (_, i) => ({ seed: BigInt(i), scale: 0.5 * i })));
+      const changes = [1, 31, 32, 2 ** 16, 3].map(large);
+      journal.createRun(runRecord('runs/a'));
+      for (const [i, change] of changes.entries()) journal.append('runs/a', { ...update(i), change });
+      const bytes = changes.map((change) => encodeChange(change).length + 32);
+      expect(journal.bytes('runs/a')).toBe(bytes.reduce((sum, each) => sum + each));
+      // The fourth fills the page.
+      expect(journal.entries('runs/a', 0, 10).map(({ change }) => change)).toEqual(changes.slice(0, 4));
+      expect(journal.encodedChanges('runs/a', 3, 10)).toEqual([encodeChange(changes[3])]);
+
+      journal.forkRun(runRecord('runs/b', { forkedFrom: 'runs/a', forkedRevision: 4 }), 'runs/a', 4);
+      journal.deleteRun('runs/a');
+      expect(journal.entries('runs/b', 2, 10).map(({ change }) => change)).toEqual(changes.slice(2, 4));
+      expect(journal.bytes('runs/b')).toBe(bytes.slice(0, 4).reduce((sum, each) => sum + each));
     });
 
     test('models are put, replaced, listed by name and deleted', () => {

@@ -67,12 +67,12 @@ describe('a journal file', () => {
   });
 
   test('of a later version is refused and left as it was', () => {
-    const path = tampered(1, 'PRAGMA user_version = 4');
+    const path = tampered(1, 'PRAGMA user_version = 5');
     const before = readFileSync(path);
     const error = errorOf(() => open(path));
     expect(error.kind).toBe('unimplemented');
     expect(error.message).toBe(
-      `${path}: expected journal schema 1 to 3, got 4; open it with the version of Zeroth that wrote it, or a later one`,
+      `${path}: expected journal schema 1 to 4, got 5; open it with the version of Zeroth that wrote it, or a later one`,
     );
     expect(readFileSync(path).equals(before)).toBe(true);
   });
@@ -98,7 +98,7 @@ describe('a journal file', () => {
   test('whose pages are overwritten is data loss', () => {
     const path = tampered(2000, '');
     const bytes = readFileSync(path);
-    bytes.fill(0xff, 4096 * 8);
+    bytes.fill(0xff, 4096 * 40);
     writeFileSync(path, bytes);
     const journal = open(path);
     const error = errorOf(() => journal.entries('runs/a', 0, 2000));

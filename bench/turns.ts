@@ -1,0 +1,41 @@
+// The longest turn of the server's event loop, which is how long it may keep everybody waiting: of real work at the bounds that settings.ts
+// names, in a process of its own. Waiting for a processor that others use does not count; waiting for the disk does, and garbage collection.
+import type { Bench } from './bench.ts';
+import { benchesOf, progress } from './rounds.ts';
+import { furnishedFolder, type Lab, withLab } from './turns/lab.ts';
+import { workloads } from './turns/workloads.ts';
+
+const ROUNDS = 3;
+
+type Name = keyof typeof workloads;
+type Row = `turns.${Name}`;
+
+const names = Object.keys(workloads) as Name[];
+
+export const turnsBenches: readonly Bench[] = benchesOf(
+  names.map((name) => [`turns.${name}`, 'ms'] as const),
+  measure,
+);
+
+/** A round before those that count: functions are compiled in it. */
+async function measure(): Promise<Record<Row, number[]>> {
+  await using folder = await furnishedFolder();
+  const samples = Object.fromEntries(names.map((name) => [`turns.${name}`, []])) as unknown as Record<
+    Row,
+    number[]
+  >;
+  for (let round = -1; round < ROUNDS; round++)
+    // A server that has just started: what it looks at for the first time is looked at in every round.
+    await withLab(folder.path, async (lab) => {
+      for (const name of names) {
+        const ms = await longest(lab, name);
+        progress(`turns.${name}`, round, ROUNDS, { ms });
+        if (round >= 0) samples[`turns.${name}`].push(ms);
+      }
+    });
+  return samples;
+}
+
+function longest(lab: Lab, name: Name): Promise<number> {
+  return lab.server.longestTurnOf(() => workloads[name](lab));
+}
