@@ -4,8 +4,9 @@ import { Database } from './database.ts';
 import { chainDigest, decodeChange, encodeChange } from './encode.ts';
 import type { Append, Entry, Journal, ModelRecord, RunRecord, Snapshot } from './journal.ts';
 import { type Large, openLargeChanges } from './large.ts';
-import { type EntryRow, prepareStatements } from './statements.ts';
+import { type EntryRow, FORKING, prepareStatements } from './statements.ts';
 import { openStudyLog, type StudyLog } from './study-log.ts';
+import { openSweep, type Sweep } from './sweep.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
 /**
@@ -23,7 +24,17 @@ export function openJournal(path: string, options: { readonly sync: 'full' | 'no
 const PAGE_BYTES = 2 ** 20;
 
 /** The end of a run's journal, kept in memory so that an append reads nothing. */
-type Tail = { readonly id: number; head: number; digest: Uint8Array; bytes: number | undefined };
+type Tail = {
+  readonly id: number;
+  head: number;
+  digest: Uint8Array;
+  /** Of the entries up to the revision `counted`. */
+  bytes: number;
+  counted: number;
+};
+
+/** Entries copied in one transaction; no more of them once their changes come to a MiB. */
+const COPIED_PER_TURN = 1000;
 
 class SqliteJournal implements Journal {
   readonly trainings: TrainingLog;
@@ -31,12 +42,15 @@ class SqliteJournal implements Journal {
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #large: Large<Uint8Array>;
+  readonly #sweep: (most: Sweep) => boolean;
   readonly #tails = new Map<string, Tail>();
 
   constructor(database: Database) {
     this.#database = database;
     this.#sql = prepareStatements(database);
     this.#large = openLargeChanges(database);
+    this.#sweep = openSweep(database);
+    this.#sql.forgetForks.run();
     this.trainings = openTrainingLog(database);
     this.studies = openStudyLog(database);
   }
@@ -44,25 +58,30 @@ class SqliteJournal implements Journal {
   createRun(record: RunRecord): void {
     const base = Buffer.from(record.baseSha256, 'hex');
     if (base.length !== 32) throw new Error(`baseSha256: expected 64 hex digits, got ${record.baseSha256}`);
-    if (this.findRun(record.name) !== undefined) {
-      const message = `${record.name} already exists`;
-      throw new ZerothError('already-exists', message, { resource: record.name });
-    }
+    this.#checkNew(record.name);
     this.#sql.insertRun.run(record.name, record.model, JSON.stringify(record), base);
   }
 
-  forkRun(record: RunRecord, from: string, revision: number): void {
+  *forkRun(record: RunRecord, from: string, revision: number): Generator<void, void> {
     const source = this.#tail(from);
     checkRevision(from, revision, source.head);
     // The same base gives the same chain, so the digests are copied with their entries.
     if (record.baseSha256 !== this.findRun(from)?.baseSha256) {
       throw new Error(`fork of ${from}: expected its own base, got ${record.baseSha256}`);
     }
-    this.#database.transaction(() => {
-      this.createRun(record);
-      this.#sql.copyEntries.run(record.name, source.id, revision);
-      this.#sql.copyLarge.run(record.name, source.id, revision);
-    });
+    this.#checkNew(record.name);
+    const base = Buffer.from(record.baseSha256, 'hex');
+    this.#sql.insertRun.run(`${FORKING}${record.name}`, record.model, JSON.stringify(record), base);
+    const { id } = this.#sql.runId.get(`${FORKING}${record.name}`)!;
+    let isWhole = false;
+    try {
+      yield* this.#copy(id, from, revision);
+      this.#checkNew(record.name);
+      this.#sql.renameRun.run(record.name, id);
+      isWhole = true;
+    } finally {
+      if (!isWhole) this.#sql.deleteRun.run(id);
+    }
   }
 
   findRun(name: string): RunRecord | undefined {
@@ -79,8 +98,16 @@ class SqliteJournal implements Journal {
   }
 
   deleteRun(name: string): void {
+    const { id } = this.#tail(name);
     this.#tails.delete(name);
-    if (this.#sql.deleteRun.run(name) === 0) throw notFound(name);
+    this.#database.transaction(() => {
+      this.#sql.deleteTrainings.run(id);
+      this.#sql.deleteRun.run(id);
+    });
+  }
+
+  sweep(most: Sweep): boolean {
+    return this.#sweep(most);
   }
 
   head(run: string): number {
@@ -92,9 +119,18 @@ class SqliteJournal implements Journal {
   }
 
   bytes(run: string): number {
+    this.countBytes(run, Number.MAX_SAFE_INTEGER);
+    return this.#tail(run).bytes;
+  }
+
+  countBytes(run: string, entriesMax: number): boolean {
     const tail = this.#tail(run);
-    tail.bytes ??= this.#sql.bytes.get(tail.id, tail.id)?.bytes ?? 0;
-    return tail.bytes;
+    if (tail.counted === tail.head) return true;
+    const { id, counted } = tail;
+    const { count, bytes } = this.#sql.bytes.get(id, counted, entriesMax)!;
+    tail.bytes += bytes + this.#sql.largeBytes.get(id, counted, counted + count)!.bytes;
+    tail.counted += count;
+    return count < entriesMax || tail.counted === tail.head;
   }
 
   append(run: string, { change, requestId, contentHash, timeMs }: Append): Entry {
@@ -108,9 +144,12 @@ class SqliteJournal implements Journal {
       const inRow = this.#large.put(tail.id, revision, encoded);
       this.#sql.append.run(tail.id, revision, timeMs, inRow, digest, ...request);
     });
+    if (tail.counted === tail.head) {
+      tail.counted = revision;
+      tail.bytes += encoded.length + digest.length;
+    }
     tail.head = revision;
     tail.digest = digest;
-    if (tail.bytes !== undefined) tail.bytes += encoded.length + digest.length;
     return { revision, change, requestId, timeMs, digest };
   }
 
@@ -175,9 +214,29 @@ class SqliteJournal implements Journal {
     if (known !== undefined) return known;
     const row = this.#sql.tail.get(run);
     if (row === undefined) throw notFound(run);
-    const tail = { id: row.id, head: row.head, digest: row.digest, bytes: undefined };
+    const tail = { id: row.id, head: row.head, digest: row.digest, bytes: 0, counted: 0 };
     this.#tails.set(run, tail);
     return tail;
+  }
+
+  *#copy(to: number, from: string, revision: number): Generator<void, void> {
+    const source = this.#tail(from);
+    for (let after = 0; after < revision; yield) {
+      // It may have been deleted meanwhile, and another one made of its name.
+      if (this.#tail(from).id !== source.id) throw notFound(from);
+      const end = after + this.#pageSize(source, after, Math.min(COPIED_PER_TURN, revision - after));
+      const range = [source.id, after, end] as const;
+      this.#database.transaction(() => {
+        this.#sql.copyEntries.run(to, ...range);
+        this.#sql.copyLarge.run(to, ...range);
+      });
+      after = end;
+    }
+  }
+
+  #checkNew(run: string): void {
+    if (this.findRun(run) === undefined) return;
+    throw new ZerothError('already-exists', `${run} already exists`, { resource: run });
   }
 
   #checkUnused(run: string, requestId: string): void {

@@ -3,6 +3,7 @@
 import { notFound, ZerothError } from '../errors.ts';
 import type { Database } from './database.ts';
 import { openLargeEvents } from './large.ts';
+import { DELETED } from './sweep.ts';
 
 /** A training as it is found again. */
 export type StoredTraining = {
@@ -34,6 +35,7 @@ export interface TrainingLog {
   forgetSteps(name: string, upTo: number): void;
   /** After a number, in order. */
   events(name: string, after: number, limit: number): StoredEvent[];
+  /** Its rows are there until they are swept (`Journal.sweep`). */
   delete(name: string): void;
 }
 
@@ -118,7 +120,7 @@ function prepare(database: Database) {
       SELECT id, ?, ?, ?, ? FROM run WHERE name = ?`),
     list: database.prepare<Omit<StoredTraining, 'createTimeMs'> & { time_ms: number }>(`
       SELECT training.name, run.name AS run, plan, status, time_ms
-      FROM training JOIN run ON run.id = training.run ORDER BY training.name`),
+      FROM training JOIN run ON run.id = training.run WHERE training.name > 'runs/' ORDER BY training.name`),
     update: database.prepare('UPDATE training SET status = ? WHERE id = ?'),
     insertEvent: database.prepare('INSERT INTO training_event VALUES (?, ?, ?, ?, ?)'),
     forgetLargeSteps: database.prepare(`
@@ -130,6 +132,6 @@ function prepare(database: Database) {
     events: database.prepare<EventRow>(`
       SELECT number, time_ms, is_step, event FROM training_event
       WHERE training = ? AND number > ? ORDER BY number LIMIT ?`),
-    delete: database.prepare('DELETE FROM training WHERE name = ?'),
+    delete: database.prepare(`UPDATE training SET name = '${DELETED}' || id WHERE name = ?`),
   };
 }

@@ -125,6 +125,47 @@ describe('a journal file', () => {
     journal.close();
   });
 
+  test('keeps nothing of what is deleted, once that is swept, and of forks that were not finished', () => {
+    const path = newPath();
+    const first = open(path);
+    first.createRun(runRecord('runs/a'));
+    const shifts = Array.from({ length: 5000 }, (_, i) => ({ seed: BigInt(i), scale: 1 }));
+    for (let step = 1; step <= 20; step++)
+      first.append('runs/a', { ...update(step), change: { kind: 'shifts', shifts } });
+    for (let step = 21; step <= 1200; step++) first.append('runs/a', update(step));
+    first.putSnapshot('runs/a', { name: 'best', revision: 1 });
+    const training = { name: 'runs/a/trainings/one', run: 'runs/a', plan: '', status: '', createTimeMs: 0 };
+    first.trainings.create(training);
+    const events = Array.from({ length: 600 }, (_, i) => ({
+      number: i + 1,
+      timeMs: 0,
+      isStep: true,
+      event: 'long'.repeat(i),
+    }));
+    first.trainings.put(training.name, '', events);
+    expect(first.trainings.events(training.name, 0, 600)).toEqual(events);
+    first.forkRun(runRecord('runs/b'), 'runs/a', 1200).next();
+    first.close();
+
+    const second = open(path);
+    expect(second.listRuns('', 10).map(({ name }) => name)).toEqual(['runs/a']);
+    second.deleteRun('runs/a');
+    expect([second.listRuns('', 10), second.trainings.list()]).toEqual([[], []]);
+    second.createRun(runRecord('runs/a'));
+    second.trainings.create(training);
+    second.append('runs/a', update(1));
+    let sweeps = 0;
+    while (second.sweep({ rows: 500, bytes: 2 ** 18 })) sweeps++;
+    expect(sweeps).toBeGreaterThan(10);
+    second.close();
+
+    const database = new DatabaseSync(path);
+    const count = (table: string) => database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows;
+    const tables = ['run', 'entry', 'large_change', 'snapshot', 'training', 'training_event', 'large_event'];
+    expect(tables.map(count)).toEqual([1, 1, 0, 0, 1, 0, 0]);
+    database.close();
+  });
+
   test('takes some tens of bytes a step', () => {
     const path = newPath();
     const journal = open(path);
