@@ -20,6 +20,7 @@ import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
 import { studyBenches } from './study.ts';
 import { turnsBenches } from './turns.ts';
+import { watchdogBenches } from './watchdog.ts';
 import { wireBenches } from './wire.ts';
 
 const benches: readonly Bench[] = [
@@ -34,6 +35,7 @@ const benches: readonly Bench[] = [
   ...stepBenches,
   ...memoryBenches,
   ...restartBenches,
+  ...watchdogBenches,
   ...turnsBenches,
   ...bbobBenches,
   ...noiseBenches,
