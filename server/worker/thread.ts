@@ -14,6 +14,7 @@ import type {
 } from './messages.ts';
 import { ModelHost } from './model-host.ts';
 import { settled } from './outcome.ts';
+import { unpacked } from './packed-points.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('thread.ts runs in a worker thread');
@@ -66,7 +67,7 @@ port.on('message', (request: WorkerRequest) => {
 
 async function answer({ id, name, payload }: WorkerRequest): Promise<void> {
   const handler = handlers[name] as (payload: unknown) => unknown;
-  const outcome = await settled(() => handler(payload));
+  const outcome = await settled(() => handler(unpacked(payload)));
   port!.postMessage({ id, outcome } satisfies WorkerReply, outcome.ok ? ownedBuffers(outcome.value) : []);
   if (name === 'close') port!.close();
 }

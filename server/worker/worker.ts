@@ -5,6 +5,7 @@ import { Caller } from '../runtime/caller.ts';
 import { releaseQueue } from '../runtime/open.ts';
 import type { CallName, StrayError, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
 import { resultOf } from './outcome.ts';
+import { packed } from './packed-points.ts';
 
 type Waiting = { resolve(value: unknown): void; reject(error: unknown): void };
 
@@ -59,7 +60,7 @@ export class ModelWorker {
     const abandon = () => this.#caller.leave();
     signal?.addEventListener('abort', abandon, { once: true });
     const result = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#worker.postMessage({ id, name, payload });
+    this.#worker.postMessage({ id, name, payload: packed(payload) });
     return result.finally(() => signal?.removeEventListener('abort', abandon)) as Promise<
       WorkerCalls[Name]['out']
     >;
