@@ -1,5 +1,5 @@
-// The longest turn of the server's event loop, which is how long it may keep everybody waiting: of real work at the bounds that settings.ts
-// names, in a process of its own. Waiting for a processor that others use does not count; waiting for the disk does, and garbage collection.
+// The longest turn of the server's event loop, which is how long it keeps everybody waiting: of real work at the bounds that settings.ts names, in a
+// process of its own. In ms on a processor: waiting for others' work and for the disk does not count; garbage collection does.
 import type { Bench } from './bench.ts';
 import { benchesOf, progress } from './rounds.ts';
 import { furnishedFolder, type Lab, withLab } from './turns/lab.ts';

@@ -14,7 +14,7 @@ export const ROWS = 16_384;
 export const CLASSES = 1024;
 const INPUTS = 4;
 /** Of the long journal, a shift each. */
-export const ENTRIES = 200_000;
+const ENTRIES = 100_000;
 /** shiftsPerRequestMax */
 export const SHIFTS = 65_536;
 /** Entries of the long journal with as many shifts as a request may have. */

@@ -10,13 +10,13 @@ const POINTS = 4096;
 /** A reply of replyBytesMax holds so many losses of all rows. */
 const POINTS_WITH_LOSSES = 28;
 const RUNS = 1000;
-const UPLOAD_ROWS = 2 ** 20;
+const UPLOAD_ROWS = 2 ** 18;
 const UPLOAD_INPUTS = 64;
 
 type Strategy = NonNullable<DeepPartial<TrainingPlan>['strategy']>;
 type Workload = (lab: Lab) => Promise<unknown>;
 
-/** In this order, each a number of times; what is done once only says so with `once`. */
+/** Done in this order. */
 export const workloads = {
   upload: ({ zeroth }) => zeroth.datasets.create(rowsOf(UPLOAD_ROWS, UPLOAD_INPUTS)),
   update: async ({ zeroth }) => {
@@ -34,7 +34,12 @@ export const workloads = {
   losses: async (lab) => {
     const points = Array.from({ length: POINTS_WITH_LOSSES }, (_, i) => ({ shifts: shiftsOf(1, i) }));
     const perExampleLosses = true;
-    await lab.zeroth.oracle.evaluate({ run: 'runs/short', points, batch: await batch(lab), perExampleLosses });
+    await lab.zeroth.oracle.evaluate({
+      run: 'runs/short',
+      points,
+      batch: await batch(lab),
+      perExampleLosses,
+    });
   },
   momentum: (lab) => training(lab, momentum, 40),
   svrg: (lab) => training(lab, svrg, 400),

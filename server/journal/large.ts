@@ -64,8 +64,7 @@ function openLarge<Value extends Uint8Array | string>(
       insert.run(owner, number, value);
       return empty;
     },
-    get: (owner, number, inRow) =>
-      inRow.length > 0 ? inRow : (find.get(owner, number)?.value ?? inRow),
+    get: (owner, number, inRow) => (inRow.length > 0 ? inRow : (find.get(owner, number)?.value ?? inRow)),
     bytes: (owner, number, inRow) => (inRow > 0 ? inRow : (measure.get(owner, number)?.bytes ?? 0)),
   };
 }

@@ -140,7 +140,8 @@ export function runService(services: Services): RunServiceServer {
       };
       yield { part: { $case: 'header', value: header } };
       for (const part of file)
-        for (const { data } of chunks(part, config.chunkBytes)) yield { part: { $case: 'data', value: data } };
+        for (const { data } of chunks(part, config.chunkBytes))
+          yield { part: { $case: 'data', value: data } };
     }),
   };
 }

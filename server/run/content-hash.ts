@@ -28,7 +28,12 @@ export async function hashInTurns(request: ChangeRequest): Promise<void> {
   if (shifts.length <= SHIFTS_PER_TURN || hashes.has(request)) return;
   const hash = beginning(request);
   for (let start = 0; start < shifts.length; start += SHIFTS_PER_TURN) {
-    hash.update(shifts.slice(start, start + SHIFTS_PER_TURN).map(lineOf).join(''));
+    hash.update(
+      shifts
+        .slice(start, start + SHIFTS_PER_TURN)
+        .map(lineOf)
+        .join(''),
+    );
     await setImmediate();
   }
   remembered(request, hash);
@@ -36,8 +41,7 @@ export async function hashInTurns(request: ChangeRequest): Promise<void> {
 
 function beginning({ change, expectedRevision, measuredAtRevision, stalenessMax }: ChangeRequest): Hash {
   const conditions = `${expectedRevision} ${measuredAtRevision} ${stalenessMax}`;
-  const content =
-    change.kind === 'rollback' ? [`rollback ${change.toRevision}`] : decayContent(change.decay);
+  const content = change.kind === 'rollback' ? [`rollback ${change.toRevision}`] : decayContent(change.decay);
   return createHash('sha256').update([change.kind, conditions, ...content].join('\n'));
 }
 

@@ -60,7 +60,10 @@ test.each([
       [{ seed: 1n, scale: Number.NaN }],
       [],
     ],
-    decays: [{ seed: 1n, factor: 0.5 }, { seed: 2n, scale: 1, more: 3 }],
+    decays: [
+      { seed: 1n, factor: 0.5 },
+      { seed: 2n, scale: 1, more: 3 },
+    ],
     marked,
     losses: [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0.1, 5e-324, 2 ** 53],
     batches: { size: 8, seed: 2n ** 64n - 1n },
