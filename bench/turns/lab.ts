@@ -11,14 +11,16 @@ import { WatchedServer } from './watched-server.ts';
 
 export const ROWS = 16_384;
 /** So that the outputs of all rows are 64 MiB of float32. */
-export const CLASSES = 1024;
+const CLASSES = 1024;
 const INPUTS = 4;
 /** Of the long journal, a shift each. */
 const ENTRIES = 100_000;
 /** shiftsPerRequestMax */
 export const SHIFTS = 65_536;
+/** Whose model is not loaded; with the others about runsMax. */
+const SLEEPING_RUNS = 1000;
 /** Entries of the long journal with as many shifts as a request may have. */
-const LARGE_ENTRIES = 20;
+const LARGE_ENTRIES = 10;
 
 export type Lab = {
   readonly folder: string;
@@ -46,6 +48,9 @@ export async function furnishedFolder(): Promise<AsyncDisposable & { readonly pa
   });
   const journal = openJournal(join(path, 'data', 'journal.sqlite'), { sync: 'normal' });
   lengthen(journal, 'runs/long');
+  const record = journal.findRun('runs/short')!;
+  for (let i = 0; i < SLEEPING_RUNS; i++)
+    journal.createRun({ ...record, name: `runs/sleeping-${i}`, model: 'models/none' });
   journal.close();
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }

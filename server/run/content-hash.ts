@@ -22,10 +22,10 @@ export function contentHash(request: ChangeRequest): Uint8Array {
   return remembered(request, hash);
 }
 
-/** The same, in turns of the event loop: a request of 65,536 shifts takes 20 ms. */
+/** The same, in turns of the event loop, where it will be asked for: a request of 65,536 shifts takes 20 ms. */
 export async function hashInTurns(request: ChangeRequest): Promise<void> {
   const shifts = shiftsOf(request);
-  if (shifts.length <= SHIFTS_PER_TURN || hashes.has(request)) return;
+  if (request.requestId === '' || shifts.length <= SHIFTS_PER_TURN || hashes.has(request)) return;
   const hash = beginning(request);
   for (let start = 0; start < shifts.length; start += SHIFTS_PER_TURN) {
     hash.update(

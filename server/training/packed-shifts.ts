@@ -29,19 +29,20 @@ function isShift(value: unknown): value is Shift {
 }
 
 function pack(shifts: readonly Shift[]): string {
-  const bytes = Buffer.alloc(SHIFT_BYTES * shifts.length);
+  const view = new DataView(new ArrayBuffer(SHIFT_BYTES * shifts.length));
   for (const [i, { seed, scale }] of shifts.entries()) {
-    bytes.writeBigUInt64LE(seed, SHIFT_BYTES * i);
-    bytes.writeDoubleLE(scale, SHIFT_BYTES * i + 8);
+    view.setBigUint64(SHIFT_BYTES * i, seed, true);
+    view.setFloat64(SHIFT_BYTES * i + 8, scale, true);
   }
-  return bytes.toString('base64');
+  return Buffer.from(view.buffer).toString('base64');
 }
 
 /** The inverse of `packShifts`, bit for bit. */
 export function unpackShifts(text: string): Shift[] {
   const bytes = Buffer.from(text, 'base64');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / SHIFT_BYTES }, (_, i) => ({
-    seed: bytes.readBigUInt64LE(SHIFT_BYTES * i),
-    scale: bytes.readDoubleLE(SHIFT_BYTES * i + 8),
+    seed: view.getBigUint64(SHIFT_BYTES * i, true),
+    scale: view.getFloat64(SHIFT_BYTES * i + 8, true),
   }));
 }
