@@ -19,6 +19,8 @@ import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
 import { studyBenches } from './study.ts';
+import { turnsBenches } from './turns.ts';
+import { watchdogBenches } from './watchdog.ts';
 import { wireBenches } from './wire.ts';
 
 const benches: readonly Bench[] = [
@@ -33,6 +35,8 @@ const benches: readonly Bench[] = [
   ...stepBenches,
   ...memoryBenches,
   ...restartBenches,
+  ...watchdogBenches,
+  ...turnsBenches,
   ...bbobBenches,
   ...noiseBenches,
   ...accuracyBenches,

@@ -169,11 +169,11 @@ export const settings = {
   ),
   objectivesMax: countLimit(64, 'objectives of the operator'),
   objectiveBytesMax: bytesLimit(16 * MiB, 'of one objective of the operator'),
-  // The watchdog is a thread for each call: 0.3 ms on a busy machine.
+  // The watchdog is a thread for each call, some 0.3 ms where others work too (bench: objective.call).
   objectiveMsMax: integer(
     10_000,
     [0, INT32_MAX],
-    "milliseconds that a call of an operator's module may take; 0 is no bound, and saves the watchdog",
+    "milliseconds that a call of an operator's module may take, and its import; 0 is no bound, and saves the watchdog",
   ),
   pageSizeMax: countLimit(1000, 'items on one page of a list', 1000),
 } as const satisfies Record<string, Setting>;

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { ZerothError } from '../errors.ts';
+import { LARGE_SCHEMA } from './large.ts';
 import { STUDY_SCHEMA } from './study-log.ts';
 import { TRAINING_SCHEMA } from './training-log.ts';
 
@@ -50,7 +51,7 @@ const SCHEMA = `
 `;
 
 /** What each version of the schema added; a journal of an earlier one is brought up when it is opened. */
-const ADDED: readonly string[] = [SCHEMA, TRAINING_SCHEMA, STUDY_SCHEMA];
+const ADDED: readonly string[] = [SCHEMA, TRAINING_SCHEMA, STUDY_SCHEMA, LARGE_SCHEMA];
 
 /** A prepared statement whose failures are explained; `Row` is what its SELECT returns. */
 export type Statement<Row> = {
@@ -111,6 +112,11 @@ export class Database {
       if (this.#database.isTransaction) this.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** The same, within a transaction that has begun or one of its own. */
+  atomically<T>(work: () => T): T {
+    return this.#database.isTransaction ? work() : this.transaction(work);
   }
 
   close(): void {

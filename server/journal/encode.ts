@@ -29,8 +29,17 @@ const DECAY_BYTES = 21;
 const DECAY_TENSOR_MAX = 2 ** 20 - 1;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
+/** An update is sent to a model's thread and stored: what it was encoded to is kept as long as it is, and is nobody's to change. */
+const encodings = new WeakMap<Change, Uint8Array>();
+
 /** @throws ZerothError invalid-argument where a scale is not finite or a number has no place in its field. */
 export function encodeChange(change: Change): Uint8Array {
+  const encoded = encodings.get(change) ?? encode(change);
+  encodings.set(change, encoded);
+  return encoded;
+}
+
+function encode(change: Change): Uint8Array {
   switch (change.kind) {
     case 'shifts':
       return change.decay === undefined

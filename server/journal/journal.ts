@@ -1,6 +1,7 @@
 // What has happened, durably. An entry is on disk before anybody hears of it.
 import type { Decay, Shift } from '../shift.ts';
 import type { StudyLog } from './study-log.ts';
+import type { Sweep } from './sweep.ts';
 import type { TrainingLog } from './training-log.ts';
 
 /** What one revision did to the weights (docs/journal.md). */
@@ -113,20 +114,26 @@ export interface Journal {
   createRun(record: RunRecord): void;
   /**
    * Creates `record` with the entries of `from` up to `revision`; request ids and snapshots are left
-   * behind. The base is the same, so the digests are too.
-   * @throws ZerothError already-exists, revision-beyond-head.
+   * behind. The base is the same, so the digests are too. A part of them with each `next`, some ms; it is there with the last one, and of one
+   * that is left before nothing is.
+   * @throws ZerothError already-exists, revision-beyond-head, not-found where `from` goes meanwhile.
    */
-  forkRun(record: RunRecord, from: string, revision: number): void;
+  forkRun(record: RunRecord, from: string, revision: number): Generator<void, void>;
   findRun(name: string): RunRecord | undefined;
   /** By name, after `after`. */
   listRuns(after: string, limit: number, model?: string): RunRecord[];
+  /** With its trainings. At once for whoever looks, its name free; its rows are there until they are swept. */
   deleteRun(name: string): void;
+  /** Deletes about so much of runs and trainings that are deleted. @returns whether there may be more. */
+  sweep(most: Sweep): boolean;
   /** 0 where nothing was appended yet. */
   head(run: string): number;
   /** The digest of an entry, which stands for all before it too; of revision 0 that of the base. @throws ZerothError data-loss. */
   digestAt(run: string, revision: number): Uint8Array;
   /** Bytes of the encoded changes and digests of a run. */
   bytes(run: string): number;
+  /** Counts them of so many entries more. @returns whether all are counted: they are at hand then, and stay so. */
+  countBytes(run: string, entriesMax: number): boolean;
   /**
    * Appends one entry after the head, durably, and remembers its request id with it.
    * @throws ZerothError request-id-reused where the run has an entry of this request id already.
@@ -140,6 +147,8 @@ export interface Journal {
    * @throws ZerothError data-loss where the chain of digests is broken.
    */
   entries(run: string, after: number, limit: number): Entry[];
+  /** Of the same entries, checked in the same way, their changes as they are stored (encode.ts). */
+  encodedChanges(run: string, after: number, limit: number): Uint8Array[];
   /** Moves a snapshot of the same name. @throws ZerothError revision-beyond-head. */
   putSnapshot(run: string, snapshot: Snapshot): void;
   deleteSnapshot(run: string, name: string): boolean;

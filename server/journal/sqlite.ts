@@ -3,8 +3,10 @@ import { notFound, ZerothError } from '../errors.ts';
 import { Database } from './database.ts';
 import { chainDigest, decodeChange, encodeChange } from './encode.ts';
 import type { Append, Entry, Journal, ModelRecord, RunRecord, Snapshot } from './journal.ts';
-import { type EntryRow, prepareStatements } from './statements.ts';
+import { type Large, openLargeChanges } from './large.ts';
+import { type EntryRow, FORKING, prepareStatements } from './statements.ts';
 import { openStudyLog, type StudyLog } from './study-log.ts';
+import { openSweep, type Sweep } from './sweep.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
 /**
@@ -22,18 +24,33 @@ export function openJournal(path: string, options: { readonly sync: 'full' | 'no
 const PAGE_BYTES = 2 ** 20;
 
 /** The end of a run's journal, kept in memory so that an append reads nothing. */
-type Tail = { readonly id: number; head: number; digest: Uint8Array; bytes: number | undefined };
+type Tail = {
+  readonly id: number;
+  head: number;
+  digest: Uint8Array;
+  /** Of the entries up to the revision `counted`. */
+  bytes: number;
+  counted: number;
+};
+
+/** Entries copied in one transaction; no more of them once their changes come to a MiB. */
+const COPIED_PER_TURN = 1000;
 
 class SqliteJournal implements Journal {
   readonly trainings: TrainingLog;
   readonly studies: StudyLog;
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #large: Large<Uint8Array>;
+  readonly #sweep: (most: Sweep) => boolean;
   readonly #tails = new Map<string, Tail>();
 
   constructor(database: Database) {
     this.#database = database;
     this.#sql = prepareStatements(database);
+    this.#large = openLargeChanges(database);
+    this.#sweep = openSweep(database);
+    this.#sql.forgetForks.run();
     this.trainings = openTrainingLog(database);
     this.studies = openStudyLog(database);
   }
@@ -41,24 +58,30 @@ class SqliteJournal implements Journal {
   createRun(record: RunRecord): void {
     const base = Buffer.from(record.baseSha256, 'hex');
     if (base.length !== 32) throw new Error(`baseSha256: expected 64 hex digits, got ${record.baseSha256}`);
-    if (this.findRun(record.name) !== undefined) {
-      const message = `${record.name} already exists`;
-      throw new ZerothError('already-exists', message, { resource: record.name });
-    }
+    this.#checkNew(record.name);
     this.#sql.insertRun.run(record.name, record.model, JSON.stringify(record), base);
   }
 
-  forkRun(record: RunRecord, from: string, revision: number): void {
+  *forkRun(record: RunRecord, from: string, revision: number): Generator<void, void> {
     const source = this.#tail(from);
     checkRevision(from, revision, source.head);
     // The same base gives the same chain, so the digests are copied with their entries.
     if (record.baseSha256 !== this.findRun(from)?.baseSha256) {
       throw new Error(`fork of ${from}: expected its own base, got ${record.baseSha256}`);
     }
-    this.#database.transaction(() => {
-      this.createRun(record);
-      this.#sql.copyEntries.run(record.name, source.id, revision);
-    });
+    this.#checkNew(record.name);
+    const base = Buffer.from(record.baseSha256, 'hex');
+    this.#sql.insertRun.run(`${FORKING}${record.name}`, record.model, JSON.stringify(record), base);
+    const { id } = this.#sql.runId.get(`${FORKING}${record.name}`)!;
+    let isWhole = false;
+    try {
+      yield* this.#copy(id, from, revision);
+      this.#checkNew(record.name);
+      this.#sql.renameRun.run(record.name, id);
+      isWhole = true;
+    } finally {
+      if (!isWhole) this.#sql.deleteRun.run(id);
+    }
   }
 
   findRun(name: string): RunRecord | undefined {
@@ -75,8 +98,16 @@ class SqliteJournal implements Journal {
   }
 
   deleteRun(name: string): void {
+    const { id } = this.#tail(name);
     this.#tails.delete(name);
-    if (this.#sql.deleteRun.run(name) === 0) throw notFound(name);
+    this.#database.transaction(() => {
+      this.#sql.deleteTrainings.run(id);
+      this.#sql.deleteRun.run(id);
+    });
+  }
+
+  sweep(most: Sweep): boolean {
+    return this.#sweep(most);
   }
 
   head(run: string): number {
@@ -88,9 +119,18 @@ class SqliteJournal implements Journal {
   }
 
   bytes(run: string): number {
+    this.countBytes(run, Number.MAX_SAFE_INTEGER);
+    return this.#tail(run).bytes;
+  }
+
+  countBytes(run: string, entriesMax: number): boolean {
     const tail = this.#tail(run);
-    tail.bytes ??= this.#sql.bytes.get(tail.id)?.bytes ?? 0;
-    return tail.bytes;
+    if (tail.counted === tail.head) return true;
+    const { id, counted } = tail;
+    const { count, bytes } = this.#sql.bytes.get(id, counted, entriesMax)!;
+    tail.bytes += bytes + this.#sql.largeBytes.get(id, counted, counted + count)!.bytes;
+    tail.counted += count;
+    return count < entriesMax || tail.counted === tail.head;
   }
 
   append(run: string, { change, requestId, contentHash, timeMs }: Append): Entry {
@@ -98,14 +138,18 @@ class SqliteJournal implements Journal {
     const encoded = encodeChange(change);
     const digest = chainDigest(tail.digest, encoded);
     const revision = tail.head + 1;
-    if (requestId === '') this.#sql.append.run(tail.id, revision, timeMs, encoded, digest, null, null);
-    else {
-      this.#checkUnused(run, requestId);
-      this.#sql.append.run(tail.id, revision, timeMs, encoded, digest, requestId, contentHash);
+    if (requestId !== '') this.#checkUnused(run, requestId);
+    const request = requestId === '' ? ([null, null] as const) : ([requestId, contentHash] as const);
+    this.#database.atomically(() => {
+      const inRow = this.#large.put(tail.id, revision, encoded);
+      this.#sql.append.run(tail.id, revision, timeMs, inRow, digest, ...request);
+    });
+    if (tail.counted === tail.head) {
+      tail.counted = revision;
+      tail.bytes += encoded.length + digest.length;
     }
     tail.head = revision;
     tail.digest = digest;
-    if (tail.bytes !== undefined) tail.bytes += encoded.length + digest.length;
     return { revision, change, requestId, timeMs, digest };
   }
 
@@ -115,15 +159,14 @@ class SqliteJournal implements Journal {
   }
 
   entries(run: string, after: number, limit: number): Entry[] {
-    const tail = this.#tail(run);
-    if (tail.head <= after) return [];
-    const count = this.#pageSize(tail, after, Math.min(limit, tail.head - after));
-    let before = this.#digestAt(run, tail, after);
-    return this.#read(run, tail, after, count).map((row) => {
-      checkLink(run, before, row);
-      before = row.digest;
-      return toEntry(run, row);
-    });
+    return this.#checkedRows(run, after, limit).map((row) => toEntry(run, row));
+  }
+
+  encodedChanges(run: string, after: number, limit: number): Uint8Array[] {
+    const rows = this.#checkedRows(run, after, limit);
+    // Whoever decodes them elsewhere is not to find out that they cannot be.
+    for (const row of rows) toEntry(run, row);
+    return rows.map(({ change }) => change);
   }
 
   putSnapshot(run: string, snapshot: Snapshot): void {
@@ -171,9 +214,29 @@ class SqliteJournal implements Journal {
     if (known !== undefined) return known;
     const row = this.#sql.tail.get(run);
     if (row === undefined) throw notFound(run);
-    const tail = { id: row.id, head: row.head, digest: row.digest, bytes: undefined };
+    const tail = { id: row.id, head: row.head, digest: row.digest, bytes: 0, counted: 0 };
     this.#tails.set(run, tail);
     return tail;
+  }
+
+  *#copy(to: number, from: string, revision: number): Generator<void, void> {
+    const source = this.#tail(from);
+    for (let after = 0; after < revision; yield) {
+      // It may have been deleted meanwhile, and another one made of its name.
+      if (this.#tail(from).id !== source.id) throw notFound(from);
+      const end = after + this.#pageSize(source, after, Math.min(COPIED_PER_TURN, revision - after));
+      const range = [source.id, after, end] as const;
+      this.#database.transaction(() => {
+        this.#sql.copyEntries.run(to, ...range);
+        this.#sql.copyLarge.run(to, ...range);
+      });
+      after = end;
+    }
+  }
+
+  #checkNew(run: string): void {
+    if (this.findRun(run) === undefined) return;
+    throw new ZerothError('already-exists', `${run} already exists`, { resource: run });
   }
 
   #checkUnused(run: string, requestId: string): void {
@@ -190,26 +253,39 @@ class SqliteJournal implements Journal {
     return row.digest;
   }
 
-  /** Exactly the entries after+1 to after+count, each in its place. */
+  #checkedRows(run: string, after: number, limit: number): EntryRow[] {
+    const tail = this.#tail(run);
+    if (tail.head <= after) return [];
+    const count = this.#pageSize(tail, after, Math.min(limit, tail.head - after));
+    const rows = this.#read(run, tail, after, count);
+    let before = this.#digestAt(run, tail, after);
+    for (const row of rows) {
+      checkLink(run, before, row);
+      before = row.digest;
+    }
+    return rows;
+  }
+
   /** How many of `count` entries one page takes: an entry may hold a few shifts or tens of thousands. */
   #pageSize(tail: Tail, after: number, count: number): number {
     if (count <= 1) return count;
     let [size, bytes] = [0, 0];
     for (const row of this.#sql.entryBytes.all(tail.id, after, count)) {
       size++;
-      bytes += row.bytes;
+      bytes += this.#large.bytes(tail.id, after + size, row.bytes);
       if (bytes >= PAGE_BYTES) return size;
     }
     return count;
   }
 
+  /** Exactly the entries after+1 to after+count, each in its place. */
   #read(run: string, tail: Tail, after: number, count: number): EntryRow[] {
     const rows = this.#sql.entries.all(tail.id, after, count);
     for (let index = 0; index < count; index++) {
       const revision = after + 1 + index;
       if (rows[index]?.revision !== revision) throw broken(run, revision, 'is missing');
     }
-    return rows;
+    return rows.map((row) => ({ ...row, change: this.#large.get(tail.id, row.revision, row.change) }));
   }
 }
 

@@ -2,6 +2,8 @@
 // told in server/training.
 import { notFound, ZerothError } from '../errors.ts';
 import type { Database } from './database.ts';
+import { openLargeEvents } from './large.ts';
+import { DELETED } from './sweep.ts';
 
 /** A training as it is found again. */
 export type StoredTraining = {
@@ -33,6 +35,7 @@ export interface TrainingLog {
   forgetSteps(name: string, upTo: number): void;
   /** After a number, in order. */
   events(name: string, after: number, limit: number): StoredEvent[];
+  /** Its rows are there until they are swept (`Journal.sweep`). */
   delete(name: string): void;
 }
 
@@ -61,6 +64,7 @@ type EventRow = { number: number; time_ms: number; is_step: number; event: strin
 
 export function openTrainingLog(database: Database): TrainingLog {
   const sql = prepare(database);
+  const large = openLargeEvents(database);
   /** By name, so that a step looks nothing up. */
   const ids = new Map<string, number>();
   const idOf = (name: string) => {
@@ -79,18 +83,28 @@ export function openTrainingLog(database: Database): TrainingLog {
     list: () => sql.list.all().map(({ time_ms: createTimeMs, ...row }) => ({ ...row, createTimeMs })),
     put(name, status, events) {
       const id = idOf(name);
-      sql.update.run(status, id);
-      for (const { number, timeMs, isStep, event } of events)
-        sql.insertEvent.run(id, number, timeMs, isStep ? 1 : 0, event);
+      database.atomically(() => {
+        sql.update.run(status, id);
+        for (const { number, timeMs, isStep, event } of events)
+          sql.insertEvent.run(id, number, timeMs, isStep ? 1 : 0, large.put(id, number, event));
+      });
     },
-    forgetSteps: (name, upTo) => void sql.forgetSteps.run(idOf(name), upTo),
-    events: (name, after, limit) =>
-      sql.events.all(idOf(name), after, limit).map(({ number, time_ms: timeMs, is_step: isStep, event }) => ({
+    forgetSteps(name, upTo) {
+      const id = idOf(name);
+      database.atomically(() => {
+        sql.forgetLargeSteps.run(id, upTo);
+        sql.forgetSteps.run(id, upTo);
+      });
+    },
+    events(name, after, limit) {
+      const id = idOf(name);
+      return sql.events.all(id, after, limit).map(({ number, time_ms: timeMs, is_step: isStep, event }) => ({
         number,
         timeMs,
         isStep: isStep === 1,
-        event,
-      })),
+        event: large.get(id, number, event),
+      }));
+    },
     delete(name) {
       ids.delete(name);
       if (sql.delete.run(name) === 0) throw notFound(name);
@@ -106,15 +120,18 @@ function prepare(database: Database) {
       SELECT id, ?, ?, ?, ? FROM run WHERE name = ?`),
     list: database.prepare<Omit<StoredTraining, 'createTimeMs'> & { time_ms: number }>(`
       SELECT training.name, run.name AS run, plan, status, time_ms
-      FROM training JOIN run ON run.id = training.run ORDER BY training.name`),
+      FROM training JOIN run ON run.id = training.run WHERE training.name > 'runs/' ORDER BY training.name`),
     update: database.prepare('UPDATE training SET status = ? WHERE id = ?'),
     insertEvent: database.prepare('INSERT INTO training_event VALUES (?, ?, ?, ?, ?)'),
+    forgetLargeSteps: database.prepare(`
+      DELETE FROM large_event WHERE training = ?1 AND number <= ?2 AND number IN
+        (SELECT number FROM training_event WHERE training = ?1 AND number <= ?2 AND is_step = 1)`),
     forgetSteps: database.prepare(
       'DELETE FROM training_event WHERE training = ? AND number <= ? AND is_step = 1',
     ),
     events: database.prepare<EventRow>(`
       SELECT number, time_ms, is_step, event FROM training_event
       WHERE training = ? AND number > ? ORDER BY number LIMIT ?`),
-    delete: database.prepare('DELETE FROM training WHERE name = ?'),
+    delete: database.prepare(`UPDATE training SET name = '${DELETED}' || id WHERE name = ?`),
   };
 }

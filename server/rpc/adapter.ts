@@ -2,6 +2,7 @@
 // Without it a rejected promise hangs the client to its deadline, and a plain error's text is sent
 // to the client word for word.
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type {
   handleBidiStreamingCall,
   handleClientStreamingCall,
@@ -37,6 +38,9 @@ export type AdapterOptions = {
   /** Aborted when the server drains: streams without an end are ended. */
   readonly draining: AbortSignal;
 };
+
+/** A stream whose reader keeps up never waits by itself: behind so much of it others have their turn. */
+const STREAM_TURN_MS = 2;
 
 /** What the three kinds of calls have in common. */
 type AnyCall = {
@@ -116,8 +120,13 @@ export class Adapter {
   ): handleServerStreamingCall<Request, Response> {
     return (call) => {
       const work = async (context: Call) => {
-        for await (const response of handler(call.request, context))
+        let began = performance.now();
+        for await (const response of handler(call.request, context)) {
           await send(call, response, context.signal);
+          if (performance.now() - began < STREAM_TURN_MS) continue;
+          await nextTurn();
+          began = performance.now();
+        }
       };
       this.#answer(call, work, {
         succeed: () => call.end(),

@@ -80,7 +80,7 @@ export function fromDataType(dataType: DataType): WireDataType {
 export function toShifts(shifts: readonly WireShift[], field: string, limits: RequestLimits): Shift[] {
   checkShiftCount(shifts.length, field, limits);
   return shifts.map(({ seed, scale }, i) => {
-    checkSeed(seed, `${field}[${i}].seed`);
+    if (!isSeed(seed)) checkSeed(seed, `${field}[${i}].seed`);
     if (!Number.isFinite(scale)) throw invalid(`${field}[${i}].scale`, 'a finite number', String(scale));
     return { seed, scale };
   });
@@ -88,7 +88,11 @@ export function toShifts(shifts: readonly WireShift[], field: string, limits: Re
 
 /** The wire carries no other; a caller in the process might. */
 export function checkSeed(seed: bigint, field: string): void {
-  if (BigInt.asUintN(64, seed) !== seed) throw invalid(field, 'a uint64', String(seed));
+  if (!isSeed(seed)) throw invalid(field, 'a uint64', String(seed));
+}
+
+function isSeed(seed: bigint): boolean {
+  return BigInt.asUintN(64, seed) === seed;
 }
 
 function checkShiftCount(count: number, field: string, limits: RequestLimits, which = ''): void {

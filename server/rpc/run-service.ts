@@ -8,7 +8,8 @@ import {
   type Snapshot,
   type Run as WireRun,
 } from '../../proto/gen/zeroth/v1/run_service.ts';
-import { invalid } from '../errors.ts';
+import { invalid, ZerothError } from '../errors.ts';
+import { journalBytes } from '../run/journal-bytes.ts';
 import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import { fromAdditions, toAdditions } from './additions.ts';
@@ -29,7 +30,7 @@ import { getRun, type Services } from './services.ts';
 
 export function runService(services: Services): RunServiceServer {
   const { adapter, config, runs, trainings, journal } = services;
-  const toWire = (run: Run) => toWireRun(run, journal.bytes(run.name));
+  const toWire = async (run: Run) => toWireRun(run, await journalBytes(journal, run.name));
 
   return {
     createRun: adapter.unary(async (request, call) => {
@@ -45,17 +46,26 @@ export function runService(services: Services): RunServiceServer {
         additions: toAdditions(request),
       });
       call.note({ run: run.name });
-      return { run: toWire(run) };
+      return { run: await toWire(run) };
     }),
 
-    getRun: adapter.unary((request, call) => ({
-      run: toWire(getRun(services, call, request.name, 'name')),
+    getRun: adapter.unary(async (request, call) => ({
+      run: await toWire(getRun(services, call, request.name, 'name')),
     })),
 
-    listRuns: adapter.unary((request) => {
+    listRuns: adapter.unary(async (request) => {
       const model = request.model === '' ? '' : checkName(request.model, 'models', 'model');
       const { items, nextPageToken } = page(runs.list(model), request, config.pageSizeMax);
-      return { runs: items.map(toWire), nextPageToken };
+      const listed: WireRun[] = [];
+      for (const run of items) {
+        try {
+          listed.push(await toWire(run));
+        } catch (error) {
+          // Deleted while journals were counted.
+          if (!(error instanceof ZerothError && error.kind === 'not-found')) throw error;
+        }
+      }
+      return { runs: listed, nextPageToken };
     }),
 
     deleteRun: adapter.unary(async (request, call) => {
@@ -70,7 +80,7 @@ export function runService(services: Services): RunServiceServer {
       const id = request.runId === '' ? '' : checkId(request.runId, 'run_id');
       const run = await runs.fork(from, toOptionalRevision(request.revision, 'revision'), id);
       call.note({ run: run.name, from: from.name });
-      return { run: toWire(run) };
+      return { run: await toWire(run) };
     }),
 
     rollbackRun: adapter.unary(async (request, call) => {
@@ -120,15 +130,18 @@ export function runService(services: Services): RunServiceServer {
       const revision = toOptionalRevision(request.revision, 'revision');
       const exported = await run.exportRun(revision, toFormat(request.format), call.signal);
       const { file, sha256, weightsSha256 } = exported;
-      call.note({ revision: exported.revision, bytes: file.byteLength });
+      const bytes = file.reduce((sum, part) => sum + part.byteLength, 0);
+      call.note({ revision: exported.revision, bytes });
       const header = {
         revision: BigInt(exported.revision),
-        bytes: BigInt(file.byteLength),
+        bytes: BigInt(bytes),
         sha256,
         weightsSha256,
       };
       yield { part: { $case: 'header', value: header } };
-      for (const { data } of chunks(file, config.chunkBytes)) yield { part: { $case: 'data', value: data } };
+      for (const part of file)
+        for (const { data } of chunks(part, config.chunkBytes))
+          yield { part: { $case: 'data', value: data } };
     }),
   };
 }

@@ -6,21 +6,45 @@ import { changeLine, headerLine } from '../journal/portable.ts';
 
 const ENTRIES_PER_PAGE = 500;
 
+/** Text that is made in one turn: some ms. */
+const CHARACTERS_PER_TURN = 2 ** 18;
+
 /** @param end The revision that it goes up to, and the digest of the weights there. */
 export async function journalFile(
   journal: Journal,
   record: RunRecord,
   end: { readonly revision: number; readonly weightsSha256: string },
-): Promise<{ file: Uint8Array; sha256: string }> {
+): Promise<{ file: readonly Uint8Array[]; sha256: string }> {
+  const hash = createHash('sha256');
+  const file: Uint8Array[] = [];
+  let text = '';
+  const flush = async () => {
+    const bytes = Buffer.from(text);
+    text = '';
+    file.push(bytes);
+    hash.update(bytes);
+    await setImmediate();
+  };
+  for await (const piece of textOf(journal, record, end)) {
+    text += piece;
+    if (text.length >= CHARACTERS_PER_TURN) await flush();
+  }
+  await flush();
+  return { file, sha256: hash.digest('hex') };
+}
+
+async function* textOf(
+  journal: Journal,
+  record: RunRecord,
+  end: { readonly revision: number; readonly weightsSha256: string },
+): AsyncGenerator<string, void> {
   const { modelSha256, trainable, table, baseSha256 } = record;
   const run = { modelSha256, trainable, table, baseSha256, ...additionsOf(record) };
-  const pieces = [headerLine({ ...run, ...end })];
+  yield headerLine({ ...run, ...end });
   for (let after = 0; after < end.revision; ) {
     const entries = journal.entries(record.name, after, Math.min(ENTRIES_PER_PAGE, end.revision - after));
-    pieces.push(entries.map(({ change }) => changeLine(change)).join(''));
+    for (const { change } of entries) yield* changeLine(change);
     after += entries.length;
     await setImmediate();
   }
-  const file = Buffer.from(pieces.join(''));
-  return { file, sha256: createHash('sha256').update(file).digest('hex') };
 }

@@ -9,6 +9,7 @@ import type { ObjectiveFile } from '../model/objective/operator-objective.ts';
 import type { DeviceName } from '../runtime/runtime.ts';
 import { WeightsBudget } from '../worker/budget.ts';
 import { chooseDevice } from '../worker/choose-device.ts';
+import { importMsMax } from '../worker/import-deadline.ts';
 import type { ModelInfo, WorkerOptions } from '../worker/messages.ts';
 import { ModelWorker } from '../worker/worker.ts';
 import { toId } from './names.ts';
@@ -198,7 +199,14 @@ export class Models {
 
   async #handObjectives(worker: ModelWorker): Promise<readonly ObjectiveFile[]> {
     const { files } = this.#options.objectives;
-    await worker.call('setObjectives', { files });
+    const msMax = importMsMax(files.length, this.#options.config.objectiveMsMax);
+    const giveUp = () => worker.giveUp(keptBy(files, msMax));
+    const timer = msMax === 0 ? undefined : setTimeout(giveUp, msMax);
+    try {
+      await worker.call('setObjectives', { files });
+    } finally {
+      clearTimeout(timer);
+    }
     return files;
   }
 
@@ -272,6 +280,12 @@ export class Models {
     const more = files.length > 5 ? ` and ${files.length - 5} more` : '';
     return `, which has ${files.slice(0, 5).join(', ')}${more}`;
   }
+}
+
+function keptBy(files: readonly ObjectiveFile[], msMax: number): ZerothError {
+  const names = files.map(({ name }) => name).join(', ');
+  const message = `${names}: expected to be imported by a model's thread within ${msMax} ms (objectiveMsMax for each), got none or some: one keeps it`;
+  return new ZerothError('objective-failed', message);
 }
 
 function isAnother({ name, path }: ModelRecord, facts: string, cause?: unknown): ZerothError {

@@ -26,10 +26,10 @@ export async function replay(options: ReplayOptions): Promise<readonly Regrid[]>
   const { run, journal, worker, snapshots, checkpoints } = options;
   let after = 0;
   for (;;) {
-    const entries = journal.entries(run, after, ENTRIES_PER_PAGE);
-    if (entries.length === 0) break;
-    after += entries.length;
-    await worker.call('extend', { run, changes: entries.map((entry) => entry.change) });
+    const changes = journal.encodedChanges(run, after, ENTRIES_PER_PAGE);
+    if (changes.length === 0) break;
+    after += changes.length;
+    await worker.call('extend', { run, changes });
     await setImmediate();
   }
   await checkpoints?.restore(worker);

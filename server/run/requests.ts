@@ -1,12 +1,11 @@
 // What a run is asked, in the words of the domain; rpc/ converts to and from these.
-import { createHash } from 'node:crypto';
 import { counted, ZerothError } from '../errors.ts';
 import type { Change } from '../journal/journal.ts';
 import type { RowSelection } from '../model/batch/columns.ts';
 import type { Evaluation } from '../model/forward/evaluate.ts';
 import type { OutputSelection } from '../model/forward/output-selection.ts';
 import type { PieceBounds } from '../model/forward/pieces.ts';
-import type { Decay, Point } from '../shift.ts';
+import type { Point } from '../shift.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';
 
@@ -79,35 +78,6 @@ export type ChangeOutcome = {
   readonly head: number;
   readonly replayed: boolean;
 };
-
-/**
- * SHA-256 of everything in a request that decides what it does: the same id with the same content
- * is the same request. The revision it expects belongs to it, as it says what was built upon.
- */
-export function contentHash(request: ChangeRequest): Uint8Array {
-  const { change, expectedRevision, measuredAtRevision, stalenessMax } = request;
-  const content =
-    change.kind === 'rollback'
-      ? [`rollback ${change.toRevision}`]
-      : [
-          ...decayContent(change.decay),
-          ...change.shifts.map(({ seed, scale }) => `${seed} ${float64Bits(scale)}`),
-        ];
-  const conditions = `${expectedRevision} ${measuredAtRevision} ${stalenessMax}`;
-  return createHash('sha256')
-    .update([change.kind, conditions, ...content].join('\n'))
-    .digest();
-}
-
-/** Nothing where there is none: the hashes of requests from before there were any stay as they are. */
-function decayContent(decay: Decay | undefined): string[] {
-  if (decay === undefined) return [];
-  return [`decay ${float64Bits(decay.factor)} ${decay.seed} ${decay.tensors.join(' ')}`];
-}
-
-function float64Bits(value: number): string {
-  return new BigUint64Array(new Float64Array([value]).buffer)[0].toString(16);
-}
 
 /** @throws ZerothError aborted where the request was built on another head, or measured too long ago. */
 export function checkConditions(request: ChangeRequest, head: number): void {

@@ -44,6 +44,11 @@ export type RunSize = {
   readonly copies?: CopyAccount | undefined;
 };
 
+export type ExportedRun = Omit<WorkerCalls['exportRun']['out'], 'file'> & {
+  readonly revision: number;
+  readonly file: readonly Uint8Array[];
+};
+
 export class Run {
   readonly record: RunRecord;
   readonly history: History;
@@ -146,18 +151,19 @@ export class Run {
     return this.#turns.take((model) => model.worker.call('read', work, signal), { signal });
   }
 
-  /** The tuned model as a file, in memory. */
+  /** The tuned model as a file, in memory; a journal's is in parts. */
   async exportRun(
     revision: number | undefined,
     format: ExportFormat | 'journal',
     signal?: AbortSignal,
-  ): Promise<{ revision: number } & WorkerCalls['exportRun']['out']> {
+  ): Promise<ExportedRun> {
     return this.#turns.take(
       async (model) => {
         const at = this.history.checkRevision(revision ?? this.history.head, 'revision');
         if (format === 'journal') return this.#exportJournal(model, at, signal);
         const work = { run: this.name, revision: at, format };
-        return { revision: at, ...(await model.worker.call('exportRun', work, signal)) };
+        const { file, ...digests } = await model.worker.call('exportRun', work, signal);
+        return { revision: at, ...digests, file: [file] };
       },
       { signal },
     );

@@ -1,4 +1,5 @@
 // All runs of this server: made, found, forked, deleted, and brought back after a restart.
+import { setImmediate } from 'node:timers/promises';
 import { notFound, ZerothError } from '../errors.ts';
 import { type Additions, additionsOf, type RunRecord } from '../journal/journal.ts';
 import type { TableKind } from '../noise/table.ts';
@@ -7,6 +8,7 @@ import type { ObjectiveChoice, TrainableChoice, WorkerCalls } from '../worker/me
 import type { LoadedModel, Models } from './models.ts';
 import { randomId } from './names.ts';
 import { Run, type RunContext } from './run.ts';
+import { Sweeper } from './sweeper.ts';
 
 export type CreateRunRequest = {
   readonly model: string;
@@ -36,6 +38,7 @@ type SeatInMemory = { readonly model: LoadedModel; readonly bytes: number; reado
 export class Runs {
   readonly #context: RunContext;
   readonly #models: Models;
+  readonly #sweeper: Sweeper;
   readonly #runs = new Map<string, Run>();
   /** Names that a creation or a deletion in progress has taken. */
   readonly #taken = new Set<string>();
@@ -46,6 +49,7 @@ export class Runs {
   constructor(context: RunContext, models: Models) {
     this.#context = context;
     this.#models = models;
+    this.#sweeper = new Sweeper(context.journal, context.log);
   }
 
   /** Every run that the journal knows sleeps until its model is loaded. */
@@ -53,6 +57,7 @@ export class Runs {
     // All of them, even where runsMax has become less since.
     for (const record of this.#context.journal.listRuns('', Number.MAX_SAFE_INTEGER))
       this.#runs.set(record.name, new Run(record, this.#context));
+    this.#sweeper.begin();
   }
 
   get(name: string): Run {
@@ -104,7 +109,7 @@ export class Runs {
       const { createTimeMs: _, ...rest } = from.record;
       const origin = { forkedFrom: from.name, forkedRevision: at };
       const record = { ...rest, ...origin, name, createTimeMs: this.#context.now() };
-      this.#context.journal.forkRun(record, from.name, at);
+      await this.#copyJournal(record, from.name, at);
       return this.#orForget(name, async () => {
         await this.#shareCheckpoint(from.name, name, at);
         const run = new Run(record, this.#context);
@@ -127,6 +132,7 @@ export class Runs {
       this.#forgetSeat(name);
       try {
         this.#context.journal.deleteRun(name);
+        this.#sweeper.begin();
         await this.#deleteCheckpoints(name);
       } finally {
         this.#taken.delete(name);
@@ -136,6 +142,7 @@ export class Runs {
 
   /** Gives up on checkpoints that are being written, so that models can stop. */
   async close(): Promise<void> {
+    this.#sweeper.close();
     await Promise.all([...this.#runs.values()].map((run) => run.stopWriting()));
   }
 
@@ -198,10 +205,20 @@ export class Runs {
     } catch (error) {
       try {
         this.#context.journal.deleteRun(name);
+        this.#sweeper.begin();
         await this.#deleteCheckpoints(name);
       } catch (second) {
         this.#context.log.error({ run: name, err: second }, 'a run that was not made stays in the journal');
       }
+      throw error;
+    }
+  }
+
+  async #copyJournal(record: RunRecord, from: string, revision: number): Promise<void> {
+    try {
+      for (const _ of this.#context.journal.forkRun(record, from, revision)) await setImmediate();
+    } catch (error) {
+      this.#sweeper.begin();
       throw error;
     }
   }

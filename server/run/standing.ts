@@ -1,5 +1,6 @@
 // How a run stands: whether it can be asked, and how its seat in the worker is kept where the journal says.
 import { ZerothError } from '../errors.ts';
+import { encodeChange } from '../journal/encode.ts';
 import type { Journal, RunRecord } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import type { Regrid } from '../worker/messages.ts';
@@ -73,7 +74,8 @@ export class Standing {
       const change = { kind: 'regrid', ...pending[0] } as const;
       const revision = history.append(change);
       log.info({ run, revision, ...change }, 'regrid');
-      pending = (await model.worker.call('append', { run, change, evaluate: undefined })).due;
+      const work = { run, change: encodeChange(change), evaluate: undefined };
+      pending = (await model.worker.call('append', work)).due;
     }
   }
 

@@ -1,10 +1,12 @@
 // A change and an evaluation of a run, in one turn of its model's queue.
+import { encodeChange } from '../journal/encode.ts';
 import type { RunRecord } from '../journal/journal.ts';
 import type { BatchSource } from '../model/batch/columns.ts';
 import type { Parameter } from '../model/graph/graph.ts';
 import type { Evaluated, EvaluateWork, WorkerCalls } from '../worker/messages.ts';
 import { resultOf } from '../worker/outcome.ts';
 import type { RunCheckpoints } from './checkpoints.ts';
+import { hashInTurns } from './content-hash.ts';
 import type { History } from './history.ts';
 import type { LoadedModel } from './models.ts';
 import type {
@@ -66,6 +68,7 @@ export class Steps {
       const evaluation = asked && (await this.#evaluate(model, asked, this.#history.head, turn));
       return { change: undefined, evaluation };
     }
+    await hashInTurns(change);
     const earlier = this.#history.findAnswered(change);
     if (earlier === undefined) return this.#commit(model, change, asked, turn);
     this.#standing.refuseUnlessActive();
@@ -120,7 +123,7 @@ export class Steps {
     if (beside?.snapshot !== undefined) await this.tellSnapshots(model, beside.snapshot);
     const evaluate = asked && this.#toWork(asked, this.#history.head + 1, beside?.snapshot);
     const { change } = request;
-    const work = { run: this.#record.name, change, evaluate: evaluate?.work };
+    const work = { run: this.#record.name, change: encodeChange(change), evaluate: evaluate?.work };
     const applying = model.worker.call('append', work, signal);
     const begun = performance.now();
     const revision = await this.#appendBeside(model, request, applying, beside);

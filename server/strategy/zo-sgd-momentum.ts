@@ -2,7 +2,7 @@
 // momentum is the recent directions, moved along once more (MeZO, arXiv 2305.17333, appendix B.2).
 import { HEAD, type Shift } from '../shift.ts';
 import { checkDecay, type DecayState, decay, decayFields, undecayed } from './decay.ts';
-import { descent, estimate, isUsable, pairs } from './estimate.ts';
+import { estimate, isUsable, pairs } from './estimate.ts';
 import { directions, group, integer, number, type OptionsOf, positive, readOptions, seed } from './fields.ts';
 import { lost, made } from './outcome.ts';
 import { checkSchedule, scheduled, scheduleFields } from './schedule.ts';
@@ -66,16 +66,18 @@ export function zoSgdMomentum(options: ZoSgdMomentumOptions): Strategy<ZoSgdMome
       const rate = learningRate * scheduled(schedule, state.step);
       const decayed = decay(state.decay, { step: state.step, rate }, settings);
       const recent = [...state.recent, at.gradient].slice(-window);
-      const shifts = momentum(recent, beta).flatMap((gradient) => descent(gradient, rate));
+      const shifts = momentum(recent, beta, rate);
       const next = { step, recent, decay: decayed.state };
       return made(next, answer, { step, ...at, shifts, before: decayed.actions });
     },
   };
 }
 
-/** Every gradient times beta to the power of its age, the newest first. */
-function momentum(recent: readonly (readonly Shift[])[], beta: number): Shift[][] {
-  return recent
-    .toReversed()
-    .map((gradient, age) => gradient.map(({ seed, scale }) => ({ seed, scale: beta ** age * scale })));
+/** theta -= rate * beta to the power of its age * gradient, for every gradient, the newest first; in one pass, as they may be 65,536 shifts. */
+function momentum(recent: readonly (readonly Shift[])[], beta: number, rate: number): Shift[] {
+  return recent.toReversed().flatMap((gradient, age) => {
+    const weight = beta ** age;
+    // As `descent` has it, without a negative zero.
+    return gradient.map(({ seed, scale }) => ({ seed, scale: 0 - rate * (weight * scale) }));
+  });
 }

@@ -4,7 +4,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { StoredEvent } from '../journal/training-log.ts';
 import { Waiters } from '../run/waiters.ts';
 import type { TrainingEvent, TrainingStatus } from './plan.ts';
-import { encode } from './text.ts';
+import { encode, encodePacked } from './text.ts';
 
 export type BookOptions = {
   /** "runs/*\/trainings/*" */
@@ -60,7 +60,7 @@ export class Book {
     const number = this.#status.events + 1;
     const status = { ...this.#status, ...changes, events: number };
     const stored = { number, timeMs: now(), isStep: event.kind === 'step', event: encode(event) };
-    journal.trainings.put(name, encode(status), [stored]);
+    journal.trainings.put(name, encodePacked(status), [stored]);
     if (number % EVENTS_PER_CLEARING === 0) journal.trainings.forgetSteps(name, number - eventsMax);
     return { status };
   }

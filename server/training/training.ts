@@ -1,4 +1,5 @@
 // One training, from its first step to its last: asks its strategy, asks its run, and looks at other rows every so often.
+import { setImmediate } from 'node:timers/promises';
 import { counted, ZerothError } from '../errors.ts';
 import type { StoredEvent } from '../journal/training-log.ts';
 import type { Log } from '../log.ts';
@@ -7,6 +8,7 @@ import type { Run } from '../run/run.ts';
 import { HEAD } from '../shift.ts';
 import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
+import type { Action } from '../strategy/strategy.ts';
 import type { Book } from './book.ts';
 import { checkActions, checkPoints, type StepLimits } from './limits.ts';
 import { afterLook, isDue, isOutOfPatience } from './looks.ts';
@@ -215,6 +217,8 @@ export class Training {
       const done = driver.tell(losses, outcome.results[0].examples);
       if (done === undefined) continue;
       checkActions(done.actions, limits);
+      // Making a large update takes some ms, and so does what comes of it.
+      if (done.actions.some(isLarge)) await setImmediate();
       return teller.tell({ ...done, measuredAtRevision: outcome.revision, timing });
     }
   }
@@ -245,6 +249,13 @@ export class Training {
     book.put({ state, reason }, { kind: 'state', state, reason });
     log.info({ training: this.name, state, reason, step: this.status.place.step }, 'training');
   }
+}
+
+/** A step of it takes a millisecond of the thread, and more. */
+const LARGE_SHIFTS = 4096;
+
+function isLarge(action: Action): boolean {
+  return action.kind === 'update' && action.shifts.length > LARGE_SHIFTS;
 }
 
 async function leave(teller: Teller, wanted: Exclude<Wanted, 'run'>): Promise<End | undefined> {

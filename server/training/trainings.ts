@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import { randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import type { Runs } from '../run/runs.ts';
+import { Sweeper } from '../run/sweeper.ts';
 import { HEAD } from '../shift.ts';
 import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
@@ -38,6 +39,7 @@ export type StartRequest = {
 export class Trainings {
   readonly #context: TrainingsContext;
   readonly #runs: Runs;
+  readonly #sweeper: Sweeper;
   readonly #trainings = new Map<string, Training>();
   /** Runs whose training is being begun. */
   readonly #beginning = new Set<string>();
@@ -45,6 +47,7 @@ export class Trainings {
   constructor(context: TrainingsContext, runs: Runs) {
     this.#context = context;
     this.#runs = runs;
+    this.#sweeper = new Sweeper(context.journal, context.log);
   }
 
   /** Goes on with those that were running when the server ended. To be called once the runs are there. */
@@ -101,6 +104,7 @@ export class Trainings {
     await training.dropSnapshots();
     // First: where it stays in the journal, it stays.
     this.#context.journal.trainings.delete(training.name);
+    this.#sweeper.begin();
     this.#trainings.delete(training.name);
     await training.abandon();
   }
@@ -116,6 +120,7 @@ export class Trainings {
   /** Those that run go on after the next start. */
   async close(): Promise<void> {
     const { shutdownGraceMs } = this.#context.config;
+    this.#sweeper.close();
     await Promise.all(this.list().map((training) => training.close(shutdownGraceMs)));
   }
 

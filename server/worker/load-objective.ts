@@ -2,6 +2,7 @@
 // were accepted: a file that has changed since, or is gone, is another matter.
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { ZerothError } from '../errors.ts';
 import { thrown } from '../model/objective/foreign.ts';
 import { graphObjective } from '../model/objective/graph-objective.ts';
 import { moduleObjective } from '../model/objective/module-objective.ts';
@@ -11,14 +12,17 @@ import {
   type OperatorObjective,
   objectiveFailure,
 } from '../model/objective/operator-objective.ts';
+import { importedWithin, notImported, START_MS } from './import-deadline.ts';
 
 /** Of modules that are being imported, by the address that they are imported as. */
 const sources = new Map<string, Uint8Array>();
 let areHooked = false;
+/** What Node.js needs for the first one is there. */
+let hasImported = false;
 
 /**
  * Modules are never forgotten by a thread, so one is imported once for each content it has had.
- * @param msMax How long a call of a module may take.
+ * @param msMax How long the import of a module may take, and each call of it; 0 is as long as it likes.
  * @throws ZerothError objective-failed saying why the file is no objective.
  */
 export async function loadObjective(file: ObjectiveFile, msMax: number): Promise<OperatorObjective> {
@@ -29,8 +33,12 @@ export async function loadObjective(file: ObjectiveFile, msMax: number): Promise
   sources.set(url, file.bytes);
   let module: { readonly default?: unknown };
   try {
-    module = (await withinModule(file.name, () => import(url))) as typeof module;
+    const bound = msMax === 0 || hasImported ? msMax : START_MS + msMax;
+    const importing = withinModule(file.name, () => import(url));
+    module = await importedWithin(bound, importing, () => fail(notImported(msMax)));
+    hasImported = true;
   } catch (error) {
+    if (error instanceof ZerothError) throw error;
     const told = thrown(error, file);
     const isPlaced = !(error instanceof SyntaxError) || /line \d+\)$/.test(told);
     throw fail(`it cannot be imported: ${told}${isPlaced ? '' : whereItIsWrong(file)}`, error);

@@ -1,5 +1,6 @@
 // The thread that owns a model: it takes one request at a time and answers it.
 import { parentPort, workerData } from 'node:worker_threads';
+import { decodeChange } from '../journal/encode.ts';
 import type { Piece } from '../model/forward/pieces.ts';
 import { containStrays } from '../model/objective/module-scope.ts';
 import { Caller } from '../runtime/caller.ts';
@@ -13,6 +14,7 @@ import type {
 } from './messages.ts';
 import { ModelHost } from './model-host.ts';
 import { settled } from './outcome.ts';
+import { unpacked } from './packed-points.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('thread.ts runs in a worker thread');
@@ -33,10 +35,10 @@ const handlers: Handlers = {
   tryDevice: () => host.tryDevice(),
   openRun: (payload) => host.openRun(payload),
   closeRun: ({ run }) => host.closeRun(run),
-  extend: ({ run, changes }) => host.run(run).extend(changes),
+  extend: ({ run, changes }) => host.run(run).extend(changes.map(decodeChange)),
   setSnapshots: ({ run, revisions }) => host.run(run).setSnapshots(revisions),
   settle: ({ run }) => host.run(run).settle(),
-  append: ({ run, change, evaluate }) => host.run(run).append(change, evaluate),
+  append: ({ run, change, evaluate }) => host.run(run).append(decodeChange(change), evaluate),
   reset: ({ run }) => host.run(run).reset(),
   prepare: ({ run, point }) => host.run(run).prepare(point, 'point'),
   evaluate: (work) => host.run(work.run).evaluate(work),
@@ -65,7 +67,7 @@ port.on('message', (request: WorkerRequest) => {
 
 async function answer({ id, name, payload }: WorkerRequest): Promise<void> {
   const handler = handlers[name] as (payload: unknown) => unknown;
-  const outcome = await settled(() => handler(payload));
+  const outcome = await settled(() => handler(unpacked(payload)));
   port!.postMessage({ id, outcome } satisfies WorkerReply, outcome.ok ? ownedBuffers(outcome.value) : []);
   if (name === 'close') port!.close();
 }

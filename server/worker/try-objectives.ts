@@ -1,6 +1,7 @@
 // The main thread's end of a thread that tries files of the operator before any model's worker sees them.
 import { Worker } from 'node:worker_threads';
 import { type ObjectiveFile, objectiveFailure } from '../model/objective/operator-objective.ts';
+import { notImported, START_MS } from './import-deadline.ts';
 import type { ObjectiveFacts, Outcome } from './messages.ts';
 
 /** This file runs from source or compiled; its neighbour has the same ending. */
@@ -8,9 +9,6 @@ const THREAD = new URL(
   `./objective-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
   import.meta.url,
 );
-
-/** What starting a thread and Node.js's own part of an import may take, on a machine that is busy. */
-const START_MS = 20_000;
 
 /**
  * One outcome for each file. A file that ends its thread, or does not load in time, costs the others nothing: they go on in another.
@@ -42,7 +40,7 @@ async function tryInThread(files: readonly ObjectiveFile[], msMax: number): Prom
   worker.stdout.on('data', (printed: Buffer) => process.stderr.write(printed));
   const tried: Outcome<ObjectiveFacts>[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();
-  const tooLong = () => resolve(`it was not imported within ${msMax} ms (objectiveMsMax)`);
+  const tooLong = () => resolve(notImported(msMax));
   const wait = (ms: number) => (msMax === 0 ? undefined : setTimeout(tooLong, ms));
   let timer = wait(START_MS + msMax);
   worker.on('message', (outcome: Outcome<ObjectiveFacts>) => {

@@ -5,6 +5,7 @@ import { Caller } from '../runtime/caller.ts';
 import { releaseQueue } from '../runtime/open.ts';
 import type { CallName, StrayError, WorkerCalls, WorkerOptions, WorkerReply } from './messages.ts';
 import { resultOf } from './outcome.ts';
+import { packed } from './packed-points.ts';
 
 type Waiting = { resolve(value: unknown): void; reject(error: unknown): void };
 
@@ -15,6 +16,7 @@ export class ModelWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #caller = new Caller();
+  readonly #onLost: (error: Error) => void;
   #nextId = 1;
   #ended: ZerothError | undefined;
   readonly #exit: Promise<void>;
@@ -28,6 +30,7 @@ export class ModelWorker {
     onLost: (error: Error) => void,
     onStray: (error: StrayError) => void = () => {},
   ) {
+    this.#onLost = onLost;
     const workerData: WorkerOptions = { ...options, caller: this.#caller.shared };
     this.#worker = new Worker(THREAD, { workerData, stdout: true });
     // Standard output is the log's, a line a call: what objectives of the operator print is for who watches.
@@ -36,11 +39,11 @@ export class ModelWorker {
     this.#worker.on('message', (message: WorkerReply | StrayError) =>
       'id' in message ? this.#settle(message) : onStray(message),
     );
-    this.#worker.on('error', (error) => this.#end(error, onLost));
+    this.#worker.on('error', (error) => this.#end(error));
     this.#exit = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         releaseQueue(options.queue, threadId);
-        this.#end(new Error(`the thread ended with code ${code}`), onLost);
+        this.#end(new Error(`the thread ended with code ${code}`));
         resolve();
       });
     });
@@ -57,7 +60,7 @@ export class ModelWorker {
     const abandon = () => this.#caller.leave();
     signal?.addEventListener('abort', abandon, { once: true });
     const result = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.#worker.postMessage({ id, name, payload });
+    this.#worker.postMessage({ id, name, payload: packed(payload) });
     return result.finally(() => signal?.removeEventListener('abort', abandon)) as Promise<
       WorkerCalls[Name]['out']
     >;
@@ -76,6 +79,12 @@ export class ModelWorker {
     await this.#exit;
   }
 
+  /** Ends a thread that a module of the operator keeps: a loop has no other end. Not while it runs a model. @param error For all who wait. */
+  giveUp(error: ZerothError): void {
+    this.#end(error, error);
+    void this.#worker.terminate();
+  }
+
   #settle(reply: WorkerReply): void {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
@@ -86,11 +95,11 @@ export class ModelWorker {
     }
   }
 
-  #end(cause: Error, onLost: (error: Error) => void): void {
+  #end(cause: Error, told = new ZerothError('internal', 'the worker of this model ended', {}, cause)): void {
     const lost = this.#ended === undefined;
-    this.#ended ??= new ZerothError('internal', 'the worker of this model ended', {}, cause);
+    this.#ended ??= told;
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
-    if (lost) onLost(cause);
+    if (lost) this.#onLost(cause);
   }
 }

@@ -1,5 +1,6 @@
 // What every journal must do, whatever it is kept in.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodeChange } from '../../server/journal/encode.ts';
 import type { Change, Journal } from '../../server/journal/journal.ts';
 import { errorOf, runRecord, sha256, shiftsOf, update } from './updates.ts';
 
@@ -23,6 +24,7 @@ const extremes: readonly Change[] = [
 export function keepsTheContract(name: string, open: () => Journal): void {
   describe(`${name} keeps the journal's contract`, () => {
     let journal: Journal;
+    const fork = (...of: Parameters<Journal['forkRun']>) => [...journal.forkRun(...of)].length;
     beforeEach(() => {
       journal = open();
     });
@@ -134,7 +136,7 @@ export function keepsTheContract(name: string, open: () => Journal): void {
     test('a fork has the same chain up to its revision, and no request ids', () => {
       journal.createRun(runRecord('runs/a'));
       for (const step of [1, 2, 3]) journal.append('runs/a', update(step));
-      journal.forkRun(runRecord('runs/b', { forkedFrom: 'runs/a', forkedRevision: 2 }), 'runs/a', 2);
+      fork(runRecord('runs/b', { forkedFrom: 'runs/a', forkedRevision: 2 }), 'runs/a', 2);
       const source = journal.entries('runs/a', 0, 2).map((entry) => ({ ...entry, requestId: '' }));
       expect(journal.entries('runs/b', 0, 10)).toStrictEqual(source);
       expect(journal.append('runs/b', update(3))).toStrictEqual(journal.entries('runs/a', 2, 1)[0]);
@@ -143,10 +145,10 @@ export function keepsTheContract(name: string, open: () => Journal): void {
 
     test('a fork beyond the head or onto a name that is taken leaves nothing behind', () => {
       for (const run of ['runs/a', 'runs/b']) journal.createRun(runRecord(run));
-      const beyond = errorOf(() => journal.forkRun(runRecord('runs/c'), 'runs/a', 1));
+      const beyond = errorOf(() => fork(runRecord('runs/c'), 'runs/a', 1));
       expect(beyond.message).toBe('revision: expected 0 to 0, the head of runs/a, got 1');
       expect([beyond.kind, beyond.details.metadata]).toEqual(['revision-beyond-head', { head: '0' }]);
-      expect(errorOf(() => journal.forkRun(runRecord('runs/b'), 'runs/a', 0)).kind).toBe('already-exists');
+      expect(errorOf(() => fork(runRecord('runs/b'), 'runs/a', 0)).kind).toBe('already-exists');
       expect(journal.listRuns('', 10)).toHaveLength(2);
       expect(journal.append('runs/b', update(1)).revision).toBe(1);
     });
@@ -170,7 +172,7 @@ export function keepsTheContract(name: string, open: () => Journal): void {
         () => journal.entries('runs/x', 0, 1),
         () => journal.findRequest('runs/x', 'a'),
         () => journal.putSnapshot('runs/x', { name: 'a', revision: 0 }),
-        () => journal.forkRun(runRecord('runs/y'), 'runs/x', 0),
+        () => fork(runRecord('runs/y'), 'runs/x', 0),
         () => journal.deleteRun('runs/x'),
       ];
       for (const call of calls) {
@@ -194,6 +196,63 @@ export function keepsTheContract(name: string, open: () => Journal): void {
       expect(journal.deleteSnapshot('runs/a', 'z')).toBe(false);
       const beyond = errorOf(() => journal.putSnapshot('runs/a', { name: 'b', revision: 3 }));
       expect(beyond.kind).toBe('revision-beyond-head');
+    });
+
+    test('changes of any size are counted, paged, forked and deleted', () => {
+      const large = (count: number) =>
+        shiftsOf(...Array.from({ length: count }, (_, i) => ({ seed: BigInt(i), scale: 0.5 * i })));
+      const changes = [1, 31, 32, 2 ** 16, 3].map(large);
+      journal.createRun(runRecord('runs/a'));
+      for (const [i, change] of changes.entries()) journal.append('runs/a', { ...update(i), change });
+      const bytes = changes.map((change) => encodeChange(change).length + 32);
+      expect(journal.bytes('runs/a')).toBe(bytes.reduce((sum, each) => sum + each));
+      // The fourth fills the page.
+      expect(journal.entries('runs/a', 0, 10).map(({ change }) => change)).toEqual(changes.slice(0, 4));
+      expect(journal.encodedChanges('runs/a', 3, 10)).toEqual([encodeChange(changes[3])]);
+
+      fork(runRecord('runs/b', { forkedFrom: 'runs/a', forkedRevision: 4 }), 'runs/a', 4);
+      journal.deleteRun('runs/a');
+      expect(journal.entries('runs/b', 2, 10).map(({ change }) => change)).toEqual(changes.slice(2, 4));
+      expect(journal.bytes('runs/b')).toBe(bytes.slice(0, 4).reduce((sum, each) => sum + each));
+    });
+
+    test('a long run is forked in parts, and is there with the last of them', () => {
+      journal.createRun(runRecord('runs/a'));
+      journal.together('runs/a', () => {
+        for (let step = 1; step <= 2500; step++) journal.append('runs/a', update(step));
+      });
+      const record = runRecord('runs/b', { forkedFrom: 'runs/a', forkedRevision: 2500 });
+      const parts = journal.forkRun(record, 'runs/a', 2500);
+      for (let part = 0; part < 3; part++) {
+        expect(parts.next().done).toBe(false);
+        expect([journal.findRun('runs/b'), journal.listRuns('', 10).length]).toEqual([undefined, 1]);
+      }
+      expect(parts.next().done).toBe(true);
+      expect([journal.head('runs/b'), journal.digestAt('runs/b', 2500)]).toEqual([
+        2500,
+        journal.digestAt('runs/a', 2500),
+      ]);
+
+      for (const _ of journal.forkRun({ ...record, name: 'runs/c' }, 'runs/a', 2500)) break;
+      expect(journal.listRuns('', 10).map(({ name }) => name)).toEqual(['runs/a', 'runs/b']);
+      const orphan = journal.forkRun({ ...record, name: 'runs/c' }, 'runs/a', 2500);
+      orphan.next();
+      journal.deleteRun('runs/a');
+      journal.createRun(runRecord('runs/a'));
+      expect(errorOf(() => [...orphan]).message).toBe('runs/a does not exist');
+      expect(fork({ ...record, name: 'runs/c' }, 'runs/b', 2500)).toBe(3);
+    });
+
+    test('bytes are counted a part at a time, and with what comes meanwhile', () => {
+      journal.createRun(runRecord('runs/a'));
+      for (let step = 1; step <= 5; step++) journal.append('runs/a', update(step));
+      fork(runRecord('runs/b'), 'runs/a', 5);
+      expect(journal.countBytes('runs/b', 2)).toBe(false);
+      journal.append('runs/b', update(6));
+      expect([2, 2, 2].map((count) => journal.countBytes('runs/b', count))).toEqual([false, true, true]);
+      journal.append('runs/b', update(7));
+      expect(journal.countBytes('runs/b', 1)).toBe(true);
+      expect(journal.bytes('runs/b')).toBe(7 * 49);
     });
 
     test('models are put, replaced, listed by name and deleted', () => {

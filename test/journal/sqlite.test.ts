@@ -67,12 +67,12 @@ describe('a journal file', () => {
   });
 
   test('of a later version is refused and left as it was', () => {
-    const path = tampered(1, 'PRAGMA user_version = 4');
+    const path = tampered(1, 'PRAGMA user_version = 5');
     const before = readFileSync(path);
     const error = errorOf(() => open(path));
     expect(error.kind).toBe('unimplemented');
     expect(error.message).toBe(
-      `${path}: expected journal schema 1 to 3, got 4; open it with the version of Zeroth that wrote it, or a later one`,
+      `${path}: expected journal schema 1 to 4, got 5; open it with the version of Zeroth that wrote it, or a later one`,
     );
     expect(readFileSync(path).equals(before)).toBe(true);
   });
@@ -98,7 +98,7 @@ describe('a journal file', () => {
   test('whose pages are overwritten is data loss', () => {
     const path = tampered(2000, '');
     const bytes = readFileSync(path);
-    bytes.fill(0xff, 4096 * 8);
+    bytes.fill(0xff, 4096 * 40);
     writeFileSync(path, bytes);
     const journal = open(path);
     const error = errorOf(() => journal.entries('runs/a', 0, 2000));
@@ -123,6 +123,47 @@ describe('a journal file', () => {
     const message = `runs/a: ${what}; the journal is damaged, restore it from a backup`;
     expect([error.kind, error.message]).toEqual(['data-loss', message]);
     journal.close();
+  });
+
+  test('keeps nothing of what is deleted, once that is swept, and of forks that were not finished', () => {
+    const path = newPath();
+    const first = open(path);
+    first.createRun(runRecord('runs/a'));
+    const shifts = Array.from({ length: 5000 }, (_, i) => ({ seed: BigInt(i), scale: 1 }));
+    for (let step = 1; step <= 20; step++)
+      first.append('runs/a', { ...update(step), change: { kind: 'shifts', shifts } });
+    for (let step = 21; step <= 1200; step++) first.append('runs/a', update(step));
+    first.putSnapshot('runs/a', { name: 'best', revision: 1 });
+    const training = { name: 'runs/a/trainings/one', run: 'runs/a', plan: '', status: '', createTimeMs: 0 };
+    first.trainings.create(training);
+    const events = Array.from({ length: 600 }, (_, i) => ({
+      number: i + 1,
+      timeMs: 0,
+      isStep: true,
+      event: 'long'.repeat(i),
+    }));
+    first.trainings.put(training.name, '', events);
+    expect(first.trainings.events(training.name, 0, 600)).toEqual(events);
+    first.forkRun(runRecord('runs/b'), 'runs/a', 1200).next();
+    first.close();
+
+    const second = open(path);
+    expect(second.listRuns('', 10).map(({ name }) => name)).toEqual(['runs/a']);
+    second.deleteRun('runs/a');
+    expect([second.listRuns('', 10), second.trainings.list()]).toEqual([[], []]);
+    second.createRun(runRecord('runs/a'));
+    second.trainings.create(training);
+    second.append('runs/a', update(1));
+    let sweeps = 0;
+    while (second.sweep({ rows: 500, bytes: 2 ** 18 })) sweeps++;
+    expect(sweeps).toBeGreaterThan(10);
+    second.close();
+
+    const database = new DatabaseSync(path);
+    const count = (table: string) => database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows;
+    const tables = ['run', 'entry', 'large_change', 'snapshot', 'training', 'training_event', 'large_event'];
+    expect(tables.map(count)).toEqual([1, 1, 0, 0, 1, 0, 0]);
+    database.close();
   });
 
   test('takes some tens of bytes a step', () => {

@@ -46,9 +46,9 @@ function unload({ runs, models }: { runs: Runs; models: Models }): Promise<void>
 
 /** The first time that the entries of this run are read, which a replay does. */
 function onReplay(before: Before, run: string, act: () => void): void {
-  before.entries = (name) => {
+  before.encodedChanges = (name) => {
     if (name !== run) return;
-    delete before.entries;
+    delete before.encodedChanges;
     act();
   };
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { afterLook, isDue, isOutOfPatience } from '../../server/training/looks.ts';
 import type { Look, TrainingStatus } from '../../server/training/plan.ts';
-import { decode, encode } from '../../server/training/text.ts';
+import { decode, encode, encodePacked } from '../../server/training/text.ts';
 
 type Looked = Pick<TrainingStatus, 'last' | 'best' | 'worse'>;
 
@@ -45,12 +45,37 @@ describe('a look', () => {
   });
 });
 
-test('what is written down comes back bit for bit', () => {
+const marked = { name: 'number:shifts:AAAA', seed: 'number:shifts:', shifts: 'number:text:' };
+
+test.each([
+  { how: 'as it is', write: encode },
+  { how: 'packed', write: encodePacked },
+])('what is written down $how comes back bit for bit', ({ write }) => {
   const value = {
+    recent: [
+      [
+        { seed: 0n, scale: -0 },
+        { seed: 2n ** 64n - 1n, scale: 5e-324 },
+      ],
+      [{ seed: 1n, scale: Number.NaN }],
+      [],
+    ],
+    decays: [
+      { seed: 1n, factor: 0.5 },
+      { seed: 2n, scale: 1, more: 3 },
+    ],
+    marked,
     losses: [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0.1, 5e-324, 2 ** 53],
     batches: { size: 8, seed: 2n ** 64n - 1n },
     shifts: [{ seed: 2n ** 63n + 1n, scale: -1e-3 }],
     name: 'number of things',
   };
-  expect(decode(encode(value))).toStrictEqual(value);
+  expect(decode(write(value))).toStrictEqual(value);
+});
+
+test('a status that an earlier version wrote is read: its shifts are text as all else is', () => {
+  const recent = [[{ seed: 3n, scale: 0.5 }]];
+  expect(encode({ recent })).toBe('{"recent":[[{"seed":"3","scale":0.5}]]}');
+  expect(decode(encode({ recent }))).toStrictEqual({ recent });
+  expect(encodePacked({ recent })).toBe('{"recent":["number:shifts:AwAAAAAAAAAAAAAAAADgPw=="]}');
 });
