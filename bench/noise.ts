@@ -1,7 +1,8 @@
 // What the hint that values are noisy is worth (docs/studies.md): normal noise of deviation 1 on problems of five dimensions whose lowest value is 0, from
 // values of 31 and 8,900 on. Once for each seed.
 import { type CmaEsOptions, cmaEs, noisyCmaEs } from '../server/study/cma-es.ts';
-import type { Domain, Noise, Optimizer } from '../server/study/optimizer.ts';
+import type { Domain } from '../server/study/domain.ts';
+import type { Noise, Optimizer } from '../server/study/optimizer.ts';
 import { type Exact, ellipsoid, evaluated, sphere } from '../test/study/noise.ts';
 import type { Bench } from './bench.ts';
 

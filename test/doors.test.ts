@@ -86,7 +86,7 @@ const doors: readonly (readonly [string, string[]])[] = [
   [
     'optimizers of studies are pure: errors, what strategies share, and eigenvalues',
     through(
-      /^server\/study\/(optimizer|optimizers|check|shape|space|parameters?|box|cells|margin|normal|noisy|rank-change|repeats|estimate|uncertainty|eigen|covariance|(full|diagonal)-covariance|evolution|stop|restarts|bipop|generations?|(sep-)?cma-es|sobol(-numbers)?|random(-numbers)?)\.ts$/,
+      /^server\/study\/(optimizer|optimizers|check|shape|space|parameters?|box|cells|margin|normal|noisy|rank-change|repeats|estimate|uncertainty|eigen|covariance|(full|diagonal)-covariance|evolution|stop|restarts|bipop|generations?|(sep-)?cma-es|sobol(-numbers)?|random(-numbers)?|domain)\.ts$/,
       /^(?!server\/(study\/|errors\.ts|strategy\/(fields|seeds|options|state)\.ts)|ml-matrix$)/,
     ),
   ],

@@ -7,7 +7,7 @@ import {
   type Trial as WireTrial,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
-import { checkVector } from '../study/check.ts';
+import { checkVector } from '../study/domain.ts';
 import type { Estimate } from '../study/optimizer.ts';
 import type { StudyPlan, Trial, TrialPoint } from '../study/plan.ts';
 import { type Point, toPoint, toVector } from '../study/space.ts';

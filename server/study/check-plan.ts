@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import { invalid } from '../errors.ts';
 import { strategyOf } from '../strategy/index.ts';
-import { checkStart } from './check.ts';
+import { checkStart } from './domain.ts';
 import { methodOf } from './method.ts';
 import type { Noise } from './optimizer.ts';
 import { optimizerNames, optimizerOf } from './optimizers.ts';

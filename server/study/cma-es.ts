@@ -10,11 +10,12 @@ import {
   readOptions,
   seed,
 } from '../strategy/fields.ts';
-import { checkDomain } from './check.ts';
+import type { Domain } from './domain.ts';
+import { checkDomain } from './domain.ts';
 import { type FullCovariance, fullCovariance } from './full-covariance.ts';
 import { type GenerationsState, generations } from './generations.ts';
 import { type NoisyState, noisyGenerations } from './noisy.ts';
-import type { Domain, Optimizer } from './optimizer.ts';
+import type { Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
 import { type Course, POPULATION_MAX } from './restarts.ts';
 import { type Hints, NOISY_LATE_SHARE } from './uncertainty.ts';

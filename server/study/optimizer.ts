@@ -2,8 +2,6 @@
 // It does no I/O and keeps its state as plain data (strategy/state.ts), so that it goes on the same
 // after a restart.
 
-import type { Cells } from './cells.ts';
-
 /** id: 0, 1, 2, ... in the order of asking. vector: in [0, 1]^d of a box, else in R^d. */
 export type Candidate = { readonly id: number; readonly vector: readonly number[] };
 
@@ -53,14 +51,3 @@ export type Noise = {
   /** Their standard deviation, the same everywhere; undefined where it is not known. */
   readonly deviation?: number | undefined;
 };
-
-/** Where an optimizer searches, and from where. */
-export type Domain =
-  | {
-      readonly kind: 'box';
-      readonly start: readonly number[];
-      /** One for each coordinate, where some of them are cut. */
-      readonly cells?: readonly Cells[] | undefined;
-    }
-  /** R^d; the optimum is expected within a few times `scale` of the start in each coordinate. */
-  | { readonly kind: 'vector'; readonly start: readonly number[]; readonly scale: number };

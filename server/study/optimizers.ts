@@ -1,7 +1,8 @@
 // The optimizers by name: a new one is a file, an entry here and a test.
 import type { Fields } from '../strategy/fields.ts';
 import { CMA_ES_DIMENSION_MAX, cmaEs, cmaEsFields, noisyCmaEs } from './cma-es.ts';
-import type { Domain, Optimizer } from './optimizer.ts';
+import type { Domain } from './domain.ts';
+import type { Optimizer } from './optimizer.ts';
 import { RANDOM_DIMENSION_MAX, random, randomFields } from './random.ts';
 import { noisySepCmaEs, SEP_CMA_ES_DIMENSION_MAX, sepCmaEs } from './sep-cma-es.ts';
 import { sobol, sobolFields } from './sobol.ts';

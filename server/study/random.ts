@@ -1,8 +1,10 @@
 // Points that do not look at values: uniform in a box, normal around the start of a vector. The baseline
 // that anything else has to beat.
 import { type Fields, type OptionsOf, readOptions, seed } from '../strategy/fields.ts';
-import { checkAsk, checkDomain, checkTold, isCounter } from './check.ts';
-import type { Domain, Optimizer } from './optimizer.ts';
+import { checkAsk, checkTold, isCounter } from './check.ts';
+import type { Domain } from './domain.ts';
+import { checkDomain } from './domain.ts';
+import type { Optimizer } from './optimizer.ts';
 import { normals, uniforms } from './random-numbers.ts';
 
 export const randomFields = { seed: seed('Every candidate follows from it.') } satisfies Fields;

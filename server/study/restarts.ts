@@ -5,9 +5,9 @@ import { type Balance, firstBalance, nextBalance } from './bipop.ts';
 import { outOfBox } from './box.ts';
 import type { Cells } from './cells.ts';
 import type { Covariance } from './covariance.ts';
+import type { Domain } from './domain.ts';
 import { type Distribution, distribution } from './evolution.ts';
 import type { Margin } from './margin.ts';
-import type { Domain } from './optimizer.ts';
 import { uniforms } from './random-numbers.ts';
 import type { History, Stop } from './stop.ts';
 

@@ -1,11 +1,12 @@
 // Separable CMA-ES (Ros and Hansen 2008, PPSN X), with IPOP (Auger and Hansen 2005) or BIPOP restarts (Hansen 2009).
 import { readOptions } from '../strategy/fields.ts';
-import { checkDomain } from './check.ts';
 import { type CmaEsOptions, cmaEsFields } from './cma-es.ts';
 import { type DiagonalCovariance, diagonalCovariance } from './diagonal-covariance.ts';
+import type { Domain } from './domain.ts';
+import { checkDomain } from './domain.ts';
 import { type GenerationsState, generations } from './generations.ts';
 import { type NoisyState, noisyGenerations } from './noisy.ts';
-import type { Domain, Optimizer } from './optimizer.ts';
+import type { Optimizer } from './optimizer.ts';
 import { defaultPopulation } from './parameters.ts';
 import type { Course } from './restarts.ts';
 import { type Hints, NOISY_LATE_SHARE } from './uncertainty.ts';

@@ -3,8 +3,10 @@
 import { invalid } from '../errors.ts';
 import { type Fields, type OptionsOf, readOptions, seed } from '../strategy/fields.ts';
 import { seedFor } from '../strategy/seeds.ts';
-import { checkAsk, checkDomain, checkTold, isCounter } from './check.ts';
-import type { Domain, Optimizer } from './optimizer.ts';
+import { checkAsk, checkTold, isCounter } from './check.ts';
+import type { Domain } from './domain.ts';
+import { checkDomain } from './domain.ts';
+import type { Optimizer } from './optimizer.ts';
 import { SOBOL_DIMENSION_MAX, sobolNumbers } from './sobol-numbers.ts';
 
 export const sobolFields = { seed: seed('The scrambling follows from it.') } satisfies Fields;

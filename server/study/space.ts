@@ -1,7 +1,7 @@
 // Search spaces: parameters by name with their ranges, to and from the unit cube that optimizers of
 // boxes work in; or R^d around a start.
 import { invalid } from '../errors.ts';
-import type { Domain } from './optimizer.ts';
+import type { Domain } from './domain.ts';
 import { type Parameter, type ParameterValue, parameterKinds } from './parameter.ts';
 
 /** Parameters take coordinates in the order in which an object lists its names. */

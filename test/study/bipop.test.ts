@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import { type Balance, firstBalance, isSpent, nextBalance } from '../../server/study/bipop.ts';
 import { type CmaEsState, cmaEs } from '../../server/study/cma-es.ts';
-import type { Domain, Optimizer } from '../../server/study/optimizer.ts';
+import type { Domain } from '../../server/study/domain.ts';
+import type { Optimizer } from '../../server/study/optimizer.ts';
 import { uniforms } from '../../server/study/random-numbers.ts';
 import type { Exact } from './noise.ts';
 

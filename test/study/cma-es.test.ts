@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { decodeState, encodeState } from '../../server/strategy/state.ts';
 import { type CmaEsOptions, cmaEs } from '../../server/study/cma-es.ts';
+import type { Domain } from '../../server/study/domain.ts';
 import type { GenerationsState } from '../../server/study/generations.ts';
-import type { Domain, Optimizer, Told } from '../../server/study/optimizer.ts';
+import type { Optimizer, Told } from '../../server/study/optimizer.ts';
 import { random } from '../../server/study/random.ts';
 import { sepCmaEs } from '../../server/study/sep-cma-es.ts';
 import { type Objective, valued } from './contract.ts';

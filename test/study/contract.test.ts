@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Domain } from '../../server/study/optimizer.ts';
+import type { Domain } from '../../server/study/domain.ts';
 import { optimizerNames, optimizerOf } from '../../server/study/optimizers.ts';
 import { keepsTheContract } from './contract.ts';
 

@@ -1,7 +1,8 @@
 // What every optimizer promises, whatever its method.
 import { describe, expect, it } from 'vitest';
 import { decodeState, encodeState } from '../../server/strategy/state.ts';
-import type { Candidate, Domain, Optimizer, Told } from '../../server/study/optimizer.ts';
+import type { Domain } from '../../server/study/domain.ts';
+import type { Candidate, Optimizer, Told } from '../../server/study/optimizer.ts';
 
 export type Make<State> = (seed: bigint, domain: Domain) => Optimizer<State>;
 export type Objective = (vector: readonly number[]) => number | undefined;

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { encodeState } from '../../server/strategy/state.ts';
 import { cmaEs } from '../../server/study/cma-es.ts';
+import type { Domain } from '../../server/study/domain.ts';
 import type { GenerationsState } from '../../server/study/generations.ts';
-import type { Domain, Optimizer } from '../../server/study/optimizer.ts';
+import type { Optimizer } from '../../server/study/optimizer.ts';
 import { sepCmaEs } from '../../server/study/sep-cma-es.ts';
 import { type Objective, valued } from './contract.ts';
 

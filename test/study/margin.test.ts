@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { cellAround, intoBox } from '../../server/study/box.ts';
 import { type Cells, cellOf } from '../../server/study/cells.ts';
 import { cmaEs } from '../../server/study/cma-es.ts';
+import type { Domain } from '../../server/study/domain.ts';
 import { withMargin } from '../../server/study/margin.ts';
 import { cumulative, quantile } from '../../server/study/normal.ts';
-import type { Domain } from '../../server/study/optimizer.ts';
 import { cutDomainOf, domainOf, type Space, toPoint } from '../../server/study/space.ts';
 import { valued } from './contract.ts';
 

@@ -1,9 +1,10 @@
 // CMA-ES under noise: what is evaluated how often, what is learned from it, and that it is of use.
 import { describe, expect, it } from 'vitest';
 import { type CmaEsOptions, cmaEs, noisyCmaEs } from '../../server/study/cma-es.ts';
+import type { Domain } from '../../server/study/domain.ts';
 import { averaged } from '../../server/study/estimate.ts';
 import type { NoisyState } from '../../server/study/noisy.ts';
-import type { Candidate, Domain, Noise, Optimizer } from '../../server/study/optimizer.ts';
+import type { Candidate, Noise, Optimizer } from '../../server/study/optimizer.ts';
 import { rankChange } from '../../server/study/rank-change.ts';
 import { noisySepCmaEs, sepCmaEs } from '../../server/study/sep-cma-es.ts';
 import { ellipsoid, evaluated, noiseOf, sphere } from './noise.ts';
