@@ -9,9 +9,9 @@ import {
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
 import { checkId, checkName } from '../run/names.ts';
-import type { AskRequest, StudyUpdate, Trial } from '../study/plan.ts';
-import { exportStudy } from '../study/portable.ts';
-import type { Study } from '../study/study.ts';
+import type { AskRequest, StudyUpdate, Trial } from '../study/plan/plan.ts';
+import { exportStudy } from '../study/portable/portable.ts';
+import type { Study } from '../study/trials/study.ts';
 import type { Call } from './adapter.ts';
 import { fromStudyPlan, toStudyPlan } from './convert-study.ts';
 import { fromEstimate, fromTrial } from './convert-trial.ts';

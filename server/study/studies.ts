@@ -4,15 +4,15 @@ import { notFound, ZerothError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { randomId } from '../run/names.ts';
 import { decode, encode } from '../training/text.ts';
-import { checkPlan } from './check-plan.ts';
-import { Commits } from './commits.ts';
-import { bringIn } from './importing.ts';
-import { openLedger } from './ledger.ts';
-import { methodOf } from './method.ts';
-import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan.ts';
-import { readLines } from './portable.ts';
-import { placedOf } from './settle.ts';
-import { Study } from './study.ts';
+import { checkPlan } from './plan/check-plan.ts';
+import { methodOf } from './plan/method.ts';
+import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan/plan.ts';
+import { bringIn } from './portable/importing.ts';
+import { readLines } from './portable/portable.ts';
+import { Commits } from './trials/commits.ts';
+import { openLedger } from './trials/ledger.ts';
+import { placedOf } from './trials/settle.ts';
+import { Study } from './trials/study.ts';
 
 export type StudiesContext = {
   readonly config: Pick<

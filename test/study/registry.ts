@@ -1,7 +1,7 @@
 // The studies of a server without one: over a journal in memory, with a clock that is set by hand.
 import type { Journal } from '../../server/journal/journal.ts';
 import { openJournal } from '../../server/journal/sqlite.ts';
-import type { AskRequest, StudyPlan, Value } from '../../server/study/plan.ts';
+import type { AskRequest, StudyPlan, Value } from '../../server/study/plan/plan.ts';
 import { Studies, type StudiesContext } from '../../server/study/studies.ts';
 
 const LIMITS: StudiesContext['config'] = {
