@@ -62,6 +62,13 @@ const doors: readonly (readonly [string, string[]])[] = [
     ],
   ],
   [
+    'what rooms share imports nothing but each other and crypto',
+    through(
+      /^server\/(shift|tensor|errors|names|text|waiters)\.ts$/,
+      /^(?!server\/(shift|tensor|errors|names|text|waiters)\.ts$|node:crypto$)/,
+    ),
+  ],
+  [
     'on the server rpc alone imports messages',
     through(/^server\//, /^proto\/gen\/(zeroth|google|grpc)/, /^server\/rpc\//),
   ],
@@ -127,7 +134,10 @@ const doors: readonly (readonly [string, string[]])[] = [
   ],
   [
     'studies know no wire, model, run or weight',
-    through(/^server\/study\//, /^server\/(rpc|model|weights|kernel|onnx|runtime|worker)\//),
+    through(
+      /^server\/study\//,
+      /^server\/(rpc|run|training|judge|model|weights|kernel|onnx|runtime|worker)\//,
+    ),
   ],
   [
     'judge knows no wire, run or weight',

@@ -9,7 +9,7 @@ import {
   type Run as WireRun,
 } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid } from '../errors.ts';
-import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
+import { checkId, checkName, checkSnapshotName, randomId } from '../names.ts';
 import type { Run } from '../run/run.ts';
 import { fromAdditions, toAdditions } from './additions.ts';
 import {

@@ -8,7 +8,7 @@ import {
   type StudyUpdate as WireUpdate,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
-import { checkId, checkName } from '../run/names.ts';
+import { checkId, checkName } from '../names.ts';
 import type { AskRequest, StudyUpdate, Trial } from '../study/plan/plan.ts';
 import { exportStudy } from '../study/portable/portable.ts';
 import type { Study } from '../study/trials/study.ts';

@@ -4,9 +4,9 @@ import type { Config } from '../config.ts';
 import { invalid, notFound, ZerothError } from '../errors.ts';
 import type { Append, Change, Entry, Journal, Snapshot } from '../journal/journal.ts';
 import type { Anchor, Point } from '../shift.ts';
+import { Waiters } from '../waiters.ts';
 import type { PinnedPoint } from '../worker/messages.ts';
 import { type Beside, beyondHead, type ChangeRequest, checkConditions, contentHash } from './requests.ts';
-import { Waiters } from './waiters.ts';
 
 /** Entries that a watcher is given between two looks at whether it still listens. */
 const ENTRIES_PER_LOOK = 100;

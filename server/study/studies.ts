@@ -2,8 +2,8 @@
 import type { Config } from '../config.ts';
 import { notFound, ZerothError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
-import { randomId } from '../run/names.ts';
-import { decode, encode } from '../training/text.ts';
+import { randomId } from '../names.ts';
+import { decode, encode } from '../text.ts';
 import { checkPlan } from './plan/check-plan.ts';
 import { methodOf } from './plan/method.ts';
 import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan/plan.ts';

@@ -9,7 +9,7 @@ import type { StudyPlan, TrialPoint } from '../../server/study/plan/plan.ts';
 import { exportStudy } from '../../server/study/portable/portable.ts';
 import { openLedger } from '../../server/study/trials/ledger.ts';
 import type { Study } from '../../server/study/trials/study.ts';
-import { decode, encode } from '../../server/training/text.ts';
+import { decode, encode } from '../../server/text.ts';
 import { noiseOf, sphere } from './optimizers/cma-es/noise.ts';
 import { forEver, inPieces, openRegistry, planOf, type Registry, request, told } from './registry.ts';
 

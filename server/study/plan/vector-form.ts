@@ -1,5 +1,4 @@
 // Studies whose trials are points of a search space.
-
 import type { Optimizer } from '../optimizers/common/optimizer.ts';
 import { optimizerOf } from '../optimizers/optimizers.ts';
 import { cutDomainOf, domainOf } from '../space/space.ts';

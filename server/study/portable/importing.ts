@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ZerothError } from '../../errors.ts';
 import type { StudyLog } from '../../journal/study-log.ts';
-import { encode } from '../../training/text.ts';
+import { encode } from '../../text.ts';
 import { checkPlan, type PlanLimits } from '../plan/check-plan.ts';
 import { isPlan, isRecord } from '../plan/read-plan.ts';
 import { toStored } from '../trials/stored.ts';

@@ -1,7 +1,7 @@
 // A study as a file: lines of JSON, the last of which has the digest of all before it (docs/studies.md).
 import { createHash } from 'node:crypto';
 import { invalid, ZerothError } from '../../errors.ts';
-import { decode, encode } from '../../training/text.ts';
+import { decode, encode } from '../../text.ts';
 import type { StudyPlan, StudyUpdate, Trial } from '../plan/plan.ts';
 import { isRecord } from '../plan/read-plan.ts';
 import type { Ledger } from '../trials/ledger.ts';

@@ -1,7 +1,7 @@
 // What is remembered of a study: as durable as the transaction that it was written in, or forgotten and read again.
 import { notFound } from '../../errors.ts';
 import type { StudyLog } from '../../journal/study-log.ts';
-import { decode, encode } from '../../training/text.ts';
+import { decode, encode } from '../../text.ts';
 import type { Method } from '../plan/method.ts';
 import type { StudyPlan } from '../plan/plan.ts';
 import { afterAsk, afterTell, type Change, type Ledger, type Settled } from './ledger.ts';

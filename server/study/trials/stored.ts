@@ -1,6 +1,6 @@
 // Trials, ledgers and changes as the journal has them, and back. Vectors are bytes, bit for bit; the rest is text.
 import type { StoredTrial } from '../../journal/study-log.ts';
-import { decode, encode } from '../../training/text.ts';
+import { decode, encode } from '../../text.ts';
 import type { Outcome, Trial, TrialPoint } from '../plan/plan.ts';
 
 export function toStored(trial: Trial, requestId: string, toldChange: number | null): StoredTrial {

@@ -1,7 +1,8 @@
 // One study: offers trials, takes values, and writes both down. What it does is within a transaction of its caller's (commits.ts).
 import type { Config } from '../../config.ts';
 import type { StudyLog } from '../../journal/study-log.ts';
-import { decode, encode } from '../../training/text.ts';
+import { decode, encode } from '../../text.ts';
+import { Waiters } from '../../waiters.ts';
 import { CANDIDATES_MAX } from '../optimizers/common/check.ts';
 import type { Estimate } from '../optimizers/common/optimizer.ts';
 import { type Method, methodOf } from '../plan/method.ts';
@@ -11,7 +12,6 @@ import { afterAsk, afterTell, estimateOf, isComplete, type Ledger } from './ledg
 import { Memory } from './memory.ts';
 import { type PlacedValue, settle } from './settle.ts';
 import { fromStored, storedOutcome, toStored } from './stored.ts';
-import { Waiting } from './waiting.ts';
 
 export type StudyParts = {
   /** "studies/*" */
@@ -40,7 +40,7 @@ export class Study {
   readonly #parts: StudyParts;
   readonly #method: Method<unknown>;
   readonly #memory: Memory;
-  readonly #waiting = new Waiting();
+  readonly #waiters = new Waiters();
 
   constructor(parts: StudyParts) {
     const { name, plan, createTimeMs, log, limits, now } = parts;
@@ -169,11 +169,11 @@ export class Study {
   /** Resolves when values were told, a lease has ended, the time is over or the signal. */
   changed(untilMs: number, signal: AbortSignal): Promise<void> {
     const end = Math.min(untilMs, this.#memory.open.nextEndMs());
-    return this.#waiting.changed(Math.max(0, end - this.#parts.now()), signal);
+    return this.#waiters.next(signal, Math.max(0, end - this.#parts.now()));
   }
 
   announce(): void {
-    this.#waiting.announce();
+    this.#waiters.announce();
   }
 
   /** What it remembers may not be what is written. */
@@ -183,7 +183,7 @@ export class Study {
 
   close(): void {
     this.#memory.close();
-    this.announce();
+    this.#waiters.close();
   }
 
   #answerMax(): number {

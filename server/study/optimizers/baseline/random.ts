@@ -1,8 +1,7 @@
 // Points that do not look at values: uniform in a box, normal around the start of a vector. The baseline
 // that anything else has to beat.
 import { type Fields, type OptionsOf, readOptions, seed } from '../../../strategy/fields.ts';
-import type { Domain } from '../../space/domain.ts';
-import { checkDomain } from '../../space/domain.ts';
+import { checkDomain, type Domain } from '../../space/domain.ts';
 import { checkAsk, checkTold, isCounter } from '../common/check.ts';
 import type { Optimizer } from '../common/optimizer.ts';
 import { normals, uniforms } from '../common/random-numbers.ts';

@@ -3,8 +3,7 @@
 import { invalid } from '../../../errors.ts';
 import { type Fields, type OptionsOf, readOptions, seed } from '../../../strategy/fields.ts';
 import { seedFor } from '../../../strategy/seeds.ts';
-import type { Domain } from '../../space/domain.ts';
-import { checkDomain } from '../../space/domain.ts';
+import { checkDomain, type Domain } from '../../space/domain.ts';
 import { checkAsk, checkTold, isCounter } from '../common/check.ts';
 import type { Optimizer } from '../common/optimizer.ts';
 import { SOBOL_DIMENSION_MAX, sobolNumbers } from './sobol-numbers.ts';

@@ -10,8 +10,7 @@ import {
   readOptions,
   seed,
 } from '../../../strategy/fields.ts';
-import type { Domain } from '../../space/domain.ts';
-import { checkDomain } from '../../space/domain.ts';
+import { checkDomain, type Domain } from '../../space/domain.ts';
 import type { Optimizer } from '../common/optimizer.ts';
 import { type GenerationsState, generations } from './course/generations.ts';
 import { type Course, POPULATION_MAX } from './course/restarts.ts';

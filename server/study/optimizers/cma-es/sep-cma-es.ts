@@ -1,7 +1,6 @@
 // Separable CMA-ES (Ros and Hansen 2008, PPSN X), with IPOP (Auger and Hansen 2005) or BIPOP restarts (Hansen 2009).
 import { readOptions } from '../../../strategy/fields.ts';
-import type { Domain } from '../../space/domain.ts';
-import { checkDomain } from '../../space/domain.ts';
+import { checkDomain, type Domain } from '../../space/domain.ts';
 import type { Optimizer } from '../common/optimizer.ts';
 import { type CmaEsOptions, cmaEsFields } from './cma-es.ts';
 import { type GenerationsState, generations } from './course/generations.ts';

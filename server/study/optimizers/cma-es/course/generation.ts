@@ -1,5 +1,4 @@
 // One generation of CMA-ES: what of it is drawn, held and learned.
-
 import { normals, uniforms } from '../../common/random-numbers.ts';
 import { clipped, type Distribution, evolve } from '../distribution/evolution.ts';
 import type { Parameters } from '../distribution/parameters.ts';

@@ -3,7 +3,6 @@
 // a chance of alpha / 2 each, by moving the mean and by a factor on the coordinate's deviation, which candidates are drawn with and the covariance
 // does not see. At a bound the paper has no cell beyond and moves the mean alone, to a chance of alpha; here the mirror image is beyond (box.ts), so
 // that a cell there is one like others, with the same neighbour on both sides: alpha for it too.
-
 import { type Cells, cellOf } from '../../../space/cells.ts';
 import { cellAround, intoBox, outOfBox } from './box.ts';
 import { cumulative, quantile } from './normal.ts';

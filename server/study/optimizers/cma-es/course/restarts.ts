@@ -1,7 +1,6 @@
 // What follows a run of CMA-ES that has come to its end: another one with a larger population from
 // another start, IPOP (Auger and Hansen 2005, "A Restart CMA Evolution Strategy With Increasing
 // Population Size"). It has no end, since whoever asks wants an answer; the budget is his.
-
 import type { Cells } from '../../../space/cells.ts';
 import type { Domain } from '../../../space/domain.ts';
 import { uniforms } from '../../common/random-numbers.ts';

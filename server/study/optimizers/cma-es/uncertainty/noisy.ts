@@ -1,5 +1,4 @@
 // CMA-ES where values of the same point differ: points are evaluated several times, as often as their ranks need it (UH-CMA-ES, uncertainty.ts).
-
 import { checkAsk, checkTold } from '../../common/check.ts';
 import type { Candidate, Optimizer } from '../../common/optimizer.ts';
 import { hasShapeOf } from '../../common/shape.ts';

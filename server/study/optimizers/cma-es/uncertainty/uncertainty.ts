@@ -2,7 +2,6 @@
 // (rank-change.ts), with their constants. pycma's NoiseHandler has others by now, and lengthens steps and evaluates more often at once; it
 // takes half of what it evaluates again from the best, which costs candidates that nobody has asked for yet. What is evaluated again here
 // is the same point, which the paper moves by epsilon = 1e-7 of a step: a study says itself that its values are noisy.
-
 import type { Noise } from '../../common/optimizer.ts';
 import type { Course, Run } from '../course/restarts.ts';
 import { varianceOf } from './estimate.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkId, checkName, checkSnapshotName, toId } from '../../server/run/names.ts';
+import { checkId, checkName, checkSnapshotName, toId } from '../server/names.ts';
 
 describe('names', () => {
   test.each([

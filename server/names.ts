@@ -1,6 +1,6 @@
 // Resource names, as they are on the wire and in the journal.
 import { randomBytes } from 'node:crypto';
-import { invalid } from '../errors.ts';
+import { invalid } from './errors.ts';
 
 const ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const RULE = '1 to 63 lower-case letters, digits and hyphens, no hyphen at either end';
