@@ -1,12 +1,9 @@
 // Separable CMA-ES (Ros and Hansen 2008, PPSN X), with IPOP (Auger and Hansen 2005) or BIPOP restarts (Hansen 2009).
-import { readOptions } from '../../../strategy/fields.ts';
-import { checkDomain, type Domain } from '../../space/domain.ts';
+import type { Domain } from '../../space/domain.ts';
 import type { Optimizer } from '../common/optimizer.ts';
-import { type CmaEsOptions, cmaEsFields } from './cma-es.ts';
 import { type GenerationsState, generations } from './course/generations.ts';
-import type { Course } from './course/restarts.ts';
 import { type DiagonalCovariance, diagonalCovariance } from './distribution/diagonal-covariance.ts';
-import { defaultPopulation } from './distribution/parameters.ts';
+import { type CmaEsOptions, settingsOf } from './options.ts';
 import { type NoisyState, noisyGenerations } from './uncertainty/noisy.ts';
 import { type Hints, NOISY_LATE_SHARE } from './uncertainty/uncertainty.ts';
 
@@ -24,7 +21,11 @@ export const SEP_CMA_ES_DIMENSION_MAX = 2000;
  * @throws ZerothError naming the option, or the field of the domain.
  */
 export function sepCmaEs(options: CmaEsOptions, domain: Domain, lateShare = 1): Optimizer<SepCmaEsState> {
-  const { course, variant } = settingsOf(options, domain, lateShare);
+  const { course, variant } = settingsOf(diagonalCovariance, SEP_CMA_ES_DIMENSION_MAX, {
+    options,
+    domain,
+    lateShare,
+  });
   return generations('sep-cma-es', course, variant);
 }
 
@@ -34,22 +35,10 @@ export function noisySepCmaEs(
   domain: Domain,
   hints: Hints,
 ): Optimizer<NoisyState<DiagonalCovariance>> {
-  const { course, variant } = settingsOf(options, domain, NOISY_LATE_SHARE);
-  return noisyGenerations('sep-cma-es', course, variant, hints);
-}
-
-function settingsOf(options: CmaEsOptions, domain: Domain, lateShare: number) {
-  const { populationSize, populationFactor: factor, active, ...rest } = readOptions(cmaEsFields, options);
-  checkDomain(domain, SEP_CMA_ES_DIMENSION_MAX);
-  const n = domain.start.length;
-  const lambda = populationSize ?? defaultPopulation(n);
-  const course: Course<DiagonalCovariance> = {
-    kind: diagonalCovariance,
+  const { course, variant } = settingsOf(diagonalCovariance, SEP_CMA_ES_DIMENSION_MAX, {
+    options,
     domain,
-    lambda,
-    factor,
-    lateShare,
-    ...rest,
-  };
-  return { course, variant: { active, learning: (n + 2) / 3 } };
+    lateShare: NOISY_LATE_SHARE,
+  });
+  return noisyGenerations('sep-cma-es', course, variant, hints);
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { decodeState, encodeState } from '../../../../server/strategy/state.ts';
 import { random } from '../../../../server/study/optimizers/baseline/random.ts';
-import { type CmaEsOptions, cmaEs } from '../../../../server/study/optimizers/cma-es/cma-es.ts';
+import { cmaEs } from '../../../../server/study/optimizers/cma-es/cma-es.ts';
 import type { GenerationsState } from '../../../../server/study/optimizers/cma-es/course/generations.ts';
+import type { CmaEsOptions } from '../../../../server/study/optimizers/cma-es/options.ts';
 import { sepCmaEs } from '../../../../server/study/optimizers/cma-es/sep-cma-es.ts';
 import type { Optimizer, Told } from '../../../../server/study/optimizers/common/optimizer.ts';
 import type { Domain } from '../../../../server/study/space/domain.ts';

@@ -1,6 +1,7 @@
 // CMA-ES under noise: what is evaluated how often, what is learned from it, and that it is of use.
 import { describe, expect, it } from 'vitest';
-import { type CmaEsOptions, cmaEs, noisyCmaEs } from '../../../../server/study/optimizers/cma-es/cma-es.ts';
+import { cmaEs, noisyCmaEs } from '../../../../server/study/optimizers/cma-es/cma-es.ts';
+import type { CmaEsOptions } from '../../../../server/study/optimizers/cma-es/options.ts';
 import { noisySepCmaEs, sepCmaEs } from '../../../../server/study/optimizers/cma-es/sep-cma-es.ts';
 import { averaged } from '../../../../server/study/optimizers/cma-es/uncertainty/estimate.ts';
 import type { NoisyState } from '../../../../server/study/optimizers/cma-es/uncertainty/noisy.ts';

@@ -16,6 +16,8 @@ export type Lesson = {
 
 export interface Covariance<C> {
   start(n: number): C;
+  /** c1 and cMu are times this. */
+  learning(n: number): number;
   /** C^(1/2) z, as B D z (39): has the covariance C where z is standard normal. */
   stretch(c: C, z: readonly number[]): number[];
   /** C^(-1/2) y. */

@@ -12,6 +12,8 @@ const deviations = ({ variances }: DiagonalCovariance) => variances.map(Math.sqr
 export const diagonalCovariance: Covariance<DiagonalCovariance> = {
   start: (n) => ({ variances: new Array<number>(n).fill(1) }),
 
+  learning: (n) => (n + 2) / 3,
+
   stretch: ({ variances }, z) => z.map((each, i) => each * Math.sqrt(variances[i])),
 
   whiten: ({ variances }, y) => y.map((each, i) => each / Math.sqrt(variances[i])),

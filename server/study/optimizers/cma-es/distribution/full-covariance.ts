@@ -24,6 +24,8 @@ export const fullCovariance: Covariance<FullCovariance> = {
     return { n, matrix: identity, axes: identity, lengths: new Array<number>(n).fill(1), age: 0 };
   },
 
+  learning: () => 1,
+
   stretch({ axes, lengths }, z) {
     return times(
       axes,
