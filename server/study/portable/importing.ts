@@ -11,7 +11,7 @@ import { type Header, type Line, notAnExport } from './portable.ts';
 
 /** Written in one transaction, and one turn of the event loop: so many, or so many bytes and the row that makes them full. */
 const ROWS_PER_TURN = 200;
-const BYTES_PER_TURN = 2 ** 18;
+const BYTES_PER_TURN = 2 ** 16;
 
 /**
  * Begins a study with the first line, which it says by `onBegun`, and completes it with the last.
@@ -37,11 +37,14 @@ export async function bringIn(
   };
   for await (const line of lines) {
     if (header === undefined || check === undefined) {
+      // Reading the line took a turn: a state may be long.
+      await turn();
       header = readHeader(line, limits);
       check = new ImportCheck(header.plan, header.ledger, limits);
       const { plan, ledger, createTimeMs } = header;
       log.begin({ name, plan: encode(plan), ledger: encode(ledger), changes: 0, createTimeMs });
       onBegun();
+      await turn();
     } else if (!('sha256' in line)) {
       rows.push(rowOf(log, name, line, check));
       bytes += rows.at(-1)!.bytes;

@@ -1,5 +1,6 @@
 // A study as a file: lines of JSON, the last of which has the digest of all before it (docs/studies.md).
 import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { invalid, ZerothError } from '../../errors.ts';
 import { decode, encode } from '../../text.ts';
 import type { StudyPlan, StudyUpdate, Trial } from '../plan/plan.ts';
@@ -20,13 +21,14 @@ export type Line =
   | { readonly update: StudyUpdate }
   | { readonly sha256: string };
 
-/** Rows read in one turn of the event loop. */
+/** Of rows, in one turn of the event loop: so many, or about so many bytes. */
 const ROWS_PER_TURN = 500;
+const BYTES_PER_TURN = 2 ** 17;
 
 /** A ledger is the longest: full CMA-ES in a hundred dimensions takes half a megabyte. */
 const LINE_BYTES_MAX = 64 * 2 ** 20;
 
-/** As the study is when the first line is made: what happens meanwhile is left out. */
+/** As the study is when the first line is made: what happens meanwhile is left out. Each part is made in a turn of the event loop of its own. */
 export async function* exportStudy(study: Study): AsyncGenerator<Buffer, void> {
   const hash = createHash('sha256');
   const toBytes = (lines: readonly Line[]) => {
@@ -36,12 +38,18 @@ export async function* exportStudy(study: Study): AsyncGenerator<Buffer, void> {
   };
   const { ledger, plan, createTimeMs, changes } = study;
   yield toBytes([{ format: FORMAT, plan, ledger, createTimeMs }]);
-  for (let after = 0; after < ledger.trials; ) {
-    const trials = study.trialsAt(changes, after, Math.min(ROWS_PER_TURN, ledger.trials - after));
-    yield toBytes(trials.map((trial) => ({ trial })));
+  for (let after = 0, rows = 1; after < ledger.trials; ) {
+    await turn();
+    const trials = study.trialsAt(changes, after, Math.min(rows, ledger.trials - after));
+    const bytes = toBytes(trials.map((trial) => ({ trial })));
+    yield bytes;
     after = trials.at(-1)!.number;
+    // About as long as those before.
+    const fit = Math.floor((BYTES_PER_TURN * trials.length) / bytes.length);
+    rows = Math.max(1, Math.min(ROWS_PER_TURN, fit));
   }
   for (let after = 0; after < ledger.revision; ) {
+    await turn();
     const updates = study.updates(after).filter(({ revision }) => revision <= ledger.revision);
     yield toBytes(updates.map((update) => ({ update })));
     after = updates.at(-1)!.revision;
