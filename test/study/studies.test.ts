@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ZerothError } from '../../server/errors.ts';
 import type { GenerationsState } from '../../server/study/optimizers/cma-es/course/generations.ts';
 import type { NoisyState } from '../../server/study/optimizers/cma-es/uncertainty/noisy.ts';
+import { whole } from '../../server/study/optimizers/common/pieces.ts';
 import { methodOf } from '../../server/study/plan/method.ts';
 import type { StudyPlan, TrialPoint } from '../../server/study/plan/plan.ts';
 import { exportStudy } from '../../server/study/portable/portable.ts';
@@ -369,9 +370,10 @@ it('a study of an earlier version goes on by its own rules', async () => {
 it('late values are half of a generation at most by the rules of studies that are begun now', () => {
   const heldBy = (rules: StudyPlan['rules']) => {
     const method = methodOf({ ...planOf(), rules });
-    const { state, asked } = method.ask(method.start(), 16, Infinity);
+    const { state, asked } = whole(method.ask(method.start(), 16, Infinity));
     const losses = asked.map(({ id, point }) => ({ id, point, loss: Math.sin(id) }));
-    const next = method.tell(method.tell(state, losses.slice(0, 6)).state, losses.slice(6, 11));
+    const first = whole(method.tell(state, losses.slice(0, 6)));
+    const next = whole(method.tell(first.state, losses.slice(6, 11)));
     return (next.state as GenerationsState<unknown>).held.map(({ id }) => id);
   };
   expect(heldBy(2)).toEqual([6, 7, 8, 9, 10]);

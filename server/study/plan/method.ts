@@ -1,6 +1,7 @@
 // What a study asks for points and tells losses: an optimizer over vectors, or a strategy over seeds. Pure, over plain state.
 import type { Shift } from '../../shift.ts';
 import type { Estimate } from '../optimizers/common/optimizer.ts';
+import type { Pieces } from '../optimizers/common/pieces.ts';
 import type { StudyPlan, TrialPoint } from './plan.ts';
 import { seedMethod } from './seed-form.ts';
 import { vectorMethod } from './vector-form.ts';
@@ -16,17 +17,22 @@ export type ToldLoss = {
   readonly loss: number;
 };
 
+/** What may take long is in pieces. */
 export interface Method<State> {
   start(): State;
   /** Whether a state that came from outside is one: what is asked and told of it will not fail. */
   accepts(state: unknown): boolean;
   /** At most `count` new points. None where it waits for losses first, or where there is no room among the `left` trials of the budget. */
-  ask(state: State, count: number, left: number): { readonly state: State; readonly asked: readonly Asked[] };
+  ask(
+    state: State,
+    count: number,
+    left: number,
+  ): Pieces<{ readonly state: State; readonly asked: readonly Asked[] }>;
   /** Losses of points that are out, each once, in any order; and what the clients' vectors are moved by, where they keep them. */
   tell(
     state: State,
     losses: readonly ToldLoss[],
-  ): { readonly state: State; readonly updates: readonly (readonly Shift[])[] };
+  ): Pieces<{ readonly state: State; readonly updates: readonly (readonly Shift[])[] }>;
   /** Whether there are no more new points within the budget, once everything that is out is told. */
   isSpent(state: State, left: number): boolean;
   /** Where values are noisy: nothing before anything was learned. The value is to be minimized. */

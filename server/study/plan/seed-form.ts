@@ -61,7 +61,8 @@ export function seedMethod({ strategy: { name, options } }: SeedForm): Method<Se
         losses.some((each) => each === null)
       );
     },
-    ask(state, count, left) {
+    // Of one piece, as is `tell`: a step has as many points as may be open.
+    *ask(state, count, left) {
       if (state.round === undefined && !hasRoom(state, left)) return { state, asked: [] };
       const { points } = questionOf(state.strategy);
       const round = state.round ?? { first: state.asked, losses: points.map(() => null) };
@@ -73,7 +74,7 @@ export function seedMethod({ strategy: { name, options } }: SeedForm): Method<Se
       }));
       return { state: { ...state, round, asked: state.asked + asked.length }, asked };
     },
-    tell(state, told) {
+    *tell(state, told) {
       const { round } = state;
       if (round === undefined) throw new Error('tell: expected a round that is out, there is none');
       const losses = [...round.losses];

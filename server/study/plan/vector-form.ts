@@ -2,7 +2,7 @@
 import type { Optimizer } from '../optimizers/common/optimizer.ts';
 import { optimizerOf } from '../optimizers/optimizers.ts';
 import { cutDomainOf, domainOf } from '../space/space.ts';
-import type { Method } from './method.ts';
+import type { Asked, Method } from './method.ts';
 import type { StudyPlan, VectorForm } from './plan.ts';
 
 /** @throws ZerothError naming an option. */
@@ -14,18 +14,25 @@ export function vectorMethod(
   return {
     start: () => optimizer.start(),
     accepts: (state) => optimizer.accepts(state),
-    ask(state, count, left) {
-      if (left < 1) return { state, asked: [] };
-      const { state: next, candidates } = optimizer.ask(state, Math.min(count, left));
-      const asked = candidates.map(({ id, vector }) => ({ id, point: { kind: 'vector', vector } as const }));
+    *ask(state, count, left) {
+      const asked: Asked[] = [];
+      let next = state;
+      // One by one they are the same: a candidate follows from its id, and where a generation ends it is told.
+      for (let rest = Math.min(count, left); rest > 0; rest--) {
+        const { state: behind, candidates } = optimizer.ask(next, 1);
+        for (const { id, vector } of candidates) asked.push({ id, point: { kind: 'vector', vector } });
+        next = behind;
+        if (rest > 1) yield;
+      }
       return { state: next, asked };
     },
-    tell(state, losses) {
+    *tell(state, losses) {
       const told = losses.map(({ id, point, loss }) => {
         if (point.kind !== 'vector') throw new Error(`tell: expected a vector, got a point by ${point.kind}`);
         return { id, vector: point.vector, value: Number.isNaN(loss) ? undefined : loss };
       });
-      return { state: optimizer.tell(state, told), updates: [] };
+      const next = optimizer.telling ? yield* optimizer.telling(state, told) : optimizer.tell(state, told);
+      return { state: next, updates: [] };
     },
     isSpent: (_, left) => left < 1,
     estimate: (state) => optimizer.estimate?.(state),

@@ -1,6 +1,7 @@
 // What can be wrong with a study that comes from a file: whatever one line says of another is counted again here, so that no file is taken
 // that would fail whoever asks for the study, or for a list of all of them.
 import type { Config } from '../../config.ts';
+import { whole } from '../optimizers/common/pieces.ts';
 import { type Method, methodOf } from '../plan/method.ts';
 import {
   ID_CHARACTERS_MAX,
@@ -120,7 +121,7 @@ export class ImportCheck {
   #goesOn(): boolean {
     const { state } = this.#ledger;
     if (!this.#method.accepts(state)) return false;
-    const { asked } = this.#method.ask(state, 1, Infinity);
+    const { asked } = whole(this.#method.ask(state, 1, Infinity));
     return asked.every(({ id, point }) => id === this.#candidates && this.#isPoint(point));
   }
 }

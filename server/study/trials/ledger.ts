@@ -2,6 +2,7 @@
 // last state that was written: writing all of an optimizer's state with every trial would cost more than the trial.
 import type { Shift } from '../../shift.ts';
 import type { Estimate } from '../optimizers/common/optimizer.ts';
+import type { Pieces } from '../optimizers/common/pieces.ts';
 import type { Asked, Method, ToldLoss } from '../plan/method.ts';
 import type { StudyPlan, Trial } from '../plan/plan.ts';
 
@@ -26,26 +27,29 @@ export type Settled = Pick<Trial, 'number' | 'candidate' | 'point'> & {
   readonly outcome: NonNullable<Trial['outcome']>;
 };
 
+export type AfterAsk = { readonly ledger: Ledger; readonly asked: readonly Asked[] };
+export type AfterTell = { readonly ledger: Ledger; readonly updates: readonly (readonly Shift[])[] };
+
 export function openLedger(method: Method<unknown>): Ledger {
   return { state: method.start(), trials: 0, told: 0, infeasible: 0, best: undefined, revision: 0 };
 }
 
-export function afterAsk(
+export function* afterAsk(
   method: Method<unknown>,
   plan: StudyPlan,
   ledger: Ledger,
   count: number,
-): { readonly ledger: Ledger; readonly asked: readonly Asked[] } {
-  const { state, asked } = method.ask(ledger.state, count, leftOf(plan, ledger));
+): Pieces<AfterAsk> {
+  const { state, asked } = yield* method.ask(ledger.state, count, leftOf(plan, ledger));
   return { ledger: { ...ledger, state, trials: ledger.trials + asked.length }, asked };
 }
 
-export function afterTell(
+export function* afterTell(
   method: Method<unknown>,
   plan: StudyPlan,
   ledger: Ledger,
   settled: readonly Settled[],
-): { readonly ledger: Ledger; readonly updates: readonly (readonly Shift[])[] } {
+): Pieces<AfterTell> {
   const isMaximized = plan.direction === 'maximize';
   const losses = settled.map(
     ({ candidate: id, point, outcome }): ToldLoss => ({
@@ -54,7 +58,7 @@ export function afterTell(
       loss: outcome.kind === 'infeasible' ? Number.NaN : isMaximized ? 0 - outcome.value : outcome.value,
     }),
   );
-  const { state, updates } = method.tell(ledger.state, losses);
+  const { state, updates } = yield* method.tell(ledger.state, losses);
   const summed = settled.reduce((sum, each) => withOutcome(sum, each, isMaximized), ledger);
   return { ledger: { ...summed, state, revision: ledger.revision + updates.length }, updates };
 }

@@ -2,6 +2,7 @@
 import { notFound } from '../../errors.ts';
 import type { StudyLog } from '../../journal/study-log.ts';
 import { decode, encode } from '../../text.ts';
+import { type Pieces, whole } from '../optimizers/common/pieces.ts';
 import type { Method } from '../plan/method.ts';
 import type { StudyPlan } from '../plan/plan.ts';
 import { afterAsk, afterTell, type Change, type Ledger, type Settled } from './ledger.ts';
@@ -32,6 +33,8 @@ export type MemoryParts = {
 export class Memory {
   readonly #parts: MemoryParts;
   #remembered: Remembered | undefined;
+  /** Of ledgers that are about to be written. */
+  readonly #texts = new WeakMap<Ledger, string>();
   #mark = 0;
   #isClosed = false;
 
@@ -75,8 +78,9 @@ export class Memory {
     const changes = memory.changes + 1;
     const unwritten = memory.unwritten + trials;
     const isDue = unwritten >= TRIALS_PER_LEDGER;
-    if (isDue) log.putLedger(name, encode(ledger), changes);
+    if (isDue) log.putLedger(name, this.#texts.get(ledger) ?? encode(ledger), changes);
     else log.putChange(name, changes, JSON.stringify(change));
+    this.#texts.delete(ledger);
     this.#mark++;
     memory.ledger = ledger;
     memory.changes = changes;
@@ -94,8 +98,25 @@ export class Memory {
     this.forget();
   }
 
-  /** Makes the changes again that came after the ledger was written. */
+  /**
+   * Where the ledger is going to be due, its text, before `write` needs it: it may be long, and is a piece of its own.
+   * @param trials as of `write`. @returns what is unwritten then.
+   */
+  *prepareWrite(ledger: Ledger, trials: number, before = this.#read().unwritten): Pieces<number> {
+    const unwritten = before + trials;
+    if (unwritten < TRIALS_PER_LEDGER) return unwritten;
+    yield;
+    this.#texts.set(ledger, encode(ledger));
+    yield;
+    return 0;
+  }
+
   #read(): Remembered {
+    return whole(this.read());
+  }
+
+  /** Makes the changes again that came after the ledger was written; nothing where they are remembered. */
+  *read(): Pieces<Remembered> {
     const { log, name, leaseEndMsMax } = this.#parts;
     if (this.#isClosed) throw notFound(name);
     if (this.#remembered !== undefined) return this.#remembered;
@@ -105,7 +126,7 @@ export class Memory {
     let unwritten = 0;
     for (const text of changes) {
       const before = ledger.told + ledger.trials;
-      ledger = this.#again(ledger, JSON.parse(text) as Change);
+      ledger = yield* this.#again(ledger, JSON.parse(text) as Change);
       unwritten += ledger.told + ledger.trials - before;
     }
     const latest = leaseEndMsMax();
@@ -113,7 +134,9 @@ export class Memory {
       const trial = fromStored(each);
       return { ...trial, leaseEndMs: Math.min(trial.leaseEndMs, latest) };
     });
-    this.#remembered = {
+    // Between two pieces it may have been deleted, or read by somebody who could not wait.
+    if (this.#isClosed) throw notFound(name);
+    this.#remembered ??= {
       ledger,
       changes: stored.changes + changes.length,
       unwritten,
@@ -122,10 +145,10 @@ export class Memory {
     return this.#remembered;
   }
 
-  #again(ledger: Ledger, change: Change): Ledger {
+  *#again(ledger: Ledger, change: Change): Pieces<Ledger> {
     const { log, name, method, plan } = this.#parts;
-    if ('ask' in change) return afterAsk(method, plan, ledger, change.ask).ledger;
+    if ('ask' in change) return (yield* afterAsk(method, plan, ledger, change.ask)).ledger;
     const settled = change.tell.map((number) => fromStored(log.findTrial(name, number)!));
-    return afterTell(method, plan, ledger, settled as Settled[]).ledger;
+    return (yield* afterTell(method, plan, ledger, settled as Settled[])).ledger;
   }
 }

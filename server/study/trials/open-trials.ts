@@ -26,11 +26,11 @@ export class OpenTrials {
   }
 
   /** Those whose lease has ended, the oldest trials first. */
-  ended(nowMs: number, limit: number): Trial[] {
+  ended(nowMs: number, limit: number, without: ReadonlySet<number>): Trial[] {
     const ended = [];
     for (const trial of this.#trials.values()) {
       if (ended.length >= limit) break;
-      if (trial.leaseEndMs <= nowMs) ended.push(trial);
+      if (trial.leaseEndMs <= nowMs && !without.has(trial.number)) ended.push(trial);
     }
     return ended;
   }

@@ -5,10 +5,20 @@ import { decode, encode } from '../../text.ts';
 import { Waiters } from '../../waiters.ts';
 import { CANDIDATES_MAX } from '../optimizers/common/check.ts';
 import type { Estimate } from '../optimizers/common/optimizer.ts';
+import type { Pieces } from '../optimizers/common/pieces.ts';
 import { type Method, methodOf } from '../plan/method.ts';
 import type { AskRequest, StudyPlan, StudyUpdate, Trial } from '../plan/plan.ts';
 import { bytesOf } from '../space/space.ts';
-import { afterAsk, afterTell, estimateOf, isComplete, type Ledger } from './ledger.ts';
+import { Foreseen } from './foreseen.ts';
+import {
+  type AfterAsk,
+  type AfterTell,
+  afterAsk,
+  afterTell,
+  estimateOf,
+  isComplete,
+  type Ledger,
+} from './ledger.ts';
 import { Memory } from './memory.ts';
 import { type PlacedValue, settle } from './settle.ts';
 import { fromStored, storedOutcome, toStored } from './stored.ts';
@@ -27,6 +37,13 @@ type StudyLimits = Pick<Config, 'trialsOpenMax' | 'trialsPerStudyMax' | 'shiftsP
 
 type Lease = { readonly client: string; readonly requestId: string; readonly leaseEndMs: number };
 
+/** What a study is about to be told, and asked then. */
+export type Foresight = {
+  readonly values: readonly PlacedValue[];
+  readonly requestId: string;
+  readonly ask: AskRequest | undefined;
+};
+
 /** Of one answer: a turn of the event loop makes no more, and it fits a message. 65,536 coordinates. */
 const POINT_BYTES_PER_ANSWER = 2 ** 19;
 
@@ -41,6 +58,8 @@ export class Study {
   readonly #method: Method<unknown>;
   readonly #memory: Memory;
   readonly #waiters = new Waiters();
+  readonly #told = new Foreseen<readonly PlacedValue[], AfterTell>();
+  readonly #asked = new Foreseen<number, AfterAsk>();
 
   constructor(parts: StudyParts) {
     const { name, plan, createTimeMs, log, limits, now } = parts;
@@ -80,9 +99,7 @@ export class Study {
 
   /** Of trials that are out nothing is waited for where its target is reached. */
   get isComplete(): boolean {
-    const { ledger } = this.#memory;
-    const isFull = ledger.trials >= this.#parts.limits.trialsPerStudyMax && ledger.told === ledger.trials;
-    return isFull || isComplete(this.#method, this.plan, ledger);
+    return this.#isCompleteAt(this.ledger);
   }
 
   /** None where values are noisy: it would be the luckiest. */
@@ -96,17 +113,38 @@ export class Study {
     return estimateOf(this.#method, this.plan, this.ledger);
   }
 
+  /**
+   * What `take` and then `offer` will have to read and to compute, in pieces: they find it, and go on to write. Nothing of the study changes by it, and
+   * nothing else is to be done with it meanwhile.
+   */
+  *prepare({ values, requestId, ask }: Foresight): Pieces<void> {
+    yield* this.#memory.read();
+    const memory = this.#memory;
+    let { ledger } = memory;
+    let unwritten: number | undefined;
+    const { settled } = this.#settle(values, requestId);
+    if (settled.length > 0) {
+      const pieces = afterTell(this.#method, this.plan, ledger, settled);
+      ({ ledger } = yield* this.#told.make(ledger, values, pieces));
+      unwritten = yield* memory.prepareWrite(ledger, settled.length);
+    }
+    if (ask === undefined || this.#givenBefore(ask).length > 0 || this.#isCompleteAt(ledger)) return;
+    const { fresh } = this.#parted(ask, ledger, new Set(settled.map(({ number }) => number)));
+    if (fresh === 0) return;
+    const pieces = afterAsk(this.#method, this.plan, ledger, fresh);
+    const { asked, ...behind } = yield* this.#asked.make(ledger, fresh, pieces);
+    yield* memory.prepareWrite(behind.ledger, asked.length, unwritten);
+  }
+
   /** Those that this request was given before, or trials whose leases have ended, and then new ones; none where there are none now. */
   offer(request: AskRequest): Trial[] {
     const { client, requestId, leaseMs } = request;
-    const nowMs = this.#parts.now();
-    const lease = { client, requestId, leaseEndMs: nowMs + leaseMs };
+    const lease = { client, requestId, leaseEndMs: this.#parts.now() + leaseMs };
     const again = this.#givenBefore(request);
     if (again.length > 0) return this.#lease(again, lease);
     if (this.isComplete) return [];
-    const count = Math.min(request.count, this.#answerMax());
-    const ended = this.#lease(this.#memory.open.ended(nowMs, count), lease);
-    return [...ended, ...this.#ask(count - ended.length, lease)];
+    const { ended, fresh } = this.#parted(request, this.ledger, new Set());
+    return [...this.#lease(ended, lease), ...this.#ask(fresh, lease)];
   }
 
   /** @returns the numbers of their trials. @throws ZerothError naming the value that cannot be; then none of them is taken. */
@@ -115,7 +153,8 @@ export class Study {
     const { settled, numbers } = this.#settle(values, requestId);
     if (settled.length === 0) return numbers;
     const { log } = this.#parts;
-    const { ledger, updates } = afterTell(this.#method, this.plan, before, settled);
+    const pieces = afterTell(this.#method, this.plan, before, settled);
+    const { ledger, updates } = this.#told.take(before, values, pieces);
     const toldChange = changes + 1;
     for (const each of settled) {
       if (open.find(each.number) !== undefined)
@@ -216,13 +255,28 @@ export class Study {
     return leased;
   }
 
-  #ask(wanted: number, { client, requestId, leaseEndMs }: Lease): Trial[] {
-    const { ledger: before, open } = this.#memory;
-    const { log, limits } = this.#parts;
-    const room = Math.min(limits.trialsOpenMax - open.count, limits.trialsPerStudyMax - before.trials);
-    const count = Math.min(wanted, room);
+  #isCompleteAt(ledger: Ledger): boolean {
+    const isFull = ledger.trials >= this.#parts.limits.trialsPerStudyMax && ledger.told === ledger.trials;
+    return isFull || isComplete(this.#method, this.plan, ledger);
+  }
+
+  /** What an answer is made of: trials whose leases have ended, and so many new ones. @param told those that are about to be no longer open. */
+  #parted({ count }: AskRequest, ledger: Ledger, told: ReadonlySet<number>) {
+    const { open } = this.#memory;
+    const { now, limits } = this.#parts;
+    const most = Math.min(count, this.#answerMax());
+    const ended = open.ended(now(), most, told);
+    const out = open.count - [...told].filter((number) => open.find(number) !== undefined).length;
+    const room = Math.min(limits.trialsOpenMax - out, limits.trialsPerStudyMax - ledger.trials);
+    return { ended, fresh: Math.max(0, Math.min(most - ended.length, room)) };
+  }
+
+  #ask(count: number, { client, requestId, leaseEndMs }: Lease): Trial[] {
     if (count < 1) return [];
-    const { ledger, asked } = afterAsk(this.#method, this.plan, before, count);
+    const { ledger: before, open } = this.#memory;
+    const { log } = this.#parts;
+    const pieces = afterAsk(this.#method, this.plan, before, count);
+    const { ledger, asked } = this.#asked.take(before, count, pieces);
     if (asked.length === 0) return [];
     const trials = asked.map(({ id, point }, i) => {
       const number = before.trials + 1 + i;

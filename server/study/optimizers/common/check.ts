@@ -5,7 +5,7 @@ import { checkVector, type Domain } from '../../space/domain.ts';
 import type { Told } from './optimizer.ts';
 import { hasShapeOf } from './shape.ts';
 
-/** One call asks for so many candidates at most: they are made in one piece. */
+/** One call asks for so many candidates at most. */
 export const CANDIDATES_MAX = 4096;
 
 /** @throws ZerothError naming `count`. */

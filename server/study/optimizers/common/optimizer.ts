@@ -1,6 +1,7 @@
 // A black-box optimizer decides which points to try next, from the values of those that were tried.
 // It does no I/O and keeps its state as plain data (strategy/state.ts), so that it goes on the same
 // after a restart.
+import type { Pieces } from './pieces.ts';
 
 /** id: 0, 1, 2, ... in the order of asking. vector: in [0, 1]^d of a box, else in R^d. */
 export type Candidate = { readonly id: number; readonly vector: readonly number[] };
@@ -31,6 +32,8 @@ export interface Optimizer<State> {
    * @throws ZerothError naming `values[i].id` or `values[i].vector`.
    */
   tell(state: State, values: readonly Told[]): State;
+  /** The same in pieces; left out where it takes no time. */
+  telling?(state: State, values: readonly Told[]): Pieces<State>;
   /** Of those that take values for noisy: nothing before anything was learned. */
   estimate?(state: State): Estimate | undefined;
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Covariance } from '../../../../server/study/optimizers/cma-es/distribution/covariance.ts';
 import { diagonalCovariance } from '../../../../server/study/optimizers/cma-es/distribution/diagonal-covariance.ts';
 import {
   clipped,
+  type Distribution,
   distribution,
   evolve,
 } from '../../../../server/study/optimizers/cma-es/distribution/evolution.ts';
@@ -11,10 +13,20 @@ import {
   type Parameters,
   parametersOf,
 } from '../../../../server/study/optimizers/cma-es/distribution/parameters.ts';
+import { whole } from '../../../../server/study/optimizers/common/pieces.ts';
 import { vectors } from '../vectors.ts';
 
 const closeTo = (values: readonly number[], digits = 12) =>
   values.map((value) => expect.closeTo(value, digits));
+
+function evolved<C>(
+  kind: Covariance<C>,
+  parameters: Parameters,
+  old: Distribution<C>,
+  ranked: readonly (readonly number[])[],
+): Distribution<C> {
+  return whole(evolve(kind, parameters, old, ranked));
+}
 
 describe('parameters of CMA-ES', () => {
   it.each(vectors.parameters)('n = $n: those of pycma', ({ n, weights, lambda, ...others }) => {
@@ -69,7 +81,7 @@ const byHand: Parameters = {
 describe('a generation of CMA-ES', () => {
   it('by hand: steps (1, 0) and (0, 2) from mean (3, 4), sigma 0.5', () => {
     const old = distribution(fullCovariance, [3, 4], 0.5);
-    const next = evolve(fullCovariance, byHand, old, [
+    const next = evolved(fullCovariance, byHand, old, [
       [1, 0],
       [0, 2],
     ]);
@@ -88,7 +100,7 @@ describe('a generation of CMA-ES', () => {
 
   it('h_sigma holds the path where the steps have been long', () => {
     const old = distribution(fullCovariance, [0, 0], 1);
-    const next = evolve(fullCovariance, byHand, old, [
+    const next = evolved(fullCovariance, byHand, old, [
       [4, 0],
       [0, 1],
     ]);
@@ -98,7 +110,7 @@ describe('a generation of CMA-ES', () => {
     const covariance = [kept + 0.25 * 16, 0, 0, kept - 0.25 * 0.5 * 2];
     expect(next.covariance.matrix).toEqual(closeTo(covariance, 14));
     // (44) grows by a factor of e at most.
-    const far = evolve(fullCovariance, byHand, old, [
+    const far = evolved(fullCovariance, byHand, old, [
       [400, 0],
       [0, 1],
     ]);
@@ -115,7 +127,7 @@ describe('a generation of CMA-ES', () => {
     };
     let current = distribution(fullCovariance, [0, 0.5, 1], 0.5);
     for (const expected of told) {
-      current = evolve(fullCovariance, all, current, expected.ranked);
+      current = evolved(fullCovariance, all, current, expected.ranked);
       // It adds 1e-8 to the squared length in (46).
       expect(current.mean).toEqual(closeTo(expected.mean, 8));
       expect(current.sigma).toBeCloseTo(expected.sigma, 8);
@@ -130,8 +142,8 @@ describe('a generation of CMA-ES', () => {
       [1, 0],
       [0, 2],
     ];
-    const full = evolve(fullCovariance, byHand, distribution(fullCovariance, [3, 4], 0.5), ranked);
-    const separable = evolve(
+    const full = evolved(fullCovariance, byHand, distribution(fullCovariance, [3, 4], 0.5), ranked);
+    const separable = evolved(
       diagonalCovariance,
       byHand,
       distribution(diagonalCovariance, [3, 4], 0.5),
@@ -155,7 +167,7 @@ describe('the full covariance', () => {
   it('stretches by B D and whitens by its inverse, back to the same length', () => {
     const matrix = [2, 1, 1, 3];
     const lesson = { kept: 0, path: [0, 0], c1: 0, horizon: 1, steps: stepsOf(matrix) };
-    const covariance = fullCovariance.learn(fullCovariance.start(2), lesson);
+    const covariance = whole(fullCovariance.learn(fullCovariance.start(2), lesson));
     expect(covariance.matrix).toEqual(closeTo(matrix));
     const z = [0.3, -1.2];
     const y = fullCovariance.stretch(covariance, z);
@@ -172,7 +184,7 @@ describe('the full covariance', () => {
     const lesson = { kept: 1, path: [0, 0], c1: 0, horizon: 60, steps: stepsOf([1, 0.5, 0.5, 1]) };
     let covariance = fullCovariance.start(2);
     const ages = Array.from({ length: 6 }, () => {
-      covariance = fullCovariance.learn(covariance, lesson);
+      covariance = whole(fullCovariance.learn(covariance, lesson));
       return covariance.age;
     });
     expect(ages).toEqual([1, 2, 0, 1, 2, 0]);

@@ -1,4 +1,5 @@
 // One generation of CMA-ES: what of it is drawn, held and learned.
+import { mapped, type Pieces } from '../../common/pieces.ts';
 import { normals, uniforms } from '../../common/random-numbers.ts';
 import { clipped, type Distribution, evolve } from '../distribution/evolution.ts';
 import type { Parameters } from '../distribution/parameters.ts';
@@ -43,22 +44,23 @@ export function isHeld({ id, vector, value }: Held, asked: number, n: number): b
 }
 
 /** The run behind a whole generation, and why it is at its end, if it is; nothing where no value is feasible. */
-export function learned<C>(
+export function* learned<C>(
   course: Course<C>,
   parameters: Parameters,
   run: Run<C>,
   held: readonly Held[],
   asked: number,
-): { readonly run: Run<C>; readonly stop: Stop | undefined } | undefined {
+): Pieces<{ readonly run: Run<C>; readonly stop: Stop | undefined } | undefined> {
   const ranked = rankedOf(held);
   const values = ranked.flatMap(({ value }) => (value === null ? [] : [value]));
   if (values.length === 0) return undefined;
-  const steps = ranked.map((each) => stepOf(course, run, each));
+  const operations = drawingOperations(course);
+  const steps = yield* mapped(ranked, operations, (each) => stepOf(course, run, each));
   const { lambda, firstSigma } = run;
   const { distribution, ...margin } = spread(
     course,
     run,
-    evolve(course.kind, parameters, run.distribution, steps),
+    yield* evolve(course.kind, parameters, run.distribution, steps),
   );
   const history = remembered(run.history, values, lambda, parameters.n, distribution.generation);
   const isOver = run.balance !== undefined && isSpent(run.balance, asked - run.since);
@@ -111,6 +113,12 @@ function stepOf<C>(course: Course<C>, run: Run<C>, { id, vector }: Held): readon
     (x, i) => ((isBox ? outOfBox(x, mean[i]) : x) - mean[i]) / (sigma * (margin?.[i] ?? 1)) + 0,
   );
   return clipped(course.kind, covariance, y);
+}
+
+/** A normal number takes as long as some thirty of them. */
+export function drawingOperations<C>({ kind, domain }: Course<C>): number {
+  const n = domain.start.length;
+  return 30 * n + kind.operations(n);
 }
 
 /** Candidate `id`, as this distribution draws it (38 to 40). */

@@ -2,6 +2,7 @@
 // until a generation is whole, points of others are taken in.
 import { checkAsk, checkTold, feasible } from '../../common/check.ts';
 import type { Candidate, Optimizer, Told } from '../../common/optimizer.ts';
+import { type Pieces, whole } from '../../common/pieces.ts';
 import { hasShapeOf } from '../../common/shape.ts';
 import { type Parameters, parametersOf, type Variant } from '../distribution/parameters.ts';
 import { ascending, drawn, type Held, isHeld, isRun, lateOf, learned } from './generation.ts';
@@ -46,21 +47,24 @@ export function generations<C>(
       return { state: { ...state, asked: state.asked + count }, candidates };
     },
 
-    tell(state, values) {
-      checkTold(course.domain, state.asked, values);
-      const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
-      let current = state;
-      let held = [...state.held];
-      for (const told of inOrder) {
-        const each = holdable(course, { ...current, held }, told);
-        if (each !== undefined) held.push(each);
-        if (held.length < current.run.lambda) continue;
-        current = concluded(course, parametersFor(current.run.lambda), { ...current, held });
-        held = [];
-      }
-      return { ...current, held };
-    },
+    tell: (state, values) => whole(telling(state, values)),
+    telling,
   };
+
+  function* telling(state: GenerationsState<C>, values: readonly Told[]): Pieces<GenerationsState<C>> {
+    checkTold(course.domain, state.asked, values);
+    const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
+    let current = state;
+    let held = [...state.held];
+    for (const told of inOrder) {
+      const each = holdable(course, { ...current, held }, told);
+      if (each !== undefined) held.push(each);
+      if (held.length < current.run.lambda) continue;
+      current = yield* concluded(course, parametersFor(current.run.lambda), { ...current, held });
+      held = [];
+    }
+    return { ...current, held };
+  }
 }
 
 function isState<C>({ asked, held, run }: GenerationsState<C>, n: number): boolean {
@@ -81,12 +85,12 @@ function holdable<C>(
 }
 
 /** The state behind a whole generation: the next one, or another run. */
-function concluded<C>(
+function* concluded<C>(
   course: Course<C>,
   parameters: Parameters,
   { asked, held, run }: GenerationsState<C>,
-): GenerationsState<C> {
-  const next = learned(course, parameters, run, held, asked);
+): Pieces<GenerationsState<C>> {
+  const next = yield* learned(course, parameters, run, held, asked);
   if (next === undefined) return { asked, held: [], run: { ...run, first: asked } };
   const { stop } = next;
   return { asked, held: [], run: stop === undefined ? next.run : nextRun(course, run, asked, stop) };

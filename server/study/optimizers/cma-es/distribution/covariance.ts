@@ -1,5 +1,6 @@
 // The shape of the distribution that CMA-ES draws from, behind one interface: all of it, or its
 // diagonal. Vectors are of length n; a covariance is plain data.
+import type { Pieces } from '../../common/pieces.ts';
 
 /** A generation as far as the covariance is concerned (46, 47). */
 export type Lesson = {
@@ -16,13 +17,15 @@ export type Lesson = {
 
 export interface Covariance<C> {
   start(n: number): C;
+  /** Operations that `stretch` or `whiten` take (pieces.ts). */
+  operations(n: number): number;
   /** c1 and cMu are times this. */
   learning(n: number): number;
   /** C^(1/2) z, as B D z (39): has the covariance C where z is standard normal. */
   stretch(c: C, z: readonly number[]): number[];
   /** C^(-1/2) y. */
   whiten(c: C, y: readonly number[]): number[];
-  learn(c: C, lesson: Lesson): C;
+  learn(c: C, lesson: Lesson): Pieces<C>;
   /** sqrt(C_ii). */
   deviations(c: C): readonly number[];
   /** D, in any order. */

@@ -1,5 +1,6 @@
 // One generation of CMA-ES after another: figure 6 of Hansen's tutorial (arXiv 1604.00772v2), whose
 // numbers of equations stand beside the lines. Draws, ranks and restarts are elsewhere.
+import { mapped, type Pieces } from '../../common/pieces.ts';
 import type { Covariance } from './covariance.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -38,15 +39,15 @@ export function distribution<C>(
  * @param ranked y = (x - m) / sigma of lambda points, the best first.
  * @returns what is known behind them.
  */
-export function evolve<C>(
+export function* evolve<C>(
   kind: Covariance<C>,
   parameters: Parameters,
   old: Distribution<C>,
   ranked: readonly (readonly number[])[],
-): Distribution<C> {
+): Pieces<Distribution<C>> {
   const { n, mu, weights, sumOfWeights, muEffective, cSigma, dSigma, cC, c1, cMu } = parameters;
   const { expectedLength } = parameters;
-  const step = old.mean.map((_, i) => {
+  const step = yield* mapped(old.mean, mu, (_, i) => {
     let sum = 0;
     for (let k = 0; k < mu; k++) sum += weights[k] * ranked[k][i];
     return sum; // (41)
@@ -66,7 +67,7 @@ export function evolve<C>(
   const gain = isSteady ? Math.sqrt(cC * (2 - cC) * muEffective) : 0;
   const path = old.path.map((p, i) => (1 - cC) * p + gain * step[i]); // (45)
 
-  const steps = ranked.map((y, i) => {
+  const steps = yield* mapped(ranked, kind.operations(n), (y, i) => {
     // (46): one below 0 is made as long as is expected, for else a long one could cost C its definiteness.
     const scale = weights[i] < 0 ? n / squaredNorm(kind.whiten(old.covariance, y)) : 1;
     return { y, weight: cMu * weights[i] * Math.min(scale, Number.MAX_VALUE) };
@@ -74,7 +75,7 @@ export function evolve<C>(
   const delta = isSteady ? 0 : cC * (2 - cC);
   const kept = 1 + c1 * delta - c1 - cMu * sumOfWeights;
   const lesson = { kept, path, c1, steps, horizon: 1 / (c1 + cMu) };
-  const covariance = kind.learn(old.covariance, lesson); // (47)
+  const covariance = yield* kind.learn(old.covariance, lesson); // (47)
   return { generation, mean, sigma, covariance, sigmaPath, path };
 }
 

@@ -1,5 +1,6 @@
 // The whole covariance, n x n. What it means for drawing is its eigendecomposition, which is brought up
 // to date only as often as the tutorial advises (appendix B.2), so that it costs no more than the rest.
+import { type Pieces, pace } from '../../common/pieces.ts';
 import type { Covariance, Lesson } from './covariance.ts';
 import { eigen } from './eigen.ts';
 
@@ -24,6 +25,8 @@ export const fullCovariance: Covariance<FullCovariance> = {
     return { n, matrix: identity, axes: identity, lengths: new Array<number>(n).fill(1), age: 0 };
   },
 
+  operations: (n) => n * n,
+
   learning: () => 1,
 
   stretch({ axes, lengths }, z) {
@@ -41,12 +44,14 @@ export const fullCovariance: Covariance<FullCovariance> = {
     );
   },
 
-  learn(c, lesson) {
+  *learn(c, lesson) {
     const { n } = c;
-    const matrix = learned(c, lesson);
+    const matrix = yield* learned(c, lesson);
     // B.2: every max(1, 1 / (10 n (c1 + cMu))) generations.
     if (c.age + 1 < lesson.horizon / (10 * n)) return { ...c, matrix, age: c.age + 1 };
+    yield;
     const { values, vectors } = eigen(matrix, n);
+    yield;
     const least = values[n - 1] * EIGENVALUE_MIN_SHARE;
     const lengths = values.map((value) => Math.sqrt(Math.max(value, least)));
     return { n, matrix, axes: vectors, lengths, age: 0 };
@@ -64,14 +69,17 @@ export const fullCovariance: Covariance<FullCovariance> = {
 };
 
 /** (47). */
-function learned({ n, matrix }: FullCovariance, { kept, path, c1, steps }: Lesson): number[] {
+function* learned({ n, matrix }: FullCovariance, { kept, path, c1, steps }: Lesson): Pieces<number[]> {
+  const isPiece = pace();
   const next = matrix.map((each) => each * kept);
   const outer = [{ y: path, weight: c1 }, ...steps].filter(({ weight }) => weight !== 0);
-  for (const { y, weight } of outer)
+  for (const { y, weight } of outer) {
     for (let i = 0; i < n; i++) {
       const share = weight * y[i];
       for (let j = 0; j <= i; j++) next[i * n + j] += share * y[j];
     }
+    if (isPiece((n * n) / 2)) yield;
+  }
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) next[j * n + i] = next[i * n + j];
   return next;
 }

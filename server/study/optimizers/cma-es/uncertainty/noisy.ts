@@ -1,6 +1,7 @@
 // CMA-ES where values of the same point differ: points are evaluated several times, as often as their ranks need it (UH-CMA-ES, uncertainty.ts).
 import { checkAsk, checkTold } from '../../common/check.ts';
-import type { Candidate, Optimizer } from '../../common/optimizer.ts';
+import type { Candidate, Optimizer, Told } from '../../common/optimizer.ts';
+import { type Pieces, whole } from '../../common/pieces.ts';
 import { hasShapeOf } from '../../common/shape.ts';
 import { intoBox } from '../course/box.ts';
 import { ascending, drawn, type Held, isRun, learned } from '../course/generation.ts';
@@ -52,26 +53,8 @@ export function noisyGenerations<C>(
       return { state: { ...state, asked: asked + count }, candidates };
     },
 
-    tell(state, values) {
-      checkTold(course.domain, state.asked, values);
-      const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
-      let current = state;
-      let held = [...state.held];
-      let isWholeWith = completion({ ...standingOf(current), held });
-      for (const told of inOrder) {
-        const { run } = current;
-        const each = holdable(course, { ...standingOf(current), held }, told);
-        if (each === undefined) continue;
-        held.push(each);
-        if (!isWholeWith(each)) continue;
-        const parameters = parametersOf(n, run.lambda, variant);
-        const points = wholeGeneration({ ...standingOf(current), held });
-        current = concluded({ course, hints, parameters }, current, points);
-        held = [];
-        isWholeWith = completion({ ...standingOf(current), held });
-      }
-      return { ...current, held };
-    },
+    tell: (state, values) => whole(telling(state, values)),
+    telling,
 
     estimate({ average, kept }) {
       const best = lower(kept, average);
@@ -86,6 +69,27 @@ export function noisyGenerations<C>(
       };
     },
   };
+
+  function* telling(state: NoisyState<C>, values: readonly Told[]): Pieces<NoisyState<C>> {
+    checkTold(course.domain, state.asked, values);
+    const inOrder = values.toSorted((a, b) => ascending(a.id, b.id));
+    let current = state;
+    let held = [...state.held];
+    let isWholeWith = completion({ ...standingOf(current), held });
+    for (const told of inOrder) {
+      const { run } = current;
+      const each = holdable(course, { ...standingOf(current), held }, told);
+      if (each === undefined) continue;
+      held.push(each);
+      if (!isWholeWith(each)) continue;
+      const parameters = parametersOf(n, run.lambda, variant);
+      const points = wholeGeneration({ ...standingOf(current), held });
+      current = yield* concluded({ course, hints, parameters }, current, points);
+      held = [];
+      isWholeWith = completion({ ...standingOf(current), held });
+    }
+    return { ...current, held };
+  }
 }
 
 function isState<C>(state: NoisyState<C>, n: number): boolean {
@@ -102,13 +106,13 @@ function isState<C>(state: NoisyState<C>, n: number): boolean {
 
 type Means<C> = { readonly course: Course<C>; readonly hints: Hints; readonly parameters: Parameters };
 
-function concluded<C>(
+function* concluded<C>(
   { course, hints, parameters }: Means<C>,
   state: NoisyState<C>,
   points: readonly Evaluated[],
-): NoisyState<C> {
+): Pieces<NoisyState<C>> {
   const { asked, run, effort, kept } = state;
-  const next = learned(course, parameters, run, points, asked);
+  const next = yield* learned(course, parameters, run, points, asked);
   // Nothing feasible: drawn anew.
   if (next === undefined) return { ...state, held: [], run: { ...run, first: asked } };
   const average = averaged(state.average, next.run.distribution.mean, points);
