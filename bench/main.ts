@@ -19,6 +19,7 @@ import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
 import { studyBenches } from './study.ts';
+import { turnBenches } from './turns.ts';
 import { wireBenches } from './wire.ts';
 
 const benches: readonly Bench[] = [
@@ -29,6 +30,7 @@ const benches: readonly Bench[] = [
   ...journalBenches,
   ...wireBenches,
   ...studyBenches,
+  ...turnBenches,
   ...sessionBenches,
   ...stepBenches,
   ...memoryBenches,
