@@ -116,7 +116,7 @@ function stepOf<C>(course: Course<C>, run: Run<C>, { id, vector }: Held): readon
 }
 
 /** A normal number takes as long as some thirty of them. */
-export function drawingOperations<C>({ kind, domain }: Course<C>): number {
+function drawingOperations<C>({ kind, domain }: Course<C>): number {
   const n = domain.start.length;
   return 30 * n + kind.operations(n);
 }
