@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { cmaEs } from '../../server/study/optimizers/cma-es/cma-es.ts';
 import { whole } from '../../server/study/optimizers/common/pieces.ts';
 import type { Study } from '../../server/study/trials/study.ts';
-import { forEver, openRegistry, planOf, type Registry, request, told } from './registry.ts';
+import { callsOf, forEver, openRegistry, planOf, type Registry, request, told } from './registry.ts';
 
 /** Of 2,000 points in 60 dimensions: some fifty milliseconds of work, where a turn has three. */
 const options = { seed: 1n, populationSize: 2000 };
@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => registry[Symbol.dispose]());
 
-const ask = (study: Study, more = {}) => registry.studies.ask(study, request(more), forEver);
+const { ask } = callsOf(() => registry);
 const tell = (study: Study, first: number, last: number) => {
   const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
   const values = numbers.map((number) => told(number, Math.sin(number)));
