@@ -112,7 +112,7 @@ export class Memory {
   }
 
   #read(): Remembered {
-    return whole(this.read());
+    return this.#remembered ?? whole(this.read());
   }
 
   /** Makes the changes again that came after the ledger was written; nothing where they are remembered. */

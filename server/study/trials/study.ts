@@ -47,6 +47,9 @@ export type Foresight = {
 /** Of one answer: a turn of the event loop makes no more, and it fits a message. 65,536 coordinates. */
 const POINT_BYTES_PER_ANSWER = 2 ** 19;
 
+/** Fewer candidates are drawn when they are offered: to look at the study twice would take longer. */
+const DRAWN_AHEAD_MIN = 8;
+
 /** Read in one turn. */
 const UPDATES_PER_ANSWER = 1000;
 
@@ -128,7 +131,8 @@ export class Study {
       ({ ledger } = yield* this.#told.make(ledger, values, pieces));
       unwritten = yield* memory.prepareWrite(ledger, settled.length);
     }
-    if (ask === undefined || this.#givenBefore(ask).length > 0 || this.#isCompleteAt(ledger)) return;
+    if (ask === undefined || ask.count < DRAWN_AHEAD_MIN) return;
+    if (this.#givenBefore(ask).length > 0 || this.#isCompleteAt(ledger)) return;
     const { fresh } = this.#parted(ask, ledger, new Set(settled.map(({ number }) => number)));
     if (fresh === 0) return;
     const pieces = afterAsk(this.#method, this.plan, ledger, fresh);
