@@ -19,6 +19,7 @@ import { measure, type Result, table } from './results.ts';
 import { sessionBenches } from './session.ts';
 import { stepBenches } from './step.ts';
 import { studyBenches } from './study.ts';
+import { studyTurnBenches } from './study-turns.ts';
 import { turnsBenches } from './turns.ts';
 import { watchdogBenches } from './watchdog.ts';
 import { wireBenches } from './wire.ts';
@@ -31,6 +32,7 @@ const benches: readonly Bench[] = [
   ...journalBenches,
   ...wireBenches,
   ...studyBenches,
+  ...studyTurnBenches,
   ...sessionBenches,
   ...stepBenches,
   ...memoryBenches,

@@ -1,8 +1,10 @@
 // What the hint that values are noisy is worth (docs/studies.md): normal noise of deviation 1 on problems of five dimensions whose lowest value is 0, from
 // values of 31 and 8,900 on. Once for each seed.
-import { type CmaEsOptions, cmaEs, noisyCmaEs } from '../server/study/cma-es.ts';
-import type { Domain, Noise, Optimizer } from '../server/study/optimizer.ts';
-import { type Exact, ellipsoid, evaluated, sphere } from '../test/study/noise.ts';
+import { cmaEs, noisyCmaEs } from '../server/study/optimizers/cma-es/cma-es.ts';
+import type { CmaEsOptions } from '../server/study/optimizers/cma-es/options.ts';
+import type { Noise, Optimizer } from '../server/study/optimizers/common/optimizer.ts';
+import type { Domain } from '../server/study/space/domain.ts';
+import { type Exact, ellipsoid, evaluated, sphere } from '../test/study/optimizers/cma-es/noise.ts';
 import type { Bench } from './bench.ts';
 
 const SEEDS = Array.from({ length: 15 }, (_, i) => BigInt(i + 1));

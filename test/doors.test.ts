@@ -23,6 +23,32 @@ function through(from: RegExp, to: RegExp, allowed: RegExp = /^$/): string[] {
     .map((each) => `${each.from} -> ${each.to}`);
 }
 
+/** From the lowest: what is not in one of them is above all. */
+const studyRooms = [
+  'space/',
+  'optimizers/common/',
+  'optimizers/baseline/',
+  'optimizers/cma-es/distribution/',
+  'optimizers/cma-es/course/',
+  'optimizers/cma-es/uncertainty/',
+  'optimizers/cma-es/',
+  'optimizers/',
+  'plan/',
+  'trials/',
+  'portable/',
+];
+
+/** Imports within `folder` from a room to one that stands behind it in the list. */
+function upwards(folder: string, rooms: readonly string[]): string[] {
+  const floorOf = (file: string) => {
+    const floor = rooms.findIndex((room) => file.startsWith(folder + room));
+    return floor === -1 ? rooms.length : floor;
+  };
+  return imports
+    .filter(({ from, to }) => from.startsWith(folder) && to.startsWith(folder) && floorOf(to) > floorOf(from))
+    .map(({ from, to }) => `${from} -> ${to}`);
+}
+
 const doors: readonly (readonly [string, string[]])[] = [
   [
     'strategy and shift import nothing but each other, the noise reference nothing but errors and crypto',
@@ -34,6 +60,13 @@ const doors: readonly (readonly [string, string[]])[] = [
         /^(?!server\/(noise\/|errors\.ts|shift\.ts|weights\/weights\.ts)|node:crypto)/,
       ),
     ],
+  ],
+  [
+    'what rooms share imports nothing but each other and crypto',
+    through(
+      /^server\/(shift|tensor|errors|names|text|packed-shifts|waiters)\.ts$/,
+      /^(?!server\/(shift|tensor|errors|names|text|packed-shifts|waiters)\.ts$|node:crypto$)/,
+    ),
   ],
   [
     'on the server rpc alone imports messages',
@@ -94,20 +127,27 @@ const doors: readonly (readonly [string, string[]])[] = [
     through(/^server\/training\//, /^server\/(rpc|model|weights|kernel|noise|onnx|runtime)\//),
   ],
   [
-    'optimizers of studies are pure: errors, what strategies share, and eigenvalues',
+    'optimizers of studies and search spaces are pure: errors, what strategies share, and eigenvalues',
     through(
-      /^server\/study\/(optimizer|optimizers|check|shape|space|parameters?|box|cells|margin|normal|noisy|rank-change|repeats|estimate|uncertainty|eigen|covariance|(full|diagonal)-covariance|evolution|stop|restarts|bipop|generations?|(sep-)?cma-es|sobol(-numbers)?|random(-numbers)?)\.ts$/,
+      /^server\/study\/(space|optimizers)\//,
       /^(?!server\/(study\/|errors\.ts|strategy\/(fields|seeds|options|state)\.ts)|ml-matrix$)/,
     ),
   ],
-  ['eigen alone imports ml-matrix', through(/./, /^ml-matrix$/, /^server\/study\/eigen\.ts$/)],
+  ['in a study each room imports those below it alone', upwards('server/study/', studyRooms)],
+  [
+    'eigen alone imports ml-matrix',
+    through(/./, /^ml-matrix$/, /^server\/study\/optimizers\/cma-es\/distribution\/eigen\.ts$/),
+  ],
   [
     'seed-vector alone knows the noise in the client',
     through(/^client\//, /^server\/noise\//, /^client\/seed-vector\.ts$/),
   ],
   [
     'studies know no wire, model, run or weight',
-    through(/^server\/study\//, /^server\/(rpc|model|weights|kernel|onnx|runtime|worker)\//),
+    through(
+      /^server\/study\//,
+      /^server\/(rpc|run|training|judge|model|weights|kernel|onnx|runtime|worker)\//,
+    ),
   ],
   [
     'judge knows no wire, run or weight',

@@ -1,5 +1,5 @@
 // bench/results/bbob.md: node bench/bbob/report.ts > bench/results/bbob.md
-import { uniforms } from '../../server/study/random-numbers.ts';
+import { uniforms } from '../../server/study/optimizers/common/random-numbers.ts';
 import { machine } from '../machine.ts';
 import { expectedRunningTime, pycma, type Run, runsOf, tasks } from './runs.ts';
 

@@ -1,7 +1,7 @@
 // CMA-ES on BBOB functions: how many evaluations it takes to come within 10^-8 of the optimal value.
 import { readFileSync } from 'node:fs';
-import { cmaEs } from '../../server/study/cma-es.ts';
-import { uniforms } from '../../server/study/random-numbers.ts';
+import { cmaEs } from '../../server/study/optimizers/cma-es/cma-es.ts';
+import { uniforms } from '../../server/study/optimizers/common/random-numbers.ts';
 import { problem } from './functions.ts';
 
 export type Run = { readonly evaluations: number; readonly reached: boolean };

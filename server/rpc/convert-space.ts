@@ -6,8 +6,8 @@ import {
   type VectorForm as WireVectorForm,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
-import type { Parameter } from '../study/parameter.ts';
-import { checkSpace, type Space } from '../study/space.ts';
+import type { Parameter } from '../study/space/parameter.ts';
+import { checkSpace, type Space } from '../study/space/space.ts';
 import { toNumber } from './convert.ts';
 import { renamed } from './renamed.ts';
 

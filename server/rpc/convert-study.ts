@@ -9,8 +9,8 @@ import {
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
 import { type Fields, readOptions } from '../strategy/fields.ts';
-import { type OptimizerName, optimizerNames, optimizerOf } from '../study/optimizers.ts';
-import type { SeedForm, StudyPlan, VectorForm } from '../study/plan.ts';
+import { type OptimizerName, optimizerNames, optimizerOf } from '../study/optimizers/optimizers.ts';
+import type { SeedForm, StudyPlan, VectorForm } from '../study/plan/plan.ts';
 import { fromTable, toNumber, toTable } from './convert.ts';
 import { fromSpace, toSpace } from './convert-space.ts';
 import { fromStrategy, snake, toFieldInfos, toStrategy } from './convert-strategy.ts';

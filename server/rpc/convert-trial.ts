@@ -7,10 +7,10 @@ import {
   type Trial as WireTrial,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
-import { checkVector } from '../study/check.ts';
-import type { Estimate } from '../study/optimizer.ts';
-import type { StudyPlan, Trial, TrialPoint } from '../study/plan.ts';
-import { type Point, toPoint, toVector } from '../study/space.ts';
+import type { Estimate } from '../study/optimizers/common/optimizer.ts';
+import type { StudyPlan, Trial, TrialPoint } from '../study/plan/plan.ts';
+import { checkVector } from '../study/space/domain.ts';
+import { type Point, toPoint, toVector } from '../study/space/space.ts';
 import { renamed } from './renamed.ts';
 
 /** @param path of the point in the request. */

@@ -6,7 +6,7 @@ import type {
 import type { Dataset } from '../dataset/dataset.ts';
 import type { DatasetStore } from '../dataset/store.ts';
 import { invalid } from '../errors.ts';
-import { checkName } from '../run/names.ts';
+import { checkName } from '../names.ts';
 import type { Call } from './adapter.ts';
 import { fromTensorSpec, toTensorSpec } from './convert.ts';
 import { page } from './page.ts';

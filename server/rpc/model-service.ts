@@ -1,7 +1,7 @@
 import type { Model, ModelServiceServer } from '../../proto/gen/zeroth/v1/model_service.ts';
 import { counted, ZerothError } from '../errors.ts';
+import { checkId, checkName } from '../names.ts';
 import type { LoadedModel } from '../run/models.ts';
-import { checkId, checkName } from '../run/names.ts';
 import type { Call } from './adapter.ts';
 import { fromParameter, fromTensorSpec } from './convert.ts';
 import { page } from './page.ts';

@@ -9,8 +9,8 @@ import {
   type Run as WireRun,
 } from '../../proto/gen/zeroth/v1/run_service.ts';
 import { invalid, ZerothError } from '../errors.ts';
+import { checkId, checkName, checkSnapshotName, randomId } from '../names.ts';
 import { journalBytes } from '../run/journal-bytes.ts';
-import { checkId, checkName, checkSnapshotName, randomId } from '../run/names.ts';
 import type { Run } from '../run/run.ts';
 import { fromAdditions, toAdditions } from './additions.ts';
 import {

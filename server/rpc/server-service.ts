@@ -8,7 +8,7 @@ import { ZerothError } from '../errors.ts';
 import { objectiveNames } from '../model/objective/objectives.ts';
 import type { CustomObjectiveInfo } from '../run/objectives.ts';
 import { strategyNames } from '../strategy/index.ts';
-import { optimizerNames } from '../study/optimizers.ts';
+import { optimizerNames } from '../study/optimizers/optimizers.ts';
 import { VERSION } from '../version.ts';
 import { fromDataType } from './convert.ts';
 import { toStrategyInfo } from './convert-strategy.ts';

@@ -8,8 +8,8 @@ import {
   type Outcome,
   REASON_CHARACTERS_MAX,
   type Value,
-} from '../study/plan.ts';
-import type { Study } from '../study/study.ts';
+} from '../study/plan/plan.ts';
+import type { Study } from '../study/trials/study.ts';
 import { toNumber, toOptionalRevision } from './convert.ts';
 import { toTrialPoint } from './convert-trial.ts';
 

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import {
   type AskResponse,
   type ImportStudyRequest,
@@ -8,10 +7,11 @@ import {
   type StudyUpdate as WireUpdate,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
 import { invalid } from '../errors.ts';
-import { checkId, checkName } from '../run/names.ts';
-import type { AskRequest, StudyUpdate, Trial } from '../study/plan.ts';
-import { exportStudy } from '../study/portable.ts';
-import type { Study } from '../study/study.ts';
+import { checkId, checkName } from '../names.ts';
+import type { AskRequest, StudyUpdate, Trial } from '../study/plan/plan.ts';
+import { exportStudy } from '../study/portable/portable.ts';
+import type { Studies } from '../study/studies.ts';
+import type { Study } from '../study/trials/study.ts';
 import type { Call } from './adapter.ts';
 import { fromStudyPlan, toStudyPlan } from './convert-study.ts';
 import { fromEstimate, fromTrial } from './convert-trial.ts';
@@ -20,9 +20,11 @@ import type { Services } from './services.ts';
 import { toAfter, toAsk, toShortText, toTrialToken, toValue } from './study-requests.ts';
 
 export function studyService({ adapter, config, studies }: Services): StudyServiceServer {
-  const find = (name: string, call: Call, field: string): Study => {
+  const find = async (name: string, call: Call, field: string): Promise<Study> => {
     call.note({ study: checkName(name, 'studies', field) });
-    return studies.get(name);
+    const study = studies.get(name);
+    await studies.read(study);
+    return study;
   };
 
   /** As long as a request may wait: until its caller has gone, or the server drains. */
@@ -37,30 +39,31 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
       return { study: fromStudy(study) };
     }),
 
-    getStudy: adapter.unary(({ name }, call) => ({ study: fromStudy(find(name, call, 'name')) })),
+    getStudy: adapter.unary(async ({ name }, call) => ({ study: fromStudy(await find(name, call, 'name')) })),
 
     listStudies: adapter.unary(async (request) => {
       const { items, nextPageToken } = page(studies.list(), request, config.pageSizeMax);
-      const shown = await listed(items, config.replyBytesMax);
+      const shown = await listed(studies, items, config.replyBytesMax);
       // What does not fit goes to the next page.
       const isCut = shown.length > 0 && shown.at(-1)!.name !== items.at(-1)!.name;
       return { studies: shown, nextPageToken: isCut ? shown.at(-1)!.name : nextPageToken };
     }),
 
     deleteStudy: adapter.unary(({ name }, call) => {
-      studies.delete(find(name, call, 'name'));
+      call.note({ study: checkName(name, 'studies', 'name') });
+      studies.delete(studies.get(name));
       return {};
     }),
 
     ask: adapter.unary(async (request, call) => {
-      const study = find(request.study, call, 'study');
+      const study = await find(request.study, call, 'study');
       const ask = toAsk(request, '', config);
       const after = toAfter(study, request.revision, 'revision');
       return answer(study, await studies.ask(study, ask, signalOf(call, ask)), after);
     }),
 
     tell: adapter.unary(async (request, call) => {
-      const study = find(request.study, call, 'study');
+      const study = await find(request.study, call, 'study');
       const ask = request.ask && toAsk(request.ask, 'ask.', config);
       if (request.ask && request.ask.study !== '' && request.ask.study !== study.name)
         throw invalid('ask.study', `${study.name}, or nothing`, JSON.stringify(request.ask.study));
@@ -80,14 +83,14 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
       };
     }),
 
-    getBest: adapter.unary(({ study: name }, call) => {
-      const study = find(name, call, 'study');
+    getBest: adapter.unary(async ({ study: name }, call) => {
+      const study = await find(name, call, 'study');
       const { best, estimate, plan } = study;
       return { best: best && fromTrial(best, plan), estimate: estimate && fromEstimate(estimate, plan) };
     }),
 
-    listTrials: adapter.unary((request, call) => {
-      const study = find(request.study, call, 'study');
+    listTrials: adapter.unary(async (request, call) => {
+      const study = await find(request.study, call, 'study');
       const size = toPageSize(request.pageSize, config.pageSizeMax);
       const trials = study.trials(toTrialToken(request.pageToken), size);
       const last = trials.at(-1)?.number ?? Infinity;
@@ -97,14 +100,14 @@ export function studyService({ adapter, config, studies }: Services): StudyServi
       };
     }),
 
-    listUpdates: adapter.unary(({ study: name, afterRevision }, call) => {
-      const study = find(name, call, 'study');
+    listUpdates: adapter.unary(async ({ study: name, afterRevision }, call) => {
+      const study = await find(name, call, 'study');
       const after = toAfter(study, afterRevision, 'after_revision')!;
       return { updates: study.updates(after).map(fromUpdate), revision: BigInt(study.ledger.revision) };
     }),
 
     exportStudy: adapter.serverStream(async function* ({ study: name }, call) {
-      for await (const lines of exportStudy(find(name, call, 'study')))
+      for await (const lines of exportStudy(await find(name, call, 'study')))
         for (let start = 0; start < lines.length; start += config.chunkBytes)
           yield { data: lines.subarray(start, start + config.chunkBytes) };
     }),
@@ -139,12 +142,12 @@ async function* dataOf(requests: AsyncIterator<ImportStudyRequest>): AsyncGenera
   }
 }
 
-/** In order, as many as an answer has room for, and one at least. Each that has to be read first has a turn of the event loop of its own. */
-async function listed(studies: readonly Study[], bytesMax: number): Promise<WireStudy[]> {
+/** In order, as many as an answer has room for, and one at least. */
+async function listed(studies: Studies, items: readonly Study[], bytesMax: number): Promise<WireStudy[]> {
   const shown: WireStudy[] = [];
   let bytes = 0;
-  for (const study of studies) {
-    if (!study.isRead) await turn();
+  for (const study of items) {
+    await studies.read(study);
     if (study.isDeleted) continue;
     const each = fromStudy(study);
     bytes += WireStudy.encode(each).finish().length;

@@ -13,8 +13,9 @@ import {
 } from '../../proto/gen/zeroth/v1/training_service.ts';
 import { invalid, ZerothError } from '../errors.ts';
 import type { StoredEvent } from '../journal/training-log.ts';
-import { checkId, checkName, checkTrainingName } from '../run/names.ts';
+import { checkId, checkName, checkTrainingName } from '../names.ts';
 import type { BatchChoice } from '../strategy/strategy.ts';
+import { decode } from '../text.ts';
 import type {
   EvaluationPlan,
   Look,
@@ -23,7 +24,6 @@ import type {
   TrainingPlan,
   TrainingState,
 } from '../training/plan.ts';
-import { decode } from '../training/text.ts';
 import type { Training } from '../training/training.ts';
 import type { Call } from './adapter.ts';
 import { checkSeed, fromObjective, toObjective, toRevision } from './convert.ts';

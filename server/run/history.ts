@@ -4,10 +4,10 @@ import type { Config } from '../config.ts';
 import { counted, invalid, notFound, ZerothError } from '../errors.ts';
 import type { Append, Change, Entry, Journal, Snapshot } from '../journal/journal.ts';
 import type { Anchor, Point } from '../shift.ts';
+import { Waiters } from '../waiters.ts';
 import type { PinnedPoint } from '../worker/messages.ts';
 import { contentHash } from './content-hash.ts';
 import { type Beside, beyondHead, type ChangeRequest, checkConditions } from './requests.ts';
-import { Waiters } from './waiters.ts';
 
 /** Entries that a watcher is given between two looks at whether it still listens. */
 const ENTRIES_PER_LOOK = 100;

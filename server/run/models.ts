@@ -6,13 +6,13 @@ import { invalid, notFound, ZerothError } from '../errors.ts';
 import type { Journal, ModelRecord } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import type { ObjectiveFile } from '../model/objective/operator-objective.ts';
+import { toId } from '../names.ts';
 import type { DeviceName } from '../runtime/runtime.ts';
 import { WeightsBudget } from '../worker/budget.ts';
 import { chooseDevice } from '../worker/choose-device.ts';
 import { importMsMax } from '../worker/import-deadline.ts';
 import type { ModelInfo, WorkerOptions } from '../worker/messages.ts';
 import { ModelWorker } from '../worker/worker.ts';
-import { toId } from './names.ts';
 import type { Objectives } from './objectives.ts';
 import { Scheduler } from './scheduler.ts';
 

@@ -2,11 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { notFound, ZerothError } from '../errors.ts';
 import { type Additions, additionsOf, type RunRecord } from '../journal/journal.ts';
+import { randomId } from '../names.ts';
 import type { TableKind } from '../noise/table.ts';
 import { CopyAccount } from '../worker/budget.ts';
 import type { ObjectiveChoice, TrainableChoice, WorkerCalls } from '../worker/messages.ts';
 import type { LoadedModel, Models } from './models.ts';
-import { randomId } from './names.ts';
 import { Run, type RunContext } from './run.ts';
 import { Sweeper } from './sweeper.ts';
 

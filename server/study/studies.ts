@@ -2,17 +2,17 @@
 import type { Config } from '../config.ts';
 import { notFound, ZerothError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
-import { randomId } from '../run/names.ts';
-import { decode, encode } from '../training/text.ts';
-import { checkPlan } from './check-plan.ts';
-import { Commits } from './commits.ts';
-import { bringIn } from './importing.ts';
-import { openLedger } from './ledger.ts';
-import { methodOf } from './method.ts';
-import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan.ts';
-import { readLines } from './portable.ts';
-import { placedOf } from './settle.ts';
-import { Study } from './study.ts';
+import { randomId } from '../names.ts';
+import { decode, encode } from '../text.ts';
+import { checkPlan } from './plan/check-plan.ts';
+import { methodOf } from './plan/method.ts';
+import { type AskRequest, RULES, type StudyPlan, type Trial, type Value } from './plan/plan.ts';
+import { bringIn } from './portable/importing.ts';
+import { readLines } from './portable/portable.ts';
+import { Commits } from './trials/commits.ts';
+import { openLedger } from './trials/ledger.ts';
+import { placedOf } from './trials/settle.ts';
+import { Study } from './trials/study.ts';
 
 export type StudiesContext = {
   readonly config: Pick<
@@ -38,8 +38,8 @@ export type TellRequest = {
 
 export type Told = { readonly trials: readonly number[]; readonly asked: readonly Trial[] | undefined };
 
-/** Taken in one turn of the event loop: two generations of CMA-ES in a hundred dimensions. */
-const VALUES_PER_TURN = 32;
+/** Taken in one transaction. */
+const VALUES_PER_COMMIT = 32;
 
 /** Of a study that is deleted, in one transaction and one turn of the event loop: some ms. */
 const DELETED_PER_TURN = { rows: 500, bytes: 2 ** 18 };
@@ -70,6 +70,13 @@ export class Studies {
     const study = this.#studies.get(name);
     if (study === undefined) throw notFound(name);
     return study;
+  }
+
+  /** What a restart has left unread is read, in pieces where that takes long; else there is nothing to wait for. */
+  async read(study: Study): Promise<void> {
+    if (study.isRead) return;
+    const prepare = () => study.prepare({ values: [], requestId: '', ask: undefined });
+    await this.#commits.add(study, { prepare, run: () => undefined });
   }
 
   /** In the order of their names. */
@@ -123,21 +130,22 @@ export class Studies {
 
   /** Waits for a trial as long as the request says, and no longer than the signal. */
   async ask(study: Study, request: AskRequest, signal: AbortSignal): Promise<readonly Trial[]> {
-    return this.#wait(study, request, signal, await this.#commits.add(study, () => study.offer(request)));
+    return this.#wait(study, request, signal, await this.#offer(study, request));
   }
 
   /** Values by parts, each durable: who tells them all again after an error tells nothing twice. */
   async tell(study: Study, { values, requestId, ask }: TellRequest, signal: AbortSignal): Promise<Told> {
     const placed = placedOf(values);
-    if (placed.length > VALUES_PER_TURN) study.check(placed, requestId);
+    if (placed.length > VALUES_PER_COMMIT) study.check(placed, requestId);
     const trials: number[] = [];
-    for (let start = 0; ; start += VALUES_PER_TURN) {
-      const part = placed.slice(start, start + VALUES_PER_TURN);
-      const isLast = start + VALUES_PER_TURN >= placed.length;
-      const { numbers, offered } = await this.#commits.add(study, () => ({
-        numbers: study.take(part, requestId),
-        offered: isLast && ask !== undefined ? study.offer(ask) : undefined,
-      }));
+    for (let start = 0; ; start += VALUES_PER_COMMIT) {
+      const part = placed.slice(start, start + VALUES_PER_COMMIT);
+      const isLast = start + VALUES_PER_COMMIT >= placed.length;
+      const then = isLast ? ask : undefined;
+      const { numbers, offered } = await this.#commits.add(study, {
+        prepare: () => study.prepare({ values: part, requestId, ask: then }),
+        run: () => ({ numbers: study.take(part, requestId), offered: then && study.offer(then) }),
+      });
       trials.push(...numbers);
       study.announce();
       if (!isLast) continue;
@@ -175,6 +183,11 @@ export class Studies {
     });
   }
 
+  #offer(study: Study, ask: AskRequest): Promise<readonly Trial[]> {
+    const prepare = () => study.prepare({ values: [], requestId: '', ask });
+    return this.#commits.add(study, { prepare, run: () => study.offer(ask) });
+  }
+
   async #wait(
     study: Study,
     request: AskRequest,
@@ -188,7 +201,7 @@ export class Studies {
       await study.changed(untilMs, signal);
       // Nobody would evaluate it, and nobody else gets it before the lease is over.
       if (signal.aborted) break;
-      trials = await this.#commits.add(study, () => study.offer(request));
+      trials = await this.#offer(study, request);
     }
     return trials;
   }

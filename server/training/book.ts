@@ -2,9 +2,9 @@
 import { ZerothError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { StoredEvent } from '../journal/training-log.ts';
-import { Waiters } from '../run/waiters.ts';
+import { encode, encodePacked } from '../text.ts';
+import { Waiters } from '../waiters.ts';
 import type { TrainingEvent, TrainingStatus } from './plan.ts';
-import { encode, encodePacked } from './text.ts';
 
 export type BookOptions = {
   /** "runs/*\/trainings/*" */

@@ -6,18 +6,18 @@ import type { Journal } from '../journal/journal.ts';
 import type { StoredTraining } from '../journal/training-log.ts';
 import { UNSERVED } from '../judge/remote-objective.ts';
 import type { Log } from '../log.ts';
-import { randomId } from '../run/names.ts';
+import { randomId } from '../names.ts';
 import type { Run } from '../run/run.ts';
 import type { Runs } from '../run/runs.ts';
 import { Sweeper } from '../run/sweeper.ts';
 import { HEAD } from '../shift.ts';
 import { Driver } from '../strategy/driver.ts';
 import { strategyOf } from '../strategy/index.ts';
+import { decode, encode } from '../text.ts';
 import type { ObjectiveChoice } from '../worker/messages.ts';
 import { Book } from './book.ts';
 import { checkDecays, checkPoints, type StepLimits } from './limits.ts';
 import type { TrainingPlan, TrainingStatus } from './plan.ts';
-import { decode, encode } from './text.ts';
 import { Training } from './training.ts';
 
 export type TrainingsContext = {

@@ -10,7 +10,7 @@ import {
   StudyState,
   TrialState,
 } from '../../proto/gen/zeroth/v1/study_service.ts';
-import { noiseOf } from '../study/noise.ts';
+import { noiseOf } from '../study/optimizers/cma-es/noise.ts';
 import { doors, type Fixture } from '../support/fixture-server.ts';
 
 const BOX = {

@@ -1,13 +1,13 @@
 // Studies of noisy values whose clients are many, slow, forgetful and killed: what is written is what is remembered, and the study comes to its end.
 import { expect, it } from 'vitest';
-import type { NoisyState } from '../../server/study/noisy.ts';
-import type { StudyPlan, Trial, Value } from '../../server/study/plan.ts';
-import { exportStudy } from '../../server/study/portable.ts';
-import { uniforms } from '../../server/study/random-numbers.ts';
-import type { Space } from '../../server/study/space.ts';
+import type { NoisyState } from '../../server/study/optimizers/cma-es/uncertainty/noisy.ts';
+import { uniforms } from '../../server/study/optimizers/common/random-numbers.ts';
+import type { StudyPlan, Trial, Value } from '../../server/study/plan/plan.ts';
+import { exportStudy } from '../../server/study/portable/portable.ts';
+import type { Space } from '../../server/study/space/space.ts';
 import type { Studies } from '../../server/study/studies.ts';
-import type { Study } from '../../server/study/study.ts';
-import { noiseOf, sphere } from './noise.ts';
+import type { Study } from '../../server/study/trials/study.ts';
+import { noiseOf, sphere } from './optimizers/cma-es/noise.ts';
 import { forEver, openRegistry, planOf, request } from './registry.ts';
 
 const LEASE_MS = 100;

@@ -1,8 +1,10 @@
 // The studies of a server without one: over a journal in memory, with a clock that is set by hand.
+import { ZerothError } from '../../server/errors.ts';
 import type { Journal } from '../../server/journal/journal.ts';
 import { openJournal } from '../../server/journal/sqlite.ts';
-import type { AskRequest, StudyPlan, Value } from '../../server/study/plan.ts';
+import type { AskRequest, StudyPlan, Value } from '../../server/study/plan/plan.ts';
 import { Studies, type StudiesContext } from '../../server/study/studies.ts';
+import type { Study } from '../../server/study/trials/study.ts';
 
 const LIMITS: StudiesContext['config'] = {
   studiesMax: 16,
@@ -55,6 +57,31 @@ export function request(more: Partial<AskRequest> = {}): AskRequest {
 
 export function told(trial: number, value: number): Value {
   return { of: { trial }, outcome: { kind: 'told', value } };
+}
+
+/** Ask and Tell of somebody who never goes, of the registry that there is then. */
+export function callsOf(registry: () => Registry) {
+  return {
+    ask: (study: Study, more: Partial<AskRequest> = {}) =>
+      registry().studies.ask(study, request(more), forEver),
+    tell: (study: Study, values: readonly Parameters<typeof told>[]) =>
+      registry().studies.tell(
+        study,
+        { values: values.map((each) => told(...each)), requestId: '', ask: undefined },
+        forEver,
+      ),
+  };
+}
+
+/** What it fails with, of ours. */
+export async function errorOf(promise: Promise<unknown>): Promise<ZerothError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof ZerothError) return error;
+    throw error;
+  }
+  throw new Error('expected an error, got a result');
 }
 
 export async function* inPieces(bytes: Uint8Array, size = bytes.length): AsyncGenerator<Uint8Array> {

@@ -1,8 +1,8 @@
 // When a training looks at other rows, what it makes of what it sees, and how that is written down.
 import { describe, expect, test } from 'vitest';
+import { decode, encode, encodePacked } from '../../server/text.ts';
 import { afterLook, isDue, isOutOfPatience } from '../../server/training/looks.ts';
 import type { Look, TrainingStatus } from '../../server/training/plan.ts';
-import { decode, encode, encodePacked } from '../../server/training/text.ts';
 
 type Looked = Pick<TrainingStatus, 'last' | 'best' | 'worse'>;
 
