@@ -34,6 +34,11 @@ export type Large<Value> = {
   bytes(owner: number, number: number, inRow: number): number;
 };
 
+/** Whether it is two rows, which take a transaction. */
+export function isLarge(value: Uint8Array | string): boolean {
+  return value.length > LARGE_BYTES;
+}
+
 export function openLargeChanges(database: Database): Large<Uint8Array> {
   return openLarge(database, new Uint8Array(), {
     insert: 'INSERT INTO large_change (run, revision, change) VALUES (?, ?, ?)',
@@ -60,7 +65,7 @@ function openLarge<Value extends Uint8Array | string>(
   const measure = database.prepare<{ bytes: number }>(statements.bytes);
   return {
     put(owner, number, value) {
-      if (value.length <= LARGE_BYTES) return value;
+      if (!isLarge(value)) return value;
       insert.run(owner, number, value);
       return empty;
     },

@@ -3,7 +3,7 @@ import { notFound, ZerothError } from '../errors.ts';
 import { Database } from './database.ts';
 import { chainDigest, decodeChange, encodeChange } from './encode.ts';
 import type { Append, Entry, Journal, ModelRecord, RunRecord, Snapshot } from './journal.ts';
-import { type Large, openLargeChanges } from './large.ts';
+import { isLarge, type Large, openLargeChanges } from './large.ts';
 import { type EntryRow, FORKING, prepareStatements } from './statements.ts';
 import { openStudyLog, type StudyLog } from './study-log.ts';
 import { openSweep, type Sweep } from './sweep.ts';
@@ -140,10 +140,12 @@ class SqliteJournal implements Journal {
     const revision = tail.head + 1;
     if (requestId !== '') this.#checkUnused(run, requestId);
     const request = requestId === '' ? ([null, null] as const) : ([requestId, contentHash] as const);
-    this.#database.atomically(() => {
+    const store = () => {
       const inRow = this.#large.put(tail.id, revision, encoded);
       this.#sql.append.run(tail.id, revision, timeMs, inRow, digest, ...request);
-    });
+    };
+    if (isLarge(encoded)) this.#database.atomically(store);
+    else store();
     if (tail.counted === tail.head) {
       tail.counted = revision;
       tail.bytes += encoded.length + digest.length;
