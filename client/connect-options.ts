@@ -47,7 +47,8 @@ export type Connection = {
 const NAMES = ['tls', 'token', 'keepaliveMs', 'timeoutMs', 'retry', 'receiveBytesMax', 'credentials'];
 const INT32_MAX = 2 ** 31 - 1;
 const RESOLVER = /^(unix|unix-abstract|dns|ipv4|ipv6):./;
-const HOST_PORT = /^(\[[^[\]/\s]+\]|[^[\]:/\s]+):\d{1,5}$/;
+const HOST_PORT = /^(\[[^[\]/\s]+\]|[^[\]:/\s]+):(?<port>\d{1,5})$/;
+const PORT_MAX = 65_535;
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /** @throws ZerothError invalid-argument naming the option. */
@@ -70,7 +71,9 @@ export function toConnection(address: string, options: ConnectOptions): Connecti
  * What names one of its resolvers (`dns:`, `ipv4:`, `unix:`) is its own to read.
  */
 function checkAddress(address: unknown): void {
-  if (typeof address === 'string' && (RESOLVER.test(address) || HOST_PORT.test(address))) return;
+  const text = typeof address === 'string' ? address : '';
+  const port = Number(HOST_PORT.exec(text)?.groups?.port ?? 0);
+  if (RESOLVER.test(text) || (port >= 1 && port <= PORT_MAX)) return;
   throw invalid('address', '"host:port"', JSON.stringify(address));
 }
 

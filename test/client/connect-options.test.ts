@@ -47,6 +47,8 @@ describe('options of a connection', () => {
     'localhost',
     'localhost:',
     'localhost:port',
+    'localhost:0',
+    'localhost:65536',
     ':50051',
     '::1:50051',
     'http://127.0.0.1:50051',
@@ -61,7 +63,7 @@ describe('options of a connection', () => {
     );
   });
 
-  it.each(['localhost:1', 'example.org:50051', '[::1]:1', 'dns:///localhost:1', 'ipv6:[::1]:1', 'unix:/a'])(
+  it.each(['localhost:1', 'example.org:65535', '[::1]:1', 'dns:///localhost:1', 'ipv6:[::1]:1', 'unix:/a'])(
     'a server may be at %s',
     (address) => {
       expect(refusalOf({}, address)).toBe('none');
